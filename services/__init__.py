@@ -1,0 +1,1 @@
+"""The services of the pipeline: publisher, adapters, feedback collector, engagement aggregator, simulator."""

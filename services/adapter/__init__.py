@@ -1,0 +1,1 @@
+"""Library of the adapters: contract, worker, ledger, errors, budgets, credentials, registry."""

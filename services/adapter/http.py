@@ -1,0 +1,113 @@
+"""One HTTP exchange with a platform, with the only distinction that matters: did the request leave us or not.
+
+Uses httpx for all platform calls; knows no platform. A call is one attempt: nothing is retried here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from services.adapter.errors import NoAnswerError, NotSentError, PlatformError
+
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A platform's answer. body: parsed JSON, or None where it is none."""
+
+    status: int
+    body: Any
+    raw: bytes
+
+
+class PlatformHttp:
+    """Connections to one platform for one account. Threads may share it."""
+
+    def __init__(self, base_url: str, timeout_s: float, *, max_connections: int = 64) -> None:
+        self._client = httpx.Client(
+            base_url=base_url.rstrip("/"),
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0), pool=timeout_s),
+            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
+            headers={"User-Agent": "tongbo"},
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        form: Mapping[str, str] | None = None,
+        json: Any = None,
+        files: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """One attempt. `json` is sent as real UTF-8, never as \\uXXXX; `files` as httpx takes them (streams allowed).
+
+        Raises NotSentError or NoAnswerError; HTTP 5xx without a JSON body counts as no answer.
+        """
+        arguments: dict[str, Any] = {"params": query, "data": form, "files": files, "headers": dict(headers or {})}
+        if json is not None:
+            arguments["content"] = orjson.dumps(json)
+            arguments["headers"].setdefault("Content-Type", "application/json; charset=utf-8")
+        if timeout_s is not None:
+            arguments["timeout"] = timeout_s
+        try:
+            response = self._client.request(method, path, **arguments)
+        except NEVER_SENT as error:
+            raise NotSentError(f"请求未发出 / never sent ({type(error).__name__})") from error
+        except httpx.TransportError as error:
+            raise NoAnswerError(f"请求已发出但没有答复 / sent, no answer ({type(error).__name__})") from error
+        return _answer(response)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _answer(response: httpx.Response) -> Answer:
+    try:
+        body = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        body = None
+    if body is None and (response.status_code >= 500 or not response.content):
+        raise NoAnswerError(
+            f"平台返回 HTTP {response.status_code}，没有可读的答复 / HTTP {response.status_code}, no body"
+        )
+    return Answer(response.status_code, body, response.content)
+
+
+def reading(attempts: int = 3) -> Retrying:
+    """Tenacity's retrying for read-only calls: `for attempt in reading(): with attempt: …`. Never for mutating ones."""
+    return Retrying(
+        retry=retry_if_exception(_worth_repeating),
+        stop=stop_after_attempt(attempts),
+        wait=_wait,
+        reraise=True,
+    )
+
+
+_back_off = wait_exponential_jitter(initial=0.2, max=5)
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after_s if isinstance(error, PlatformError) else None
+    return asked if asked is not None else _back_off(state)
+
+
+def _worth_repeating(error: BaseException) -> bool:
+    """A read may be repeated after a broken connection; a refusal with a long wait is the caller's to schedule."""
+    if not isinstance(error, PlatformError):
+        return False
+    short = error.retry_after_s is None or error.retry_after_s <= 2
+    return short and (error.retriable or error.sent == "unknown")

@@ -1,0 +1,1 @@
+"""The platforms as they really behave, for development, tests and drills."""
