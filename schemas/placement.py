@@ -117,7 +117,9 @@ class PlacementRecord(Event, frozen=True, kw_only=True, tag="PlacementRecord"):
     """All that is known about one placement. occurred_at: of this change.
 
     step, waiting_on, since: what it is doing or waiting for now, and since when. looks: negative looks for an unknown
-    post so far. call_deadline: after this instant no call of the present step can still be on its way.
+    post so far. call_deadline: after this instant no call of the present step can still be on its way. surely_posted: the
+    platform said that the post is there and withheld its id, so it is looked for and never called again.
+    cancel_requested: a cancel came while a call was on its way; the next step is not taken.
     """
 
     placement_id: Identifier
@@ -140,6 +142,8 @@ class PlacementRecord(Event, frozen=True, kw_only=True, tag="PlacementRecord"):
     first_called_at: Instant | None = None
     call_deadline: Instant | None = None
     looks: int = 0
+    surely_posted: bool = False
+    cancel_requested: bool = False
     post: PostRef | None = None
     failure: Failure | None = None
     history: tuple[HistoryEntry, ...] = ()
