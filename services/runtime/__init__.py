@@ -1,0 +1,1 @@
+"""Library of every service: settings, logging, metrics, health, Kafka, consume loop, dead letters, embedded broker."""

@@ -1,0 +1,145 @@
+"""Time, passed in everywhere: the system's, a test's, or the simulator's. Nothing else asks for the current time."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Protocol
+
+_REFRESH_S = 0.5
+
+
+class Clock(Protocol):
+    """`now` is a UTC-aware instant; `monotonic` are seconds that only grow, for deadlines."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class ManualClock:
+    """A clock that stands still until told to advance."""
+
+    def __init__(self, start: datetime) -> None:
+        if start.tzinfo is None:
+            raise ValueError("起始时间必须带时区 / the start of a clock must be an aware datetime")
+        self._start = start.astimezone(UTC)
+        self._elapsed = 0.0
+        self._lock = threading.Lock()
+
+    def now(self) -> datetime:
+        with self._lock:
+            return self._start + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        with self._lock:
+            return self._elapsed
+
+    def advance(self, seconds: float) -> None:
+        if seconds < 0:
+            raise ValueError(f"时钟不能倒拨 / a clock cannot go back ({seconds} s)")
+        with self._lock:
+            self._elapsed += seconds
+
+
+class _Reading(NamedTuple):
+    taken_at: float
+    now: datetime
+    speed: float
+    elapsed: float
+
+
+class RemoteClock:
+    """Follows a simulated clock (`GET url` → `{"now": RFC 3339, "speed": factor}`), read anew twice a second.
+
+    Between readings, and while the clock does not answer, time goes on at the last known speed. The returned time
+    never goes back, so a late answer cannot make something happen before its cause.
+    """
+
+    def __init__(self, url: str, *, refresh_s: float = _REFRESH_S) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        local = time.monotonic()
+        self._reading = _Reading(local, datetime.now(UTC), 1.0, local)
+        self._latest: datetime | None = None
+        self._seen = False
+        self._stop = threading.Event()
+        self.refresh()
+        self._thread = threading.Thread(target=self._follow, args=(refresh_s,), name="remote-clock", daemon=True)
+        self._thread.start()
+
+    def now(self) -> datetime:
+        with self._lock:
+            at = self._reading
+            moment = at.now + timedelta(seconds=(time.monotonic() - at.taken_at) * at.speed)
+            if self._latest is None or moment > self._latest:
+                self._latest = moment
+            return self._latest
+
+    def monotonic(self) -> float:
+        """Simulated seconds: a deadline of ten seconds passes in one second at speed 10."""
+        with self._lock:
+            return self._elapsed_at(time.monotonic())
+
+    def refresh(self) -> bool:
+        """Read the remote clock once; False when it did not answer with a usable time."""
+        before = time.monotonic()
+        try:
+            with urllib.request.urlopen(self._url, timeout=2.0) as answer:  # noqa: S310 - http only, see clock_from
+                body = json.load(answer)
+            remote, speed = datetime.fromisoformat(body["now"]), float(body["speed"])
+            if remote.tzinfo is None:
+                return False
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        taken_at = (before + time.monotonic()) / 2
+        with self._lock:
+            elapsed = self._elapsed_at(taken_at)
+            if self._latest is None:
+                self._latest = remote.astimezone(UTC)
+            jump = (remote - self._reading.now).total_seconds() - (
+                taken_at - self._reading.taken_at
+            ) * self._reading.speed
+            # An advance of the simulated clock must pass deadlines too; small differences are measuring error.
+            elapsed += jump if jump > 1.0 and self._seen else 0.0
+            self._reading = _Reading(taken_at, remote.astimezone(UTC), speed, elapsed)
+            self._seen = True
+        return True
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=3.0)
+
+    def _elapsed_at(self, local: float) -> float:
+        at = self._reading
+        return at.elapsed + max(0.0, local - at.taken_at) * at.speed
+
+    def _follow(self, refresh_s: float) -> None:
+        while not self._stop.wait(refresh_s):
+            self.refresh()
+
+
+def clock_from(setting: str | None) -> Clock:
+    """The clock a setting names: nothing or `system`, or the address of a simulated clock."""
+    if setting is None or setting in ("", "system"):
+        return SystemClock()
+    if setting.startswith(("http://", "https://")):
+        return RemoteClock(setting)
+    raise ValueError(
+        f"时钟设置“{setting}”无效：请填 system 或 http:// 地址"
+        f" / clock must be `system` or an http:// address, not {setting!r}"
+    )

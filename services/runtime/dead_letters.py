@@ -1,0 +1,83 @@
+"""Makes dead letters, and the original records again from them. Keeps key, headers and bytes; no I/O."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+
+import msgspec
+
+from schemas.dead_letter import DeadLetter as DeadLetterEvent
+from services.runtime.kafka.partitions import partition_of
+from services.runtime.kafka.records import Outgoing, Record
+
+_OURS = "dlq."
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(DeadLetterEvent)
+_MESSAGE_HEADER_LIMIT = 1_000  # characters: a header is for a glance, the value has all of it
+
+
+def topic_of(service: str) -> str:
+    """The dead letter topic of a service."""
+    return f"{service}-dlq"
+
+
+def dead_letter(
+    service: str, record: Record, *, cause: str, message: str, first_seen_at: datetime, partitions: int
+) -> Outgoing:
+    """The dead letter of `record`, in the partition its original stood in where the topic has that many."""
+    event = DeadLetterEvent(
+        event_id=f"{service}:dlq:{record.topic}:{record.partition}:{record.offset}",
+        service=service,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.timestamp,
+        cause=cause,
+        message=message,
+        value=None if record.value is None else base64.b64encode(record.value).decode("ascii"),
+        first_seen_at=first_seen_at,
+    )
+    coordinates = {
+        "topic": record.topic,
+        "partition": str(record.partition),
+        "offset": str(record.offset),
+        "cause": cause,
+        "message": message[:_MESSAGE_HEADER_LIMIT],
+    }
+    return Outgoing(
+        topic=topic_of(service),
+        key=record.key,
+        value=_ENCODER.encode(event),
+        partition=_place(record, partitions),
+        headers=original_headers(record)
+        + tuple((_OURS + name, text.encode("utf-8")) for name, text in coordinates.items()),
+    )
+
+
+def _place(record: Record, partitions: int) -> int:
+    if record.partition < partitions:
+        return record.partition
+    return partition_of(f"{record.topic}:{record.partition}", partitions)
+
+
+def original_headers(record: Record) -> tuple[tuple[str, bytes], ...]:
+    """The headers without the ones a dead letter adds."""
+    return tuple(header for header in record.headers if not header[0].startswith(_OURS))
+
+
+def decode(record: Record) -> DeadLetterEvent:
+    """The dead letter a record of a `<service>-dlq` topic holds; raises msgspec.DecodeError or ValidationError."""
+    return _DECODER.decode(record.value or b"")
+
+
+def replay_of(record: Record) -> Outgoing:
+    """The original record again, for its own topic and partition: same key, headers and bytes, so order holds."""
+    event = decode(record)
+    return Outgoing(
+        topic=event.topic,
+        key=record.key,
+        value=None if event.value is None else base64.b64decode(event.value, validate=True),
+        partition=event.partition,
+        headers=original_headers(record),
+    )

@@ -1,0 +1,144 @@
+"""Health that means progress: a process that runs but gets nothing done is not ready. Serves it and the metrics."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from services.runtime import metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the service is ready, why (Chinese, English), and the age of its last progress."""
+
+    ready: bool
+    zh: str
+    en: str
+    assigned: int | None
+    progress_age_s: float | None
+
+
+class Health:
+    """Thread-safe. Ready while progress is younger than `stale_after_s` and nothing says otherwise.
+
+    A service that consumes reports `assigned(n)`; it is ready only while it owns a partition. One that does not
+    consume never calls it.
+    """
+
+    def __init__(self, stale_after_s: float = 15.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._stale_after_s = stale_after_s
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._progress_at: float | None = None
+        self._assigned: int | None = None
+        self._waiting: str | None = None
+        self._failed: str | None = None
+
+    def progress(self) -> None:
+        """Something was done, or it was found that there was nothing to do."""
+        with self._lock:
+            self._progress_at, self._waiting, self._failed = self._monotonic(), None, None
+
+    def waiting(self, reason: str) -> None:
+        """Alive but held up by something outside, such as Kafka being away."""
+        with self._lock:
+            self._waiting = reason
+
+    def assigned(self, partitions: int) -> None:
+        with self._lock:
+            self._assigned = partitions
+
+    def failed(self, reason: str) -> None:
+        """An error the service is trying to recover from; the next progress clears it."""
+        with self._lock:
+            self._failed = reason
+
+    def verdict(self) -> Verdict:
+        with self._lock:
+            age = None if self._progress_at is None else self._monotonic() - self._progress_at
+            zh, en = self._hindrance(age)
+            return Verdict(not en, zh or "正常", en or "making progress", self._assigned, age)
+
+    def _hindrance(self, age: float | None) -> tuple[str, str]:
+        if self._failed is not None:
+            return f"出错：{self._failed}", f"failed: {self._failed}"
+        if self._waiting is not None:
+            return f"等待：{self._waiting}", f"waiting: {self._waiting}"
+        if self._assigned == 0:
+            return "未分到任何分区", "no partition assigned"
+        if age is None:
+            return "尚未开始工作", "no progress yet"
+        if age > self._stale_after_s:
+            return f"已 {age:.0f} 秒没有进展", f"no progress for {age:.0f} s"
+        return "", ""
+
+
+class HealthServer:
+    """`/health/live`, `/health/ready` (503 when not) and `/metrics` on a small threaded HTTP server."""
+
+    def __init__(self, service: str, health: Health, port: int, host: str = "0.0.0.0") -> None:
+        handler = type("Handler", (_Handler,), {"service": service, "health": health})
+        self._server = ThreadingHTTPServer((host, port), handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="health", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=2.0)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    service: str
+    health: Health
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/health/live":
+            self._json(200, {"live": True, "service": self.service})
+        elif path == "/health/ready":
+            self._ready()
+        elif path == "/metrics":
+            metrics.READY.labels(self.service).set(self.health.verdict().ready)
+            self._answer(200, CONTENT_TYPE_LATEST, generate_latest(metrics.registry()))
+        else:
+            known = ["/health/live", "/health/ready", "/metrics"]
+            self._json(404, {"error": "没有这个地址 / no such address", "known": known})
+
+    def _ready(self) -> None:
+        seen = self.health.verdict()
+        age = None if seen.progress_age_s is None else round(seen.progress_age_s, 3)
+        body = {
+            "ready": seen.ready,
+            "service": self.service,
+            "reason": {"zh": seen.zh, "en": seen.en},
+            "assigned_partitions": seen.assigned,
+            "progress_age_s": age,
+        }
+        self._json(200 if seen.ready else 503, body)
+
+    def _json(self, status: int, body: dict[str, Any]) -> None:
+        self._answer(status, "application/json; charset=utf-8", orjson.dumps(body))
+
+    def _answer(self, status: int, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Probes every few seconds would bury the log."""
