@@ -171,14 +171,17 @@ class TransactionalProducer:
     ) -> None:
         self._client.begin_transaction()
         pending = [_send(self._client, record) for record in records]
+        # The records must lie in the log before the generation is checked. Otherwise a partition could change hands
+        # between check and write, and its new owner would read the log to an end that lies before these records.
+        self._client.flush(timeout=self._timeout_s)
+        for one in pending:
+            one.get(timeout=self._timeout_s)
         if offsets and group is not None:
             self._client.send_offsets_to_transaction(
                 {ClientTopicPartition(*where): OffsetAndMetadata(offset, "", -1) for where, offset in offsets.items()},
                 ConsumerGroupMetadata(group.group, group.generation, group.member),
             )
         self._client.commit_transaction()
-        for one in pending:  # a failed batch fails the commit; this makes sure no silent path remains
-            one.get(timeout=self._timeout_s)
 
     def _aborted(self, error: Exception) -> KafkaProblem:
         """Abort what is open; says what happened and remembers whether this producer can go on."""
