@@ -67,7 +67,7 @@ class Decider:
                 return self._unknown(record, failure, surely_posted=surely)
             if error.outcome == "already_posted" and _was_unknown(record):
                 return self._unknown(record, failure, surely_posted=True)
-        elif error.sent == "unknown" or (error.outcome == "unknown" and error.recognised):
+        elif error.error_class != "bug" and error.recognised and "unknown" in (error.sent, error.outcome):
             return self._again(record, error, failure)
         return self._after_refusal(record, error, failure)
 

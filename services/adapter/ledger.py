@@ -1,4 +1,4 @@
-"""The placements of the partitions that this worker holds: a view of the ledger topic, in memory, rebuilt on assignment.
+"""The placements of the partitions this worker holds: a view of the ledger topic in memory, rebuilt on assignment.
 
 Holds records and says when each wants attention next; it decides nothing and calls nobody.
 """
@@ -15,7 +15,7 @@ from schemas.placement import PlacementRecord
 WAITING_STATES = frozenset({"INTENDED", "UNKNOWN", "ACCEPTED"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
     """One placement here. busy: a call of ours is on its way. superseded: ignore what that call brings back."""
 

@@ -106,7 +106,9 @@ def superseded(
 
 
 def noted(old: PlacementRecord, note: str, now: datetime, worker: str, **changes: Any) -> PlacementRecord:
-    """The same state with a line more of history."""
+    """The same state with a line more of history; said only once where the same is said again and again."""
+    if old.history and old.history[-1].note == note:
+        return replace(old, **{name: value for name, value in changes.items() if name != "failure"})
     return _changed(old, now, old.state, note, worker, step=old.step, since=old.since, **changes)
 
 
