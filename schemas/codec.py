@@ -23,7 +23,7 @@ from schemas.feedback import FeedbackEvent
 from schemas.placement import PlacementRecord
 from schemas.topic_files import topic
 
-_PATH = re.compile(r"^(?P<text>.*?)(?: - at `(?P<path>\$?[^`]*)`)?$", re.DOTALL)
+_PATH = re.compile(r"^(?P<text>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 _QUOTED = r"`([^`]*)`"
 # What msgspec says, in Chinese. Only wording: nothing is decided by it, and what is not here is shown as it is.
 _CHINESE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
