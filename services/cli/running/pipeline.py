@@ -1,0 +1,242 @@
+"""What `tongbo up` and `tongbo demo` start, in which order, with which settings, and how each says that it is ready."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import msgspec
+
+from schemas.topics import load_topics
+from services.adapter.registry import platforms
+from services.cli.running.supervisor import Child, Supervisor
+from services.runtime.embedded_broker.jars import fetch_jars
+from services.runtime.kafka.admin import ensure_topics, wait_for_kafka
+from services.runtime.logging import get_logger
+from services.runtime.settings import KafkaSettings, read_settings
+
+READY_WITHIN_S = 90.0
+CONSUMER_SERVICES = ("feedback_collector", "engagement_aggregator")
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where things lie below one folder (`.tongbo`)."""
+
+    home: Path
+
+    @property
+    def run(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "log"
+
+    @property
+    def addresses(self) -> Path:
+        return self.run / "addresses.json"
+
+    @property
+    def supervisor_pid(self) -> Path:
+        return self.run / "supervisor.pid"
+
+    def clear_data(self) -> None:
+        """Forget what an earlier run left: log of Kafka, state, media. Never touches a cluster that is not ours."""
+        for folder in ("kafka", "state", "media"):
+            shutil.rmtree(self.home / folder, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to run. workers: processes per adapter; speed and audience: the simulator's; seed: of its audience."""
+
+    accounts: Path
+    partitions: int = 12
+    speed: float = 1.0
+    seed: int = 20261111
+    audience: Path | None = None
+    adapter_workers: int = 1
+    aggregator_workers: int = 1
+    publisher_port: int = 8800
+    simulator_port: int = 8900
+    kafka_port: int = 9092
+    simulator: bool = True
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+class NotReadyError(Exception):
+    """Raised when a service does not become ready in time; names it and its log file."""
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def dead_letter_services() -> tuple[str, ...]:
+    """Every service that may refuse a record, by the name in front of `-dlq`."""
+    return (*(f"adapter-{p}" for p in platforms()), *(name.replace("_", "-") for name in CONSUMER_SERVICES))
+
+
+class Pipeline:
+    """Starts and stops all processes of the pipeline on this machine. `say` gets progress, Chinese first."""
+
+    def __init__(self, layout: Layout, plan: Plan, say: Callable[[str], None]) -> None:
+        self.layout, self.plan, self._say = layout, plan, say
+        self.supervisor = Supervisor(layout.run, layout.log, say)
+        self.addresses: dict[str, str] = {}
+        self._health: dict[str, int] = {}
+        self._taken: set[int] = set()
+
+    def start(self) -> None:
+        """Start everything and return when all are ready; raises NotReadyError. On failure the caller stops."""
+        self._start_kafka()
+        self._make_topics()
+        if self.plan.simulator:
+            self._start_simulator()
+        children = [self._publisher(), *self._workers()]
+        for child in children:
+            self.supervisor.start(child)
+        self._write_addresses()
+        for child in children:
+            self._await_http(child, f"http://127.0.0.1:{self._health[child.name]}/health/ready")
+        self._await_http(children[0], self.addresses["publisher"] + "/health/ready")
+
+    def stop(self) -> None:
+        """End the services together, then simulator and Kafka: what others need goes last."""
+        together = [child.name for child in (self._publisher_name(), *self._workers())] if self._health else []
+        self.supervisor.stop_together(together)
+        self.supervisor.stop()
+        self.layout.addresses.unlink(missing_ok=True)
+
+    # --- the parts ---
+
+    def _start_kafka(self) -> None:
+        own = os.environ.get("KAFKA_BOOTSTRAP")
+        if own:
+            self._say(f"使用已有 Kafka：{own} / using the Kafka cluster at KAFKA_BOOTSTRAP")
+            self.addresses["kafka"] = own
+        else:
+            fetch_jars(self._say)
+            port = self._port(self.plan.kafka_port)
+            data, logs = self.layout.home / "kafka", self.layout.log / "kafka"
+            command = python(
+                "services.runtime.embedded_broker",
+                "--data-dir", str(data), "--port", str(port), "--log-dir", str(logs),
+            )  # fmt: skip
+            self.supervisor.start(Child("kafka", 0, command))
+            self.addresses["kafka"] = f"127.0.0.1:{port}"
+        waiting = threading.Event()
+        threading.Timer(READY_WITHIN_S, waiting.set).start()
+        wait_for_kafka(self.kafka, waiting, log)
+        waiting.set()
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        env = {**os.environ, "KAFKA_BOOTSTRAP": self.addresses["kafka"], "TONGBO_PARTITIONS": str(self.plan.partitions)}
+        return read_settings(KafkaSettings, env)
+
+    def _make_topics(self) -> None:
+        ensure_topics(self.kafka, load_topics(dead_letter_services()))
+
+    def _start_simulator(self) -> None:
+        port = self._port(self.plan.simulator_port)
+        arguments = ["--port", str(port), "--speed", str(self.plan.speed), "--seed", str(self.plan.seed)]
+        arguments += ["--accounts", str(self.plan.accounts)]
+        if self.plan.audience:
+            arguments += ["--audience", str(self.plan.audience)]
+        child = Child("simulator", 0, python("services.simulator", *arguments), self.plan.env)
+        self.supervisor.start(child)
+        self.addresses["simulator"] = f"http://127.0.0.1:{port}"
+        self._await_http(child, self.addresses["simulator"] + "/_sim/info")
+
+    def _publisher(self) -> Child:
+        port = self._port(self.plan.publisher_port)
+        self.addresses["publisher"] = f"http://127.0.0.1:{port}"
+        return self._service("publisher", 0, {"TONGBO_PUBLISHER_PORT": str(port)})
+
+    def _publisher_name(self) -> Child:
+        return Child("publisher", 0, ())
+
+    def _workers(self) -> list[Child]:
+        adapters = [
+            self._service(f"adapter_{platform}", n)
+            for platform in platforms()
+            for n in range(self.plan.adapter_workers)
+        ]
+        clock = {"TONGBO_CLOCK": self.addresses["simulator"] + "/_sim/clock"} if self.plan.simulator else {}
+        collector = self._service("feedback_collector", 0, clock)
+        aggregators = [self._service("engagement_aggregator", n) for n in range(self.plan.aggregator_workers)]
+        return [*adapters, collector, *aggregators]
+
+    def _service(self, service: str, n: int, more: Mapping[str, str] | None = None) -> Child:
+        name = f"{service}-{n}"
+        if name not in self._health:
+            self._health[name] = self._port(0)
+        env = {
+            "KAFKA_BOOTSTRAP": self.addresses["kafka"],
+            "TONGBO_PARTITIONS": str(self.plan.partitions),
+            "TONGBO_INSTANCE": str(n),
+            "TONGBO_HTTP_PORT": str(self._health[name]),
+            "TONGBO_STATE_DIR": str(self.layout.home / "state"),
+            "TONGBO_MEDIA_DIR": str(self.layout.home / "media"),
+            "TONGBO_ACCOUNTS": str(self.plan.accounts),
+            **({"TONGBO_SIMULATOR_URL": self.addresses["simulator"]} if self.plan.simulator else {}),
+            **(more or {}),
+            **self.plan.env,
+        }
+        return Child(service, n, python(f"services.{service}"), env)
+
+    # --- readiness and addresses ---
+
+    def _await_http(self, child: Child, url: str) -> None:
+        deadline = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < deadline:
+            code = self.supervisor.exited(child.name)
+            if code is not None and code == 2:
+                break  # its settings are wrong: waiting will not help
+            self.supervisor.watch()
+            if _answers(url):
+                self._say(f"{child.name} 就绪 / ready")
+                return
+            time.sleep(0.1)
+        raise NotReadyError(f"{child.name} 没有就绪，日志：{self.supervisor.log_of(child)} / not ready, see its log")
+
+    def _write_addresses(self) -> None:
+        health = {name: f"http://127.0.0.1:{port}" for name, port in sorted(self._health.items())}
+        text = msgspec.json.format(msgspec.json.encode({**self.addresses, "health": health}), indent=2)
+        self.layout.addresses.write_bytes(text)
+
+    def _port(self, wanted: int) -> int:
+        """The wanted port if it is free, else any free one; never one given out before."""
+        for port in (wanted, 0, 0, 0, 0, 0):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                found = int(probe.getsockname()[1])
+            if found not in self._taken:
+                self._taken.add(found)
+                return found
+        raise NotReadyError("找不到空闲端口 / no free port")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=2) as response:  # noqa: S310 - an address of this machine that we made ourselves
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False

@@ -1,0 +1,113 @@
+"""`tongbo up`: the whole pipeline on this machine, without the sample campaign."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from services.cli.running.pipeline import Layout, NotReadyError, Pipeline, Plan
+from services.cli.running.session import AlreadyRunningError, owner_of, ownership
+
+HELP = """启动整条流水线：Kafka、主题、平台模拟器、发布器、适配器、采集器、聚合器。
+
+Start the whole pipeline. KAFKA_BOOTSTRAP=host:port uses an existing cluster; --no-simulator talks to the real platforms
+with the accounts of --accounts. Addresses: .tongbo/run/addresses.json, logs: .tongbo/log/, stop: `tongbo down`.
+
+例 / example:  tongbo up && tongbo publish deploy/demo/campaign.yaml && tongbo status
+"""
+
+console = Console(highlight=False)
+
+
+def register(app: typer.Typer) -> None:
+    app.command(help=HELP)(up)
+
+
+def up(
+    accounts: Annotated[Path, typer.Option(help="账号文件 / accounts file")] = Path("deploy/demo/accounts.yaml"),
+    speed: Annotated[float, typer.Option(min=0, help="模拟时钟倍速 / speed of the simulated clock")] = 1.0,
+    audience: Annotated[Path | None, typer.Option(exists=True, help="录制的传播数据 / recorded cascades")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="每个适配器的进程数 / processes per adapter")] = 1,
+    partitions: Annotated[int, typer.Option(min=1, help="实体主题分区数 / partitions of entity topics")] = 4,
+    simulator: Annotated[bool, typer.Option(help="启动平台模拟器 / start the simulator")] = True,
+    home: Annotated[Path, typer.Option(envvar="TONGBO_HOME", help="数据目录 / data folder")] = Path(".tongbo"),
+    foreground: Annotated[bool, typer.Option("--foreground", help="留在前台 / stay in the foreground")] = False,
+) -> None:
+    layout = Layout(home=home.resolve())
+    if not accounts.is_file():
+        console.print(f"找不到账号文件 {accounts}，请用 --accounts 指定 / accounts file not found")
+        raise typer.Exit(2)
+    if not foreground:
+        raise typer.Exit(_detach(layout, sys.argv[1:]))
+    plan = Plan(
+        accounts=accounts.resolve(), speed=speed, audience=audience.resolve() if audience else None,
+        adapter_workers=workers, partitions=partitions, simulator=simulator,
+    )  # fmt: skip
+    raise typer.Exit(_stay(layout, plan))
+
+
+def _stay(layout: Layout, plan: Plan) -> int:
+    """Run until SIGTERM or Ctrl-C."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with ownership(layout):
+            pipeline = Pipeline(layout, plan, lambda line: print(line, flush=True))
+            try:
+                pipeline.start()
+                print(f"全部就绪：{pipeline.addresses} / all ready", flush=True)
+                (layout.run / "ready").touch()
+                while not stop.wait(0.3):
+                    pipeline.supervisor.watch()
+            finally:
+                (layout.run / "ready").unlink(missing_ok=True)
+                pipeline.stop()
+    except (AlreadyRunningError, NotReadyError) as problem:
+        print(problem, flush=True)
+        return 1
+    return 0
+
+
+def _detach(layout: Layout, arguments: list[str]) -> int:
+    """Start the supervisor in the background, show its progress until all is ready, leave it running."""
+    if owner := owner_of(layout):
+        console.print(f"流水线已在运行（进程 {owner}） / already running; stop it with `tongbo down`")
+        return 1
+    layout.log.mkdir(parents=True, exist_ok=True)
+    (layout.run / "ready").unlink(missing_ok=True)
+    log = layout.log / "supervisor.log"
+    shown = log.stat().st_size if log.exists() else 0
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.cli.main", *arguments, "--foreground"],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, env=dict(os.environ),
+        )  # fmt: skip
+    with console.status("正在启动 / starting …"):
+        while process.poll() is None and not (layout.run / "ready").exists():
+            shown = _show_from(log, shown)
+            time.sleep(0.2)
+    _show_from(log, shown)
+    if process.poll() is not None:
+        console.print(f"启动失败，日志：{log} / could not start, see the log", style="red")
+        return 1
+    console.print("已在后台运行；停止：tongbo down / running in the background; stop with `tongbo down`", style="green")
+    return 0
+
+
+def _show_from(log: Path, position: int) -> int:
+    with log.open("rb") as lines:
+        lines.seek(position)
+        text = lines.read()
+    if text:
+        console.print(text.decode(errors="replace").rstrip("\n"))
+    return position + len(text)
