@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, BinaryIO, Literal, Protocol
 
 from schemas.content import ContentKind, MasterContent, MediaRef, Target
-from schemas.feedback import Reading, Readings
+from schemas.feedback import Metric, Reading, Readings
 from schemas.placement import Draft, DraftMedia, Effect, PlacementRecord, PostRef
 from services.adapter.accounts import Account
 from services.adapter.errors import ErrorTable, PlatformError
@@ -246,7 +246,7 @@ class CommentPage:
 class FeedbackSource(Protocol):
     """Comments and metrics of live posts by read-only calls, which may be repeated."""
 
-    def native_metrics(self) -> Mapping[str, str]:
+    def native_metrics(self) -> Mapping[Metric, str]:
         """Canonical metric → native name, for the metrics that the platform has."""
         ...
 

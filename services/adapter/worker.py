@@ -55,6 +55,7 @@ class AdapterStage:
         read_ledger: ReadLedger,
         worker: str,
         most_calls: int = 32,
+        announcements: tuple[Outgoing, ...] = (),
     ) -> None:
         self.adapter, self.accounts, self.timing = adapter, accounts, timing
         self.ledger = Ledger()
@@ -64,6 +65,7 @@ class AdapterStage:
         self._intake = Intake(adapter, accounts, self.ledger, clock.now, worker)
         self._clients: dict[str, Any] = {}
         self._recovered: list[tuple[PlacementRecord, int]] = []
+        self._announcements = announcements
 
     # --- what the consume loop asks for ---
 
@@ -112,8 +114,8 @@ class AdapterStage:
         return Emit(tuple(self._keep(one, record.partition) for one in changed))
 
     def tick(self) -> Due:
-        records = [self._keep(record, partition) for record, partition in self._recovered]
-        self._recovered = []
+        records = [*self._announcements, *(self._keep(record, partition) for record, partition in self._recovered)]
+        self._recovered, self._announcements = [], ()
         callbacks: list[Callable[[], None]] = []
         for finished in self.calls.finished():
             self._take(finished, records, callbacks, go_on=True)

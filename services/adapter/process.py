@@ -1,0 +1,145 @@
+"""The process of one adapter: its settings, the accounts it may use, and the consume loop with the worker in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from schemas.capability import AccountCapability
+from schemas.codec import encode
+from services.adapter.accounts import Account, Accounts, AccountsError, load_accounts
+from services.adapter.contract import Adapter, Timing
+from services.adapter.media import MediaFolder
+from services.adapter.registry import adapter
+from services.adapter.worker import LEDGER_TOPIC, AdapterStage
+from services.runtime.consume import ConsumeLoop
+from services.runtime.kafka.partitions import partition_of
+from services.runtime.kafka.reader import read_partition
+from services.runtime.kafka.records import Outgoing
+from services.runtime.main import ServiceContext, run_service
+from services.runtime.settings import Problem, ServiceSettings, SettingsError, setting
+
+CONTENT_TOPIC = "master-content"
+CAPABILITY_TOPIC = "platform-capability"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterSettings(ServiceSettings):
+    """Settings of every adapter; the timing ones replace the platform's own only where they are set."""
+
+    simulator_url: str | None = setting(
+        None, meaning="平台模拟器地址；设置后没有 base_url 的账号都连到它 / simulator for accounts without a base_url"
+    )
+    most_calls: int = setting(32, at_least=1, meaning="同时进行的平台调用数 / platform calls at the same time")
+    look_after_s: float | None = setting(
+        None, at_least=0, meaning="结果未知后多少秒开始查找 / seconds until the first look after an unknown outcome"
+    )
+    look_every_s: float | None = setting(None, at_least=0, meaning="两次查找的间隔 / seconds between looks")
+    follow_every_s: float | None = setting(
+        None, at_least=0, meaning="查询审核状态的间隔 / seconds between status polls"
+    )
+    call_timeout_s: float | None = setting(None, at_least=0.1, meaning="一次调用最长多少秒 / longest call in seconds")
+    drain_s: float = setting(10.0, at_least=0, meaning="交出分区前等待调用结束的秒数 / seconds to wait for calls")
+
+
+def main(platform: str, arguments: Sequence[str] | None = None) -> int:
+    """Run the adapter of `platform` until it is told to stop; the exit code for `sys.exit`."""
+    found = adapter(platform)
+    return run_service(
+        f"adapter-{platform}", AdapterSettings, lambda context: _run(found, context), arguments=arguments
+    )
+
+
+def declared_accounts(path: Path | None, simulator_url: str | None) -> Accounts:
+    """The accounts file as settings problems where it cannot be used; raises SettingsError."""
+    if path is None:
+        raise SettingsError(
+            [
+                Problem(
+                    "TONGBO_ACCOUNTS", "没有设置账号文件 / no accounts file", "指向账号文件，见 README / set its path"
+                )
+            ]
+        )
+    try:
+        return load_accounts(path, os.environ, simulator_url)
+    except AccountsError as error:
+        problem = Problem("TONGBO_ACCOUNTS", str(error), "请修正账号文件 / correct the accounts file")
+        raise SettingsError([problem]) from error
+
+
+def timing(own: Timing, settings: AdapterSettings) -> Timing:
+    """The platform's timing with what the settings say instead."""
+    return replace(
+        own,
+        look_after_s=_first(settings.look_after_s, own.look_after_s),
+        look_every_s=_first(settings.look_every_s, own.look_every_s),
+        follow_every_s=_first(settings.follow_every_s, own.follow_every_s),
+        call_timeout_s=_first(settings.call_timeout_s, own.call_timeout_s),
+    )
+
+
+def _first(wanted: float | None, own: float) -> float:
+    return own if wanted is None else wanted
+
+
+def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
+    settings = context.settings
+    accounts = declared_accounts(settings.accounts_file, settings.simulator_url)
+    stage = AdapterStage(
+        found,
+        accounts,
+        clock=context.clock,
+        media=MediaFolder(settings.media_dir),
+        timing=timing(found.timing, settings),
+        read_ledger=lambda partition: read_partition(settings.kafka, LEDGER_TOPIC, partition),
+        worker=f"{context.name}-{settings.instance}",
+        most_calls=settings.most_calls,
+        announcements=capabilities(found, accounts, context.clock.now(), settings.kafka.partitions),
+    )
+    loop = ConsumeLoop(
+        settings,
+        context.name,
+        f"tongbo-{context.name}",
+        [CONTENT_TOPIC],
+        stage,
+        context.health,
+        context.stop,
+        context.clock,
+        drain_s=settings.drain_s,
+    )
+    try:
+        loop.run()
+    finally:
+        stage.close()
+
+
+def capabilities(found: Adapter, accounts: Accounts, now: datetime, partitions: int) -> tuple[Outgoing, ...]:
+    """What each account of this platform may do, for the topic that others read it from."""
+    return tuple(_capability(found, account, now, partitions) for account in accounts.of(found.platform))
+
+
+def _capability(found: Adapter, account: Account, now: datetime, partitions: int) -> Outgoing:
+    key = f"{account.platform}/{account.account}"
+    event = AccountCapability(
+        event_id=f"capability:{key}:{now.isoformat()}",
+        occurred_at=now,
+        observed_at=now,
+        brand_id=account.brand_id,
+        trace_id=key,
+        platform=account.platform,
+        account=account.account,
+        display_name=account.display_name,
+        way=account.way,
+        kinds=dict(found.limits.kinds),
+        metrics=dict(found.feedback.native_metrics()),
+        text_limits=dict(found.limits.text),
+        can_edit=found.limits.can_edit,
+        can_delete=found.limits.can_delete,
+        can_read_comments=True,
+        checked_at=now,
+        problem="" if account.way in found.ways else f"不支持的发布方式 {account.way}",
+    )
+    return Outgoing(CAPABILITY_TOPIC, encode(event), key.encode(), partition_of(key, partitions))
