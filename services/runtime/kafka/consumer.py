@@ -98,13 +98,13 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # kafka-
         self._owner, self._sleep = owner, sleep
 
     async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        await self._call(self._owner._revoked, revoked)
+        await self._call(self._owner._give_back, revoked)
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        await self._call(self._owner._assigned, assigned)
+        await self._call(self._owner._take, assigned)
 
     async def on_partitions_lost(self, lost: Iterable[Any]) -> None:
-        await self._call(self._owner._lost, lost)
+        await self._call(self._owner._lose, lost)
 
     async def _call(self, callback: PartitionsCallback, partitions: Iterable[Any]) -> None:
         where = sorted(TopicPartition(*one) for one in partitions)
@@ -154,6 +154,7 @@ class GroupConsumer:
         self.group = group
         self.failure: BaseException | None = None
         self._assigned, self._revoked, self._lost = on_assigned, on_revoked, on_lost or on_revoked
+        self._owned: frozenset[TopicPartition] = frozenset()
         options = reading_options(settings, client_id, start) | {
             "group_id": group,
             "max_poll_records": max_poll_records,
@@ -168,6 +169,9 @@ class GroupConsumer:
         try:
             wait_for_topics(self._client, topics, stop, on_waiting)
             self._client.subscribe(list(topics), listener=_Listener(self, self._client._net.sleep))
+            # The client compares the partitions it joined with against the next metadata; unless it looks at those
+            # it already has, it joins with none and takes everything back for a second rebalance at once.
+            self._client._coordinator._handle_metadata_update(self._client._cluster)
         except BaseException:
             self._client.close(autocommit=False, timeout_ms=1_000)
             raise
@@ -190,7 +194,25 @@ class GroupConsumer:
         return [to_record(raw) for batch in batches.values() for raw in batch]
 
     def assignment(self) -> frozenset[TopicPartition]:
-        return frozenset(TopicPartition(*one) for one in self._client.assignment())
+        """What this member owns; nothing from the end of `on_revoked` until `on_assigned` begins.
+
+        The client itself goes on naming the old partitions until the group has decided anew.
+        """
+        return self._owned
+
+    def _take(self, partitions: list[TopicPartition]) -> None:
+        self._owned = frozenset(partitions)
+        self._assigned(partitions)
+
+    def _give_back(self, partitions: list[TopicPartition]) -> None:
+        try:
+            self._revoked(partitions)
+        finally:
+            self._owned = frozenset()
+
+    def _lose(self, partitions: list[TopicPartition]) -> None:
+        self._owned = frozenset()
+        self._lost(partitions)
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset of every assigned partition whose place is known, also of those without a record yet."""

@@ -41,7 +41,7 @@ def _options(settings: KafkaSettings) -> dict[str, Any]:
         "retry_backoff_ms": _RETRY_BACKOFF_MS,
         "max_request_size": MAX_RECORD_BYTES,
         "allow_auto_create_topics": False,
-        "max_block_ms": 15_000,
+        "max_block_ms": 5_000,
         "request_timeout_ms": 15_000,
         "metrics_enabled": False,
     }
