@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.event_types import published_types
 from schemas.json_schema import components
-from schemas.topic_files import TEMPLATE_FIELD, TopicSpec, topic_templates
+from schemas.topic_files import TEMPLATE_FIELD, TopicSpec, contract_topics
 
 HOME = Path(__file__).parent
 RELEASED = HOME / "released"
@@ -29,7 +29,7 @@ def snapshot_of(specs: Iterable[TopicSpec], home: Path = HOME) -> Snapshot:
 
 def snapshot_today() -> Snapshot:
     """The snapshot of the tree as it is."""
-    return snapshot_of(topic_templates())
+    return snapshot_of(contract_topics())
 
 
 def written(snapshot: Snapshot) -> str:

@@ -49,6 +49,7 @@ class TopicFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key is a template over the fields of the type: `{content_id}`, `{platform}/{account}`; `original` = the key of the
     record it was made from. partition_by names the field whose hash chooses the partition, or `key`, or `single`, or
     `source` (the partition number of the record it was made from).
+    internal: the owner's own state, which it can rebuild; no contract, so no examples, documents and releases.
     """
 
     name: Annotated[str, Meta(pattern=r"^(\{service\})?[a-z-]+$")]
@@ -125,6 +126,11 @@ def topic(name: str) -> TopicSpec:
 def topic_templates(folder: Path = FOLDER) -> tuple[TopicSpec, ...]:
     """All topics with the template left unexpanded (`{service}-dlq`), for documents and for comparisons."""
     return tuple(sorted((_spec(file) for file in _files(folder)), key=lambda spec: spec.name))
+
+
+def contract_topics() -> tuple[TopicSpec, ...]:
+    """The topics that others may rely on: all but the internal ones, the template left unexpanded."""
+    return tuple(spec for spec in topic_templates() if not spec.internal)
 
 
 def _files(folder: Path) -> tuple[TopicFile, ...]:

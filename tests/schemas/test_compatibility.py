@@ -13,10 +13,10 @@ import pytest
 from schemas import compatibility
 from schemas.comparison import breaks
 from schemas.snapshot import Snapshot, released, snapshot_of, written
-from schemas.topic_files import topic_templates
+from schemas.topic_files import contract_topics
 
 Change = Callable[[Snapshot], Any]
-TOPICS = tuple(spec for spec in topic_templates() if spec.name != "engagement-aggregate")
+TOPICS = contract_topics()
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from schemas.codec import DecodeError, decoder, encode
-from schemas.topic_files import topic_templates
+from schemas.topic_files import contract_topics
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
-TOPICS = {spec.name.replace("{service}", "service"): spec for spec in topic_templates()}
+TOPICS = {spec.name.replace("{service}", "service"): spec for spec in contract_topics()}
 VALID = sorted((SCHEMAS / "examples").glob("*/*.json"))
 INVALID = sorted((SCHEMAS / "examples").glob("*/invalid/*.json"))
 
