@@ -1,0 +1,52 @@
+# 两条命令就够 / two commands are all: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+STAMP := .venv/.installed
+ARGS ?=
+
+.PHONY: help setup demo up down test check format lock schemas clean
+
+help: ## 列出所有命令 / this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  ARGS="…" 传给命令 / is passed on, e.g. make demo ARGS="--once --json out.json"'
+
+setup: $(STAMP) ## 准备 .venv（其他命令会自动执行）/ prepare .venv; the other commands do it by themselves
+
+$(STAMP): requirements.lock pyproject.toml deploy/setup.sh
+	@bash deploy/setup.sh
+	@touch $(STAMP)
+
+demo: $(STAMP) ## 在本机跑完整演示（--once 自动结束并核对）/ the whole pipeline with the sample campaign
+	@$(PY) -m services.cli.main demo $(ARGS)
+
+up: $(STAMP) ## 启动流水线，不含示例活动 / the pipeline without the sample campaign
+	@$(PY) -m services.cli.main up $(ARGS)
+
+down: $(STAMP) ## 停止 make up 启动的一切 / stop what `make up` started
+	@$(PY) -m services.cli.main down $(ARGS)
+
+test: $(STAMP) check ## 所有检查与测试，一个不跳过 / all checks and tests, none skipped
+	@REQUIRE_KAFKA=1 $(PY) -m pytest $(ARGS)
+
+check: $(STAMP) ## 格式、类型、事件契约 / format, types, event contracts
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@$(PY) -m schemas.generate --check
+	@$(PY) -m schemas.compatibility
+
+format: $(STAMP) ## 整理代码格式 / format the code
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+schemas: $(STAMP) ## 重新生成契约文档 / generate the contract documents anew
+	@$(PY) -m schemas.generate
+
+lock: $(STAMP) ## 更新 requirements.lock / renew the lock file
+	@.venv/bin/python -m pip install --quiet uv
+	@.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate \
+		--python-version 3.11 --universal --group dev pyproject.toml -o requirements.lock
+
+clean: ## 删除环境与运行数据 / remove environment and data
+	@rm -rf .venv .tongbo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,221 @@
+"""A platform in memory whose answers a test writes down beforehand, and a loop that drives the worker without Kafka."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any, BinaryIO
+
+import msgspec
+
+from schemas.content import ContentCancelled, MasterContent, MediaRef, Schedule, Target
+from schemas.feedback import Metric, Reading, Readings
+from schemas.placement import Draft, DraftMedia, PlacementRecord, PostRef
+from services.adapter.accounts import Account, Accounts
+from services.adapter.contract import (
+    Adapter,
+    CommentPage,
+    Followed,
+    Limits,
+    Live,
+    LivePost,
+    Localised,
+    Look,
+    Name,
+    NotFound,
+    Pending,
+    Refusal,
+    Step,
+    StepOutcome,
+    Timing,
+)
+from services.adapter.errors import ErrorTable
+from services.adapter.worker import AdapterStage
+from services.runtime.clock import ManualClock
+from services.runtime.consume import DeadLetter, Due, Emit
+from services.runtime.kafka.records import Outgoing, Record
+
+START = datetime(2026, 11, 11, 2, 0, tzinfo=UTC)
+ACCOUNT = Account(platform="echo", account="tea", brand_id="qinghe", way="open")
+UPLOAD, SUBMIT = Step("upload", "orphan", "上传"), Step("submit", "post", "提交")
+
+
+@dataclass
+class Platform:
+    """What the platform will answer; what has been asked of it. An answer that is an exception is raised."""
+
+    steps: tuple[Step, ...] = (SUBMIT,)
+    answers: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    looks: list[Any] = field(default_factory=list)
+    follows: list[Any] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    before_answer: Callable[[], None] = lambda: None
+
+    def next_step(self, record: PlacementRecord) -> Step | None:
+        done = {step.name for step in record.steps}
+        return next((step for step in self.steps if step.name not in done), None)
+
+    def perform(self, client: Any, record: PlacementRecord, step: Step, media: Any) -> StepOutcome:
+        self.calls.append(step.name)
+        self.before_answer()
+        scripted = self.answers[step.name]
+        return _said(scripted.pop(0) if scripted else live(f"{len(self.calls)}"))  # type: ignore[no-any-return]
+
+    def find(self, client: Any, record: PlacementRecord, claimed: frozenset[str]) -> Look:
+        self.calls.append("find")
+        return _said(self.looks.pop(0) if self.looks else NotFound())  # type: ignore[no-any-return]
+
+    def follow(self, client: Any, record: PlacementRecord) -> Followed:
+        self.calls.append("follow")
+        return _said(self.follows.pop(0) if self.follows else Pending("审核"))  # type: ignore[no-any-return]
+
+
+def _said(answer: Any) -> Any:
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+def live(native_id: str) -> Live:
+    return Live(PostRef(native_id=native_id, url=f"https://echo.example/{native_id}", published_at=START))
+
+
+class Silent:
+    """A feedback source with nothing to say."""
+
+    def native_metrics(self) -> Mapping[Metric, str]:
+        return {"likes": "hearts"}
+
+    def comment_pages(
+        self, client: Any, post: LivePost, position: Mapping[str, Any], known: Callable[[str], bool], now: datetime
+    ) -> Iterator[CommentPage]:
+        return iter(())
+
+    def metrics(self, client: Any, posts: Sequence[LivePost], now: datetime) -> Mapping[str, Readings]:
+        return {}
+
+    def followers(self, client: Any, now: datetime) -> Reading:
+        return Reading(reason="unsupported")
+
+
+class NoMedia:
+    @contextmanager
+    def open(self, media: DraftMedia | MediaRef) -> Iterator[BinaryIO]:
+        yield BytesIO()
+
+    def read(self, media: DraftMedia | MediaRef) -> bytes:
+        return b""
+
+
+def localise(content: MasterContent, target: Target, account: Account) -> Localised:
+    if "禁" in content.title:
+        return Localised(None, (Refusal("banned_word", "title", "标题含禁用词", "banned word", "请修改标题"),))
+    draft = Draft(
+        platform="echo", account=target.account, form="status", text=content.title, fingerprint=content.title,
+        rules_version="1",
+    )  # fmt: skip
+    return Localised(draft)
+
+
+def scripted_adapter(platform: Platform) -> Adapter:
+    return Adapter(
+        platform="echo",
+        name=Name("回声", "Echo"),
+        ways=("open",),
+        limits=Limits(text={}, media=(), rates=(), kinds={"notice": "status"}),
+        errors=ErrorTable("echo", {}),
+        timing=Timing(look_after_s=60, look_every_s=30, looks=2, follow_every_s=5, call_timeout_s=20),
+        localise=localise,
+        publication=platform,
+        feedback=Silent(),
+        client=lambda account, timeout_s: object(),
+    )
+
+
+def content(version: int = 1, title: str = "新茶上市", due_in_s: float = 0, late_s: int = 3600) -> MasterContent:
+    due = START + timedelta(seconds=due_in_s)
+    return MasterContent(
+        event_id=f"c1:{version}", occurred_at=START, observed_at=START, brand_id="qinghe", campaign_id="spring",
+        trace_id="t", content_id="c1", version=version, kind="notice", title=title, key_message="新茶",
+        targets=(
+            Target(
+                platform="echo", account="tea", late_within_s=late_s,
+                schedule=Schedule(due_at=due, wall_clock="2026-11-11T10:00"),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def cancel(version: int = 1) -> ContentCancelled:
+    return ContentCancelled(
+        event_id=f"c1:cancel:{version}", occurred_at=START, observed_at=START, brand_id="qinghe",
+        campaign_id="spring", trace_id="t", content_id="c1", version=version, reason="价格有误", actor="li",
+    )  # fmt: skip
+
+
+class Loop:
+    """The consume loop's part, without Kafka: what is written here is committed, in order, before callbacks run."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.clock = ManualClock(START)
+        self.topic: list[Outgoing] = []
+        self.refused: list[DeadLetter] = []
+        self.stage = self._stage()
+
+    def _stage(self) -> AdapterStage:
+        stage = AdapterStage(
+            scripted_adapter(self.platform), Accounts((ACCOUNT,)), clock=self.clock, media=NoMedia(),
+            timing=scripted_adapter(self.platform).timing, read_ledger=self._read, worker="w",
+        )  # fmt: skip
+        stage.assigned([0])
+        return stage
+
+    def _read(self, partition: int) -> Iterator[Record]:
+        for offset, one in enumerate(self.topic):
+            yield Record(one.topic, one.partition, offset, one.key, one.value, (), START)
+
+    def crash(self) -> None:
+        """The process dies: everything in memory is gone, calls under way are nobody's; another one takes over."""
+        self.stage = self._stage()
+
+    def take(self, event: msgspec.Struct) -> None:
+        outcome = self.stage.handle(Record("master-content", 0, 0, b"c1", msgspec.json.encode(event), (), START))
+        if isinstance(outcome, Emit):
+            self.topic.extend(outcome.records)
+        if isinstance(outcome, DeadLetter):
+            self.refused.append(outcome)
+
+    def commit(self, due: Due, *, call: bool = True) -> None:
+        self.topic.extend(due.records)
+        for callback in due.after_commit if call else ():
+            callback()
+
+    def turn(self, *, call: bool = True) -> None:
+        """One round of the loop, and the calls it started come back."""
+        self.commit(self.stage.tick(), call=call)
+        self.settle()
+
+    def settle(self) -> None:
+        deadline = time.monotonic() + 5
+        while self.stage.calls.under_way and self.stage.calls._results.qsize() < self.stage.calls.under_way:
+            assert time.monotonic() < deadline, "a call does not come back"
+            time.sleep(0.001)
+
+    def run(self, rounds: int = 6) -> PlacementRecord:
+        for _ in range(rounds):
+            self.turn()
+        return self.record
+
+    @property
+    def record(self) -> PlacementRecord:
+        return self.records[-1]
+
+    @property
+    def records(self) -> list[PlacementRecord]:
+        return [msgspec.json.decode(one.value or b"", type=PlacementRecord) for one in self.topic]
