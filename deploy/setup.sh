@@ -15,13 +15,13 @@ if [ -z "$python" ]; then
   exit 1
 fi
 
-if ! "$python" -m venv --clear .venv >/dev/null 2>&1; then
+if ! "$python" -m venv .venv >/dev/null 2>&1; then
   # Debian ships Python without ensurepip; its package brings it.
   version=$("$python" -c 'import sys; print(f"{sys.version_info[0]}.{sys.version_info[1]}")')
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "正在安装 python$version-venv / installing python$version-venv" >&2
     apt-get update -qq && apt-get install -qq -y "python$version-venv" >/dev/null
-    "$python" -m venv --clear .venv
+    "$python" -m venv .venv
   else
     echo "这个 Python 没有 venv 模块，请安装 python$version-venv / please install python$version-venv" >&2
     exit 1
