@@ -17,7 +17,8 @@ class DeadLetter(Struct, frozen=True, kw_only=True, tag_field="type", tag="DeadL
 
     event_id: made from the coordinates, so refusing the same record again is the same dead letter.
     cause: a constant such as `undecodable` or `bug`. message: what happened, Chinese first, for people.
-    value: base64 of the original bytes, null for a tombstone. timestamp: the original record's.
+    value: base64 of the original bytes, null for a tombstone and where `value_omitted` (too large for one record).
+    timestamp: the original record's.
     """
 
     event_id: Annotated[str, Meta(min_length=1, max_length=400)]
@@ -30,4 +31,5 @@ class DeadLetter(Struct, frozen=True, kw_only=True, tag_field="type", tag="DeadL
     cause: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{1,63}$")]
     message: str
     value: str | None
+    value_omitted: bool = False
     first_seen_at: Instant

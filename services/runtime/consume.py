@@ -187,6 +187,9 @@ class ConsumeLoop:
             if not self._consumer.assignment():
                 self._health.waiting("分区分配 / partition assignment")
                 continue
+            if not records and not self._consumer.in_touch():
+                self._health.waiting("Kafka 无应答 / Kafka does not answer")
+                continue
             worked = self._round(records)
             timeout_s = _BUSY_POLL_S if worked else _IDLE_POLL_S
             self._health.progress()

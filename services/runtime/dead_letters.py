@@ -14,7 +14,13 @@ from services.runtime.kafka.records import Outgoing, Record
 _OURS = "dlq."
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(DeadLetterEvent)
-_MESSAGE_HEADER_LIMIT = 1_000  # characters: a header is for a glance, the value has all of it
+_MESSAGE_HEADER_LIMIT = 1_000  # characters: a header is for a glance, the value has more of it
+_MESSAGE_LIMIT = 20_000
+_VALUE_LIMIT = 650_000  # bytes; base64 adds a third, and the whole must stay below what the broker accepts
+
+
+class OriginalOmitted(ValueError):  # noqa: N818 - says what is the case, as the other runtime errors do
+    """Raised when a dead letter without its original bytes shall be replayed."""
 
 
 def topic_of(service: str) -> str:
@@ -25,7 +31,11 @@ def topic_of(service: str) -> str:
 def dead_letter(
     service: str, record: Record, *, cause: str, message: str, first_seen_at: datetime, partitions: int
 ) -> Outgoing:
-    """The dead letter of `record`, in the partition its original stood in where the topic has that many."""
+    """The dead letter of `record`, in the partition its original stood in where the topic has that many.
+
+    Bytes too many for one record are left out and have to be read at the coordinates while the topic keeps them.
+    """
+    omitted = record.value is not None and len(record.value) > _VALUE_LIMIT
     event = DeadLetterEvent(
         event_id=f"{service}:dlq:{record.topic}:{record.partition}:{record.offset}",
         service=service,
@@ -34,8 +44,9 @@ def dead_letter(
         offset=record.offset,
         timestamp=record.timestamp,
         cause=cause,
-        message=message,
-        value=None if record.value is None else base64.b64encode(record.value).decode("ascii"),
+        message=message[:_MESSAGE_LIMIT],
+        value=None if record.value is None or omitted else base64.b64encode(record.value).decode("ascii"),
+        value_omitted=omitted,
         first_seen_at=first_seen_at,
     )
     coordinates = {
@@ -74,6 +85,9 @@ def decode(record: Record) -> DeadLetterEvent:
 def replay_of(record: Record) -> Outgoing:
     """The original record again, for its own topic and partition: same key, headers and bytes, so order holds."""
     event = decode(record)
+    if event.value_omitted:
+        where = f"{event.topic}-{event.partition} @ {event.offset}"
+        raise OriginalOmitted(f"原记录过大，未随死信保存 / too large to be kept in the dead letter: read it at {where}")
     return Outgoing(
         topic=event.topic,
         key=record.key,

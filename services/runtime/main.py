@@ -151,7 +151,7 @@ def _parser(name: str, settings_cls: type[ServiceSettings]) -> argparse.Argument
     parser = argparse.ArgumentParser(
         prog=name,
         description=f"同播服务 {name}，设置来自环境变量 / tongbo service {name}, configured by environment variables",
-        epilog=_table(describe_type(settings_cls)).replace("%", "%%"),
+        epilog=_table(describe_type(settings_cls)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

@@ -92,11 +92,11 @@ def test_a_tail_from_latest_sees_what_comes_after_it_was_made_and_nothing_before
             one.close()
 
 
-def _collected(tail: Tail, count: int) -> list[bytes | None]:
-    found: list[bytes | None] = []
+def _collected(tail: Tail, count: int) -> list[bytes]:
+    found: list[bytes] = []
     deadline = time.monotonic() + 20
     while len(found) < count and time.monotonic() < deadline:
-        found += [record.value for record in tail.poll(0.2)]
+        found += [record.value or b"" for record in tail.poll(0.2)]
     return found
 
 

@@ -200,6 +200,11 @@ class GroupConsumer:
         """
         return self._owned
 
+    def in_touch(self) -> bool:
+        """Whether the group's coordinator has answered within the session time-out; an idle poll proves nothing."""
+        coordinator = self._client._coordinator
+        return not coordinator.coordinator_unknown() and not coordinator.heartbeat.session_timeout_expired()
+
     def _take(self, partitions: list[TopicPartition]) -> None:
         self._owned = frozenset(partitions)
         self._assigned(partitions)

@@ -1,0 +1,90 @@
+"""Clocks: aware, never going back, and the simulated one at its own speed."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from services.runtime.clock import ManualClock, RemoteClock, SystemClock, clock_from
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Simulated:
+    """A simulated clock behind HTTP, as the simulator serves it."""
+
+    def __init__(self) -> None:
+        self.base, self.began, self.speed = START, time.monotonic(), 60.0
+        self.broken = False
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = b"{}" if outer.broken else json.dumps({"now": outer.now().isoformat(), "speed": 60.0}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None: ...
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def now(self) -> datetime:
+        return self.base + timedelta(seconds=(time.monotonic() - self.began) * self.speed)
+
+
+@pytest.fixture
+def simulated() -> Iterator[Simulated]:
+    made = Simulated()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def test_the_remote_clock_follows_speed_jumps_and_survives_an_outage(simulated: Simulated) -> None:
+    clock = clock_from(f"http://127.0.0.1:{simulated.server.server_port}/clock")
+    assert isinstance(clock, RemoteClock)
+    try:
+        assert abs(clock.now() - simulated.now()) < timedelta(seconds=6)  # a tenth of a second at speed 60
+        before = clock.monotonic()
+        simulated.base += timedelta(hours=1)
+        assert clock.refresh()
+        assert clock.now() - START > timedelta(hours=1)
+        assert 3_500 < clock.monotonic() - before < 3_800
+        simulated.broken = True
+        assert not clock.refresh()
+        held = clock.now()
+        assert abs(clock.now() - simulated.now()) < timedelta(seconds=6)
+        simulated.broken = False
+        simulated.base -= timedelta(hours=2)
+        clock.refresh()
+        assert clock.now() >= held
+    finally:
+        clock.close()
+
+
+def test_the_manual_clock_stands_still_until_advanced_and_never_goes_back() -> None:
+    clock = ManualClock(START)
+    assert (clock.now(), clock.monotonic()) == (START, 0.0)
+    clock.advance(90)
+    assert (clock.now(), clock.monotonic()) == (START + timedelta(seconds=90), 90.0)
+    with pytest.raises(ValueError, match="-1"):
+        clock.advance(-1)
+    with pytest.raises(ValueError, match="aware"):
+        ManualClock(datetime(2026, 3, 1))  # noqa: DTZ001 - the mistake under test
+
+
+def test_a_setting_names_the_clock() -> None:
+    assert isinstance(clock_from(None), SystemClock)
+    assert isinstance(clock_from("system"), SystemClock)
+    assert clock_from("system").now().utcoffset() == timedelta(0)
+    with pytest.raises(ValueError, match="sundial"):
+        clock_from("sundial")
