@@ -1,0 +1,28 @@
+"""How the adapter behaves towards Douyin where the platform leaves a choice: patience, and when to upload in parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.adapter.contract import Timing
+from services.adapter_douyin.limits import MIB
+
+DEFAULT_BASE_URL = "https://open.douyin.com"
+
+# A new post stands in its author's own list at once, as far as known; a minute is for what is not known.
+TIMING = Timing(look_after_s=60.0, look_every_s=60.0, looks=2, follow_every_s=30.0, call_timeout_s=20.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploading:
+    """Videos above `in_parts_above` bytes go in parts of `part_bytes` (platform: 5 MB minimum, 20 MB recommended).
+
+    timeout_s: longest silence of the platform while it takes a file.
+    """
+
+    in_parts_above: int = 50 * MIB
+    part_bytes: int = 20 * MIB
+    timeout_s: float = 120.0
+
+
+UPLOADING = Uploading()

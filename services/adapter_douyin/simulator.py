@@ -1,0 +1,607 @@
+"""Douyin's half of the simulator: tokens, uploads, posts under review, comments and figures, in Douyin's own words.
+
+Section marks (C1 …) are those of the platform fact sheet in README.md; what no source says is marked [assumption].
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from schemas.feedback import Metric
+from services.simulator.contract import Call, Endpoint, Reply, SimAccount, SimComment, SimPost, World
+
+MIB = 1024 * 1024
+ACCESS_LIVES = timedelta(days=15)  # C1 [doc]
+REFRESH_LIVES = timedelta(days=30)  # C1 [doc]
+CLIENT_LIVES = timedelta(hours=2)  # C1 [doc]
+UPLOAD_LIVES = timedelta(hours=2)  # C2 [client: dyjava]
+REVIEW_S = 20.0  # [assumption]: in reality minutes to hours
+MOST_RENEWALS = 5  # C1 [memory]
+ONE_REQUEST_MAX = 128 * MIB  # C2 [doc]
+VIDEO_MAX = 4096 * MIB  # C2 [doc]
+PART_MIN = 5 * MIB  # C2 [doc]; the last part may be smaller [memory]
+IMAGE_MAX = 20 * MIB  # C2 [client]
+IMAGES_MAX = 30  # C2 [client]
+TEXT_MAX = 1000  # C2 [memory]
+LIST_MAX = 20  # C4 [memory]
+COMMENTS_MAX = 50  # C4 [doc]
+SENSITIVE = "敏感词示例"  # [assumption]: the real list is not public; this word stands for it
+
+WORDS = {
+    10003: "client_key错误",
+    10010: "refresh_token过期",
+    10013: "client_key或client_secret错误",
+    10020: "refresh_token续期次数已达上限",
+    28001003: "access_token无效",
+    28001005: "系统繁忙，此时请开发者稍候再试",
+    28001007: "参数不合法",
+    28001008: "access_token过期,请刷新或重新授权",
+    28001015: "access_token和open_id不匹配",
+    28001018: "应用未获得该能力",
+    28001056: "该能力API已下线,不再支持调用",
+    28003017: "quota已用完",
+    28003018: "请求过于频繁",
+    2100004: "系统繁忙，此时请开发者稍候再试",
+    2100005: "Parameter error",
+    2111001: "包含敏感词",
+    2113001: "素材未通过检查",
+    2114007: "发布数量达到当日上限",
+    2190002: "access_token无效",
+    2190005: "视频文件太大了",
+    2190007: "无效的video_id",
+    2190008: "access_token过期,请刷新或重新授权",
+}
+FAULTS = {"rate_limit": 28003018, "token_expired": 28001008, "api_offline": 28001056, "daily_limit": 2114007}
+OLD_FAMILY = {28001003: 2190002, 28001007: 2100005, 28001008: 2190008, 28001015: 2190015, 28003017: 2190001}
+
+VIDEO = "/api/douyin/v1/video"
+
+
+class Refused(Exception):
+    """Raised inside a handler to answer with a code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+def _answer(now_ms: int, data: Mapping[str, Any], code: int = 0) -> Reply:
+    """Both places say the code; the trace id is `log_id` in old-style errors, else `logid` (C6 samples)."""
+    words = WORDS.get(code, "系统错误") if code else ""
+    old = 2000000 < code < 3000000
+    extra = {
+        "error_code": code,
+        "description": words,
+        "sub_error_code": 0,
+        "sub_description": words if code and not old else "",
+        "log_id" if old else "logid": f"{now_ms}0101980821035705926A",
+        "now": now_ms,
+    }
+    return Reply({"data": {"error_code": code, "description": words, **data}, "extra": extra})
+
+
+def _oauth_answer(data: Mapping[str, Any], code: int = 0) -> Reply:
+    words = WORDS.get(code, "参数错误") if code else ""
+    said = {"captcha": "", "desc_url": "", "description": words, "error_code": code, **data}
+    return Reply({"data": said, "message": "error" if code else "success"})
+
+
+def _as_strings(value: Any) -> Any:
+    """The same body as many doc samples show it: numbers as strings (D 22)."""
+    if isinstance(value, dict):
+        return {name: _as_strings(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_as_strings(one) for one in value]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _ms(world: World) -> int:
+    return int(world.now().timestamp() * 1000)
+
+
+# --- who is calling --------------------------------------------------------------------------------------------------
+
+
+def _caller(world: World, call: Call) -> SimAccount:
+    """The account of the access-token, checked against open_id (C1)."""
+    token = call.headers.get("access-token") or call.query.get("access_token", "")
+    for account in world.accounts.values():
+        until = _tokens(world, account).get(token)
+        if until is None:
+            continue
+        if world.now() >= datetime.fromisoformat(until):
+            raise Refused(28001008)
+        if call.query.get("open_id") != account.open_id:
+            raise Refused(28001015)
+        return account
+    raise Refused(28001003)
+
+
+def _tokens(world: World, account: SimAccount) -> dict[str, str]:
+    """token → good until; the declared one counts from the first time anybody looks."""
+    if "tokens" not in account.state:
+        account.state["tokens"] = {account.access_token: (world.now() + ACCESS_LIVES).isoformat()}
+        account.state["refresh"] = {account.refresh_token: (world.now() + REFRESH_LIVES).isoformat()}
+    tokens: dict[str, str] = account.state["tokens"]
+    return {token: until for token, until in tokens.items() if token}
+
+
+def _app_caller(world: World, call: Call) -> None:
+    until = world.state.get("client_tokens", {}).get(call.headers.get("access-token", ""))
+    if until is None:
+        raise Refused(28001003)
+    if world.now() >= datetime.fromisoformat(until):
+        raise Refused(28001008)
+
+
+Handler = Callable[[World, Call], Reply]
+
+
+def _guarded(name: str, handle: Callable[[World, SimAccount, Call], dict[str, Any]]) -> Handler:
+    """A user endpoint: token first, then the handler; a refusal in the family of codes that is switched on."""
+
+    def handler(world: World, call: Call) -> Reply:
+        try:
+            reply = _answer(_ms(world), handle(world, _caller(world, call), call))
+        except Refused as refused:
+            old = world.take_fault("old_codes", name)
+            reply = _answer(_ms(world), {}, OLD_FAMILY.get(refused.code, refused.code) if old else refused.code)
+        return Reply(_as_strings(reply.body)) if world.take_fault("string_numbers", name) else reply
+
+    return handler
+
+
+def _app_guarded(handle: Callable[[World, Call], dict[str, Any]]) -> Handler:
+    def handler(world: World, call: Call) -> Reply:
+        try:
+            _app_caller(world, call)
+            return _answer(_ms(world), handle(world, call))
+        except Refused as refused:
+            return _answer(_ms(world), {}, refused.code)
+
+    return handler
+
+
+# --- tokens (C1) -----------------------------------------------------------------------------------------------------
+
+
+def _refresh_token(world: World, call: Call) -> Reply:
+    """Form only (D 28). The refresh token stays the same and is not extended; the old access token stays good."""
+    found = _by_refresh_token(world, call)
+    if isinstance(found, int):
+        return _oauth_answer({}, found)
+    account, until = found
+    token = f"act.{world.rng.getrandbits(128):032x}"
+    account.state["tokens"][token] = (world.now() + ACCESS_LIVES).isoformat()
+    return _oauth_answer({
+        "access_token": token,
+        "expires_in": int(ACCESS_LIVES.total_seconds()),
+        "refresh_token": call.form["refresh_token"],
+        "refresh_expires_in": int((until - world.now()).total_seconds()),
+        "open_id": account.open_id,
+        "scope": "user_info,video.create.bind,video.list.bind,video.data.bind,item.comment",
+        "log_id": f"{_ms(world)}ED3E",
+    })  # fmt: skip
+
+
+def _renew_refresh_token(world: World, call: Call) -> Reply:
+    found = _by_refresh_token(world, call)
+    if isinstance(found, int):
+        return _oauth_answer({}, found)
+    account, _ = found
+    renewals = account.state.get("renewals", 0)
+    if renewals >= MOST_RENEWALS:
+        return _oauth_answer({}, 10020)
+    account.state["renewals"] = renewals + 1
+    token = f"rft.{world.rng.getrandbits(128):032x}"
+    account.state["refresh"][token] = (world.now() + REFRESH_LIVES).isoformat()
+    return _oauth_answer({"refresh_token": token, "expires_in": int(REFRESH_LIVES.total_seconds())})
+
+
+def _by_refresh_token(world: World, call: Call) -> tuple[SimAccount, datetime] | int:
+    token = call.form.get("refresh_token", "")
+    for account in world.accounts.values():
+        _tokens(world, account)
+        until = account.state["refresh"].get(token)
+        if not token or until is None:
+            continue
+        if call.form.get("client_key") != account.app_id:
+            return 10003
+        moment = datetime.fromisoformat(until)
+        return (account, moment) if world.now() < moment else 10010
+    return 10010
+
+
+def _client_token(world: World, call: Call) -> Reply:
+    """JSON or form (D 28). Only the newest two stay good; the older of them for 5 minutes more."""
+    said = call.json if isinstance(call.json, dict) else dict(call.form)
+    apps = {account.app_id: account.app_secret for account in world.accounts.values()}
+    if said.get("client_key") not in apps:
+        return _oauth_answer({}, 10003)
+    if said.get("client_secret") != apps[said["client_key"]]:
+        return _oauth_answer({}, 10013)
+    tokens: dict[str, str] = world.state.setdefault("client_tokens", {})
+    grace = (world.now() + timedelta(minutes=5)).isoformat()
+    newest = list(tokens.items())[-1:]
+    tokens.clear()
+    tokens.update({token: min(until, grace) for token, until in newest})
+    token = f"clt.{world.rng.getrandbits(128):032x}"
+    tokens[token] = (world.now() + CLIENT_LIVES).isoformat()
+    return _oauth_answer({"access_token": token, "expires_in": int(CLIENT_LIVES.total_seconds())})
+
+
+def _userinfo(world: World, call: Call) -> Reply:
+    for account in world.accounts.values():
+        if call.form.get("access_token") in _tokens(world, account) and call.form.get("open_id") == account.open_id:
+            said = {"open_id": account.open_id, "union_id": "", "nickname": account.display_name, "avatar": ""}
+            return _oauth_answer(said)
+    return _oauth_answer({}, 10008)
+
+
+def _ticket(world: World, call: Call) -> dict[str, Any]:
+    ticket = base64.b64encode(world.rng.randbytes(60)).decode()
+    return {"ticket": f"@{ticket}", "expires_in": int(CLIENT_LIVES.total_seconds())}
+
+
+def _share_id(world: World, call: Call) -> dict[str, Any]:
+    return {"share_id": str(world.rng.randrange(10**15, 10**16))}
+
+
+# --- uploads (C2) ----------------------------------------------------------------------------------------------------
+
+
+def _upload_video(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    file = call.files.get("video")
+    if file is None or file.size == 0:
+        raise Refused(28001007)
+    if file.size > ONE_REQUEST_MAX:
+        raise Refused(2190005)
+    return {"video": _new_video(world, account, file.sha256)}
+
+
+def _init_upload(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    upload_id = hashlib.sha256(world.rng.randbytes(16)).hexdigest()
+    _uploads(world)[upload_id] = {"account": account.account, "begun": world.now(), "parts": {}}
+    return {"upload_id": upload_id}
+
+
+def _upload_part(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    """`part_number` from 1. What a dead upload_id is answered with no source says: bad parameter [assumption]."""
+    upload, file = _running_upload(world, account, call), call.files.get("video")
+    number = call.query.get("part_number", "")
+    if file is None or file.size == 0 or not number.isdecimal() or int(number) < 1:
+        raise Refused(28001007)
+    upload["parts"][int(number)] = (file.size, file.sha256)
+    return {}
+
+
+def _complete_upload(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    upload = _running_upload(world, account, call)
+    parts: dict[int, tuple[int, str]] = upload["parts"]
+    sizes = [parts[number][0] for number in sorted(parts)]
+    if sorted(parts) != list(range(1, len(parts) + 1)) or not parts or any(size < PART_MIN for size in sizes[:-1]):
+        raise Refused(28001007)
+    if sum(sizes) > VIDEO_MAX:
+        raise Refused(2190005)
+    del _uploads(world)[call.query["upload_id"]]
+    return {"video": _new_video(world, account, "+".join(parts[number][1] for number in sorted(parts)))}
+
+
+def _upload_image(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    file = call.files.get("image")
+    if file is None or file.size == 0:
+        raise Refused(28001007)
+    if file.size > IMAGE_MAX:
+        raise Refused(2190005)
+    image_id = f"tos-cn-i-{world.rng.getrandbits(96):024x}"
+    _handles(world)[image_id] = (account.account, "image", file.sha256)
+    return {"image": {"image_id": image_id, "width": 1080, "height": 1440}}
+
+
+def _uploads(world: World) -> dict[str, Any]:
+    uploads: dict[str, Any] = world.state.setdefault("uploads", {})
+    return uploads
+
+
+def _handles(world: World) -> dict[str, tuple[str, str, str]]:
+    """upload handle → (account, what, sha256), as long as it is unused."""
+    handles: dict[str, tuple[str, str, str]] = world.state.setdefault("handles", {})
+    return handles
+
+
+def _running_upload(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    upload: dict[str, Any] | None = _uploads(world).get(call.query.get("upload_id", ""))
+    if upload is None or upload["account"] != account.account or world.now() - upload["begun"] >= UPLOAD_LIVES:
+        raise Refused(28001007)
+    return upload
+
+
+def _new_video(world: World, account: SimAccount, sha256: str) -> dict[str, Any]:
+    video_id = f"v0200f{world.rng.getrandbits(104):026x}"
+    _handles(world)[video_id] = (account.account, "video", sha256)
+    return {"video_id": video_id, "width": 1080, "height": 1920}
+
+
+# --- posts (C2) ------------------------------------------------------------------------------------------------------
+
+
+def _create_video(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    said = _body(call)
+    wanted = [(said.get("video_id"), "video")]
+    if said.get("custom_cover_image_url"):
+        wanted.append((said["custom_cover_image_url"], "image"))
+    return _make(world, account, "video/create_video", said, wanted, "video")
+
+
+def _create_image_text(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    said = _body(call)
+    images = said.get("image_list")
+    if not isinstance(images, list) or not 1 <= len(images) <= IMAGES_MAX:
+        raise Refused(28001007)
+    return _make(world, account, "video/create_image_text", said, [(image, "image") for image in images], "pictures")
+
+
+def _make(
+    world: World, account: SimAccount, endpoint: str, said: Mapping[str, Any], wanted: list[tuple[Any, str]], kind: str
+) -> dict[str, Any]:
+    """A post under review. Every upload serves one create, also one that is refused for its words [assumption]."""
+    text = said.get("text", "")
+    if not isinstance(text, str) or len(text) > TEXT_MAX:
+        raise Refused(28001007)
+    handles = _handles(world)
+    owned = [handles.get(handle) if isinstance(handle, str) else None for handle, _ in wanted]
+    used: list[str] = []
+    for found, (_, what) in zip(owned, wanted, strict=True):
+        if found is None or found[:2] != (account.account, what):
+            raise Refused(2190007)
+        used.append(found[2])
+    for handle, _ in wanted:
+        handles.pop(handle, None)
+    if SENSITIVE in text:
+        raise Refused(2111001)
+    post = SimPost(
+        platform=world.platform,
+        native_id=f"@{base64.b64encode(world.rng.randbytes(64)).decode()}",
+        account=account.account,
+        kind=kind,
+        title=text.split("\n")[0][:30],
+        text=text,
+        created_at=world.now(),
+        state="in_review",
+        ids={"video_id": str(world.rng.randrange(7 * 10**18, 8 * 10**18))},
+        media=tuple(used),
+        data={"verdict": "refused" if world.take_fault("review_refused", endpoint) else "passed"},
+    )
+    world.add_post(post)
+    return {"item_id": post.native_id, "video_id": post.ids["video_id"]}
+
+
+def _video_list(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    posts = [post for post in world.posts if post.account == account.account and post.state != "removed"]
+    posts.sort(key=lambda post: post.created_at, reverse=True)
+    cursor, count = _paging(world, call, LIST_MAX, "video/video_list")
+    rows = [_row(world, post) for post in posts[cursor : cursor + count]]
+    return {"list": rows, "cursor": cursor + len(rows), "has_more": cursor + len(rows) < len(posts)}
+
+
+def _video_data(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    """A post that is gone or somebody else's is missing in the answer [assumption]."""
+    wanted = _body(call).get("item_ids")
+    if not isinstance(wanted, list) or not wanted:
+        raise Refused(28001007)
+    mine = {post.native_id: post for post in world.posts if post.account == account.account}
+    found = [mine[item] for item in wanted if item in mine and mine[item].state != "removed"]
+    return {"list": [_row(world, post) for post in found]}
+
+
+def _row(world: World, post: SimPost) -> dict[str, Any]:
+    """`is_reviewed` says that the review is over, whatever it found; 2 not public, 4 under review, 5 public (C2)."""
+    counts = world.counts(post)
+    share = "note" if post.kind == "pictures" else "video"
+    return {
+        "item_id": post.native_id,
+        "video_id": post.ids["video_id"],
+        "title": post.text,
+        "cover": "https://p3.example.com/cover.jpeg",
+        "share_url": f"https://www.iesdouyin.com/share/{share}/{post.ids['video_id']}/",
+        "is_top": bool(post.data.get("is_top")),
+        "is_reviewed": post.state != "in_review",
+        "video_status": post.data.get("video_status") or {"in_review": 4, "live": 5}.get(post.state, 2),
+        "media_type": 2 if post.kind == "pictures" else 4,
+        "create_time": int(post.created_at.timestamp()),
+        "statistics": {
+            "digg_count": counts["likes"],
+            "comment_count": counts["comments"],
+            "share_count": counts["shares"],
+            "play_count": counts["views"],
+            "forward_count": 0,
+            "download_count": 0,
+        },
+    }
+
+
+# --- comments and account figures (C4) -------------------------------------------------------------------------------
+
+
+def _comment_list(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    """Pinned comments stand on top of the first page and make it longer than `count` [client: dyjava]."""
+    post = _post_of(world, account, call)
+    everything = world.comments(post)
+    pinned: list[str] = post.data.get("pinned", [])
+    roots = [comment for comment in everything if comment.parent is None and comment.native_id not in pinned]
+    cursor, count = _paging(world, call, COMMENTS_MAX, "item/comment/list")
+    page = _sorted(roots, call.query.get("sort_type"))[cursor : cursor + count]
+    tops = [comment for comment in everything if comment.native_id in pinned] if cursor == 0 else []
+    replies = _reply_counts(everything)
+    return {
+        "list": [_comment(comment, replies, top=comment in tops) for comment in (*tops, *page)],
+        "cursor": cursor + len(page),
+        "has_more": cursor + len(page) < len(roots),
+    }
+
+
+def _reply_list(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    """All replies below a comment, whoever of them they answer, oldest first [assumption]."""
+    post = _post_of(world, account, call)
+    everything = world.comments(post)
+    root = _roots(everything)
+    below = [
+        one for one in everything if one.parent is not None and root[one.native_id] == call.query.get("comment_id")
+    ]
+    cursor, count = _paging(world, call, COMMENTS_MAX, "item/comment/reply/list")
+    page = below[cursor : cursor + count]
+    rows = [_comment(comment, {}, top=False) for comment in page]
+    return {"list": rows, "cursor": cursor + len(page), "has_more": cursor + len(page) < len(below)}
+
+
+def _roots(everything: Sequence[SimComment]) -> dict[str, str]:
+    """Comment → the top-level comment that it stands below."""
+    roots: dict[str, str] = {}
+    for comment in everything:
+        roots[comment.native_id] = roots.get(comment.parent, comment.parent) if comment.parent else comment.native_id
+    return roots
+
+
+def _reply_counts(everything: Sequence[SimComment]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    roots = _roots(everything)
+    for comment in everything:
+        if comment.parent is not None:
+            counts[roots[comment.native_id]] = counts.get(roots[comment.native_id], 0) + 1
+    return counts
+
+
+def _sorted(comments: list[SimComment], sort_type: str | None) -> list[SimComment]:
+    """`time` newest first, `time_asc` oldest first, else as the platform recommends: by likes [assumption]."""
+    if sort_type == "time_asc":
+        return comments
+    if sort_type == "time":
+        return comments[::-1]
+    return sorted(comments, key=lambda comment: comment.likes, reverse=True)
+
+
+def _comment(comment: SimComment, replies: Mapping[str, int], *, top: bool) -> dict[str, Any]:
+    return {
+        "comment_id": comment.native_id,
+        "comment_user_id": comment.author,
+        "nick_name": comment.author,
+        "avatar": "https://example.com/a.jpeg",
+        "content": comment.text,
+        "create_time": int(comment.at.timestamp()),
+        "digg_count": comment.likes,
+        "reply_comment_total": replies.get(comment.native_id, 0),
+        "top": top,
+    }
+
+
+def _fans(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    """For enterprise developers only; days up to yesterday, as the figures come the next day (C4 [doc])."""
+    if account.options.get("enterprise", "true") != "true":
+        raise Refused(28001018)
+    if call.query.get("date_type") not in ("7", "15", "30"):
+        raise Refused(28001007)
+    days = int(call.query["date_type"])
+    dates = [(world.now() - timedelta(days=back)).date().isoformat() for back in range(days, 0, -1)]
+    return {"result_list": [{"date": date, "new_fans": 0, "total_fans": account.followers} for date in dates]}
+
+
+def _post_of(world: World, account: SimAccount, call: Call) -> SimPost:
+    item = call.query.get("item_id")
+    for post in world.posts:
+        if post.native_id == item and post.account == account.account and post.state != "removed":
+            return post
+    raise Refused(28001007)
+
+
+def _paging(world: World, call: Call, most: int, endpoint: str) -> tuple[int, int]:
+    cursor, count = call.query.get("cursor", "0"), call.query.get("count", "")
+    if not cursor.isdecimal() or not count.isdecimal() or not 1 <= int(count) <= most:
+        raise Refused(28001007)
+    short = world.take_fault("short_page", endpoint)
+    return int(cursor), max(1, int(count) // 3) if short else int(count)
+
+
+def _body(call: Call) -> dict[str, Any]:
+    if not isinstance(call.json, dict):
+        raise Refused(28001007)
+    return call.json
+
+
+# --- the platform ----------------------------------------------------------------------------------------------------
+
+OAUTH = ("oauth/refresh_token", "oauth/renew_refresh_token", "oauth/client_token", "oauth/userinfo")
+
+
+def _user(name: str, method: str, path: str, handle: Callable[..., dict[str, Any]], *, mutating: bool) -> Endpoint:
+    return Endpoint(name, method, path, _guarded(name, handle), mutating)
+
+
+ENDPOINTS = (
+    Endpoint("oauth/refresh_token", "POST", "/oauth/refresh_token/", _refresh_token, True),
+    Endpoint("oauth/renew_refresh_token", "POST", "/oauth/renew_refresh_token/", _renew_refresh_token, True),
+    Endpoint("oauth/client_token", "POST", "/oauth/client_token/", _client_token, True),
+    Endpoint("oauth/userinfo", "POST", "/oauth/userinfo/", _userinfo, False),
+    Endpoint("open/getticket", "GET", "/open/getticket/", _app_guarded(_ticket), False),
+    Endpoint("share-id", "GET", "/share-id/", _app_guarded(_share_id), False),
+    _user("video/upload_video", "POST", f"{VIDEO}/upload_video/", _upload_video, mutating=True),
+    _user("video/init_video_part_upload", "POST", f"{VIDEO}/init_video_part_upload/", _init_upload, mutating=True),
+    _user("video/upload_video_part", "POST", f"{VIDEO}/upload_video_part/", _upload_part, mutating=True),
+    _user(
+        "video/complete_video_part_upload", "POST", f"{VIDEO}/complete_video_part_upload/", _complete_upload,
+        mutating=True,
+    ),
+    _user("video/upload_image", "POST", f"{VIDEO}/upload_image/", _upload_image, mutating=True),
+    _user("video/create_video", "POST", f"{VIDEO}/create_video/", _create_video, mutating=True),
+    _user("video/create_image_text", "POST", f"{VIDEO}/create_image_text/", _create_image_text, mutating=True),
+    _user("video/video_list", "GET", f"{VIDEO}/video_list/", _video_list, mutating=False),
+    _user("video/video_data", "POST", f"{VIDEO}/video_data/", _video_data, mutating=False),
+    _user("item/comment/list", "GET", "/item/comment/list/", _comment_list, mutating=False),
+    _user("item/comment/reply/list", "GET", "/item/comment/reply/list/", _reply_list, mutating=False),
+    _user("data/external/user/fans", "GET", "/data/external/user/fans/", _fans, mutating=False),
+)  # fmt: skip
+
+
+class DouyinSimulator:
+    platform = "douyin"
+    exposed: tuple[Metric, ...] = ("views", "likes", "comments", "shares")
+    taken_faults = ("review_refused", "short_page", "string_numbers", "old_codes", *FAULTS)
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        return ENDPOINTS
+
+    def not_found(self, call: Call) -> Reply:
+        """The withdrawn generations of publishing answer that they are offline (C0)."""
+        offline = call.path.startswith(("/video/", "/image/"))
+        return _answer(0, {}, 28001056 if offline else 28001007)
+
+    def fault_reply(self, kind: str, endpoint: str, call: Call) -> Reply | None:
+        """Token endpoints know no expired access token and no quota of a capability."""
+        code = FAULTS.get(kind)
+        if code is None or endpoint in OAUTH or (kind == "daily_limit" and "/create_" not in endpoint):
+            return None
+        return _answer(0, {}, code)
+
+    def comment_id(self, world: World, post: SimPost, ordinal: int, at: datetime) -> str:
+        """Of the form seen in answers: `@` and base64 with `+ / =` (C4), so that nobody builds URLs by hand."""
+        digest = hashlib.sha512(f"{post.native_id}:{ordinal}".encode()).digest()
+        return f"@{base64.b64encode(digest).decode()}"
+
+    def tick(self, world: World) -> None:
+        """Reviews end. A post is under review for REVIEW_S simulated seconds, or `world.state["review_s"]`."""
+        lasts = timedelta(seconds=float(world.state.get("review_s", REVIEW_S)))
+        for post in world.posts:
+            if post.state == "in_review" and world.now() >= post.created_at + lasts:
+                if post.data["verdict"] == "passed":
+                    world.go_live(post, post.created_at + lasts)
+                else:
+                    post.state = "rejected"
+
+
+SIMULATOR = DouyinSimulator()
