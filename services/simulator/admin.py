@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-import structlog
 from aiohttp import web
 
+from services.runtime.logging import get_logger
 from services.simulator import wire
+from services.simulator.clock import MAX_SPEED
 from services.simulator.contract import Call, Reply, SimPost
 from services.simulator.refusal import RefusedError, number
 from services.simulator.simulation import Mounted, Simulation
 from services.simulator.world import SimWorld
 
 PREFIX = "/_sim"
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Switchboard(Protocol):
@@ -148,7 +149,7 @@ class Admin:
         if not said:
             raise RefusedError("speed", "请给 speed 或 advance_s / give speed or advance_s", ("speed", "advance_s"))
         if "speed" in said and "advance_s" in said:
-            number("speed", said["speed"], 0, float("inf"))
+            number("speed", said["speed"], 0, MAX_SPEED)
         if "advance_s" in said:
             self._simulation.clock.advance(said["advance_s"])
         if "speed" in said:
@@ -188,7 +189,7 @@ class Admin:
 
     def _platform(self, call: Call, *others: str) -> str | None:
         _only(call.query, "platform", *others)
-        platform = call.query.get("platform")
+        platform = call.query.get("platform") or None
         if platform is not None:
             self._simulation.mount(platform)
         return platform

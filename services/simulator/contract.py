@@ -157,7 +157,8 @@ class SimulatedPlatform(Protocol):
     The server itself does `refuse_connection`, `drop_before`, `drop_after`, `slow` and `http_500` for any endpoint. A
     fault that answers in the platform's own words without doing anything (`rate_limit`, `token_expired`,
     `repeat_content`) is asked of `fault_reply`; one that changes what a handler does (`slow_success`,
-    `review_refused`, `short_page` …) the handler takes itself by `world.take_fault`.
+    `review_refused`, `short_page` …) the handler takes itself by `world.take_fault`; an attribute `taken_faults`, a
+    tuple of their names, lets the server refuse those that would never strike.
     """
 
     platform: str

@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-import structlog
-
 import services
+from services.runtime.logging import get_logger
 from services.simulator.contract import SimulatedPlatform
 
 PREFIX = "adapter_"
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def discovered() -> tuple[list[SimulatedPlatform], dict[str, str]]:
@@ -30,14 +29,18 @@ def discovered() -> tuple[list[SimulatedPlatform], dict[str, str]]:
 
 def _folders() -> list[str]:
     names = set()
-    for root in services.__path__:
-        for folder in Path(root).glob(f"{PREFIX}*"):
+    for root in _roots():
+        for folder in root.glob(f"{PREFIX}*"):
             name = folder.name.removeprefix(PREFIX)
             if (folder / "simulator.py").is_file():
                 names.add(name)
             elif (folder / "__init__.py").is_file():
                 log.info("simulator_platform_absent", platform=name)
     return sorted(names)
+
+
+def _roots() -> list[Path]:
+    return [Path(root) for root in services.__path__]
 
 
 def _checked(name: str, simulated: SimulatedPlatform) -> SimulatedPlatform:

@@ -6,16 +6,16 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import structlog
 from aiohttp import web
 
+from services.runtime.logging import get_logger
 from services.simulator import wire
 from services.simulator.calls import Kept, account_of, masked
 from services.simulator.contract import Call, Endpoint, Reply
 from services.simulator.faults import GENERIC
 from services.simulator.simulation import Mounted, Simulation
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 OVERLOADED = Reply(
     b"<html>\r\n<head><title>500 Internal Server Error</title></head>\r\n<body>\r\n"

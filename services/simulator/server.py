@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import structlog
 from aiohttp import web
 
 from services.adapter.accounts import Account
@@ -24,7 +23,6 @@ from services.simulator.seeded import SeededAudience
 from services.simulator.simulation import Simulation
 from services.simulator.world import SimWorld
 
-log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 

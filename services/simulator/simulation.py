@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
-
 from services.adapter.accounts import Account
+from services.runtime.logging import get_logger
 from services.simulator.audience import Audience
 from services.simulator.calls import CallLog
 from services.simulator.clock import SimClock
@@ -19,7 +18,7 @@ from services.simulator.faults import ANNOUNCED, GENERIC, OF_PLATFORMS, Fault, F
 from services.simulator.refusal import RefusedError
 from services.simulator.world import SimWorld
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
