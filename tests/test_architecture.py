@@ -1,0 +1,161 @@
+"""The tree keeps the layout and import rules; and each rule is shown to notice a tree that does not."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import architecture_rules as rules
+from tests.architecture_rules import ADAPTER_FILES, RULES, Rule, Tree
+
+ROOT = Path(__file__).parents[1]
+Plant = Callable[[dict[str, str]], Tree]
+EXPORT = 'ADAPTER = object()\n__all__ = ["ADAPTER"]\n'
+NO_PACKAGE = "# the folder of this module has no __init__.py"
+SOUND = {
+    "schemas/envelope.py": "import msgspec\n",
+    "services/runtime/clock.py": "import schemas.envelope\n",
+    "services/runtime/kafka/producer.py": "import kafka\n",
+    "services/adapter/http.py": "import httpx, threading\n",
+    "services/adapter/registry.py": '"""Serves alpha and beta."""\nimport importlib\nPREFIX = "adapter_"\n',
+    "services/publisher/desk.py": "import services.adapter.registry, services.runtime.clock\n",
+    "services/engagement_aggregator/fold.py": "import msgspec, schemas.envelope\n",
+    "services/engagement_aggregator/app.py": "import faust, aiokafka\n",
+    "services/simulator/server.py": "import aiohttp\n",
+    "services/cli/simulator.py": "import services.simulator.server\n",
+    "services/runtime/embedded_broker/jars.py": "import jgo\n",
+    "tests/schemas/test_x.py": "",
+    **{f"services/adapter_{name}/{file}": "" for name in ("alpha", "beta") for file in ADAPTER_FILES},
+    **{f"services/adapter_{name}/__init__.py": EXPORT for name in ("alpha", "beta")},
+    **{f"services/adapter_{name}/client.py": "import httpx\n" for name in ("alpha", "beta")},
+    **{f"services/adapter_{name}/simulator.py": "import aiohttp, services.simulator" for name in ("alpha", "beta")},
+}
+BROKEN: list[tuple[Rule, dict[str, str], str]] = [
+    (rules.no_module_hides_from_the_rules, {"services/hidden/worker.py": NO_PACKAGE}, "services.hidden.worker"),
+    (rules.schemas_import_nothing_of_ours, {"schemas/content.py": "import services.runtime.clock"}, "schemas.content"),
+    (rules.runtime_imports_no_service, {"services/runtime/loop.py": "import services.adapter.http"}, "runtime.loop"),
+    (rules.runtime_imports_no_service, {"services/runtime/loop.py": "import services.adapter_beta"}, "adapter_beta"),
+    (
+        rules.adapters_never_reach_each_other,
+        {"services/adapter_alpha/publish.py": "from services.adapter_beta import limits"},
+        "services.adapter_alpha.publish → services.adapter_beta",
+    ),
+    (
+        rules.adapters_never_reach_each_other,
+        {
+            "services/adapter_alpha/publish.py": "import services.adapter.between",
+            "services/adapter/between.py": "import services.adapter_beta.limits",
+        },
+        "services.adapter_alpha.publish → services.adapter.between → services.adapter_beta.limits",
+    ),
+    (
+        rules.no_service_imports_an_adapter,
+        {"services/publisher/fit.py": "def fit():\n    from services.adapter_alpha.limits import x"},
+        "services.publisher.fit imports services.adapter_alpha.limits",
+    ),
+    (rules.no_service_names_a_platform, {"services/publisher/fit.py": 'if p == "alpha": pass'}, "fit.py:1 names"),
+    (rules.no_service_names_a_platform, {"services/cli/up.py": 'x = f"services.adapter_beta{y}"'}, "up.py:1 names"),
+    (rules.each_library_has_its_home, {"services/publisher/send.py": "import kafka"}, "services.publisher.send"),
+    (rules.each_library_has_its_home, {"services/runtime/waits.py": "from kafka.errors import K"}, "runtime.waits"),
+    (rules.each_library_has_its_home, {"services/publisher/stream.py": "import faust"}, "services.publisher.stream"),
+    (rules.each_library_has_its_home, {"services/runtime/kafka/a.py": "import aiokafka"}, "services.runtime.kafka.a"),
+    (rules.each_library_has_its_home, {"services/runtime/web.py": "import httpx"}, "services.runtime.web"),
+    (rules.each_library_has_its_home, {"services/adapter_alpha/publish.py": "import httpx"}, "adapter_alpha.publish"),
+    (rules.each_library_has_its_home, {"services/publisher/api.py": "import aiohttp"}, "services.publisher.api"),
+    (
+        rules.pure_modules_do_no_input_or_output,
+        {"services/adapter_alpha/localise.py": "import subprocess"},
+        "services.adapter_alpha.localise → subprocess",
+    ),
+    (
+        rules.pure_modules_do_no_input_or_output,
+        {"services/adapter_alpha/limits.py": "import services.adapter.http"},
+        "services.adapter_alpha.limits → services.adapter.http",
+    ),
+    (rules.pure_modules_do_no_input_or_output, {"services/adapter_beta/errors.py": "x = open('y')"}, "opens files"),
+    (
+        rules.pure_modules_do_no_input_or_output,
+        {"services/engagement_aggregator/fold.py": "import rocksdict"},
+        "services.engagement_aggregator.fold → rocksdict",
+    ),
+    (
+        rules.production_imports_no_simulator,
+        {"services/adapter_alpha/publish.py": "from services.adapter_alpha import simulator"},
+        "services.adapter_alpha.publish",
+    ),
+    (
+        rules.production_imports_no_simulator,
+        {"services/publisher/fit.py": "import services.simulator.server"},
+        "services.publisher.fit",
+    ),
+    (rules.adapter_folders_have_the_same_files, {"services/adapter_alpha/extra.py": ""}, "adapter_alpha has extra.py"),
+    (rules.adapter_folders_have_the_same_files, {"services/adapter_new/__init__.py": EXPORT}, "adapter_new lacks"),
+    (
+        rules.adapters_export_adapter_and_nothing_else,
+        {"services/adapter_alpha/__init__.py": '__all__ = ["ADAPTER", "Client"]'},
+        "adapter_alpha/__init__.py exports",
+    ),
+    (rules.no_package_files_below_tests, {"tests/schemas/__init__.py": ""}, "tests/schemas/__init__.py"),
+]
+
+
+def _make_packages(folder: Path, root: Path) -> None:
+    while folder != root:
+        (folder / "__init__.py").touch()
+        folder = folder.parent
+
+
+@pytest.fixture
+def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plant:
+    """Writes a small tree of the same package names and puts it before the real one for as long as the test runs."""
+
+    def written(files: dict[str, str]) -> Tree:
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if text != NO_PACKAGE and not name.startswith("tests"):
+                _make_packages(path.parent, tmp_path)
+            path.write_text(text)
+        for package_name in ("services", "schemas"):
+            monkeypatch.delitem(sys.modules, package_name, raising=False)
+        monkeypatch.syspath_prepend(tmp_path)
+        importlib.invalidate_caches()
+        return Tree(tmp_path)
+
+    return written
+
+
+@pytest.fixture(scope="module")
+def tree() -> Tree:
+    return Tree(ROOT)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_tree_keeps_the_rule(rule: Rule, tree: Tree) -> None:
+    assert rule(tree) == []
+
+
+def test_the_rules_look_at_the_whole_tree(tree: Tree) -> None:
+    assert len(tree.adapters) >= 3
+    assert {"services.adapter.contract", "services.runtime.consume", "schemas.envelope"} <= tree.modules.keys()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_a_sound_tree_breaks_no_rule(rule: Rule, plant: Plant) -> None:
+    assert rule(plant(SOUND)) == []
+
+
+@pytest.mark.parametrize(("rule", "files", "named"), BROKEN, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_broken_tree_is_noticed_and_the_culprit_named(
+    rule: Rule, files: dict[str, str], named: str, plant: Plant
+) -> None:
+    found = rule(plant({**SOUND, **files}))
+    assert any(named in each for each in found), found
+
+
+def test_every_rule_is_shown_to_fail() -> None:
+    assert {rule for rule, _, _ in BROKEN} == set(RULES)
