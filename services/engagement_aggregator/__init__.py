@@ -1,0 +1,1 @@
+"""The Faust app: keeps cross-platform aggregates current, exact after crashes, rebalances and replays."""

@@ -1,0 +1,155 @@
+"""Feedback events as strategies and builders, and the rows a fold makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from schemas.aggregate import EngagementAggregate
+from schemas.aggregate_state import TableRow
+from schemas.feedback import (
+    METRICS,
+    Absence,
+    CommentObserved,
+    FeedbackEvent,
+    FollowersObserved,
+    MetricsObserved,
+    Reading,
+    Readings,
+    ReplyPosted,
+)
+from services.engagement_aggregator.brand import fold_campaigns
+from services.engagement_aggregator.fold import Folded, fold
+from services.engagement_aggregator.output import campaign_totals, published
+
+START = datetime(2025, 3, 8, 2, 0, tzinfo=UTC)
+_PLATFORMS = ("weibo", "wechat", "douyin")
+
+
+class Audience:
+    """Makes feedback events of a small world: two brands, three campaigns, several posts on three platforms."""
+
+    def post(self, number: int) -> dict[str, Any]:
+        campaign, platform = number % 3, _PLATFORMS[number % len(_PLATFORMS)]
+        return {
+            "brand_id": "brand-a" if campaign < 2 else "brand-b",
+            "campaign_id": f"camp-{campaign}",
+            "content_id": f"content-{campaign}-{number % 2}",
+            "placement_id": f"pl-{number}",
+            "post_key": f"{platform}:{500 + number}",
+            "native_id": str(500 + number),
+            "platform": platform,
+            "account": f"{platform}-{number % 2}",
+            "trace_id": "t",
+        }
+
+    def comment(self, number: int, comment: int, at: int = 0, **more: Any) -> CommentObserved:
+        post = self.post(number)
+        return CommentObserved(
+            event_id=f"{post['post_key']}:{comment}:{more.get('version', 1)}",
+            occurred_at=START,
+            observed_at=START + timedelta(seconds=at),
+            comment_id=f"c{comment}",
+            author="某人",
+            text="好看👍",
+            **post,
+            **more,
+        )
+
+    def metrics(
+        self, number: int, sequence: int, at: int = 0, total: int | None = None, **readings: Any
+    ) -> MetricsObserved:
+        post = self.post(number)
+        shown = {m: r if isinstance(r, Reading) else Reading(value=r) for m, r in readings.items()}
+        return MetricsObserved(
+            event_id=f"{post['post_key']}:metrics:{sequence}",
+            occurred_at=START,
+            observed_at=START + timedelta(seconds=at),
+            sequence=sequence,
+            readings=Readings(**shown),
+            comments_total=total,
+            **post,
+        )
+
+    def reply(self, number: int, reply: int, at: int = 0) -> ReplyPosted:
+        post = self.post(number)
+        return ReplyPosted(
+            event_id=f"{post['post_key']}:reply:{reply}",
+            occurred_at=START,
+            observed_at=START + timedelta(seconds=at),
+            comment_id="c1",
+            reply_id=f"r{reply}",
+            text="谢谢",
+            actor="运营",
+            **post,
+        )
+
+    def followers(self, number: int, reading: Reading, at: int = 0) -> FollowersObserved:
+        post = self.post(number)
+        return FollowersObserved(
+            event_id=f"followers:{number}:{at}",
+            occurred_at=START,
+            observed_at=START + timedelta(seconds=at),
+            brand_id=post["brand_id"],
+            campaign_id=post["campaign_id"],
+            platform=post["platform"],
+            account=post["account"],
+            trace_id="t",
+            followers=reading,
+        )
+
+
+AUDIENCE = Audience()
+
+_posts = st.integers(0, 7)
+_moments = st.integers(0, 30)
+_counts = st.integers(0, 1_000)
+_reasons: st.SearchStrategy[Absence] = st.sampled_from(("unsupported", "not_yet", "failed"))
+_readings = st.one_of(
+    _counts.map(lambda value: Reading(value=value)), _reasons.map(lambda reason: Reading(reason=reason))
+)
+_snapshots = st.builds(
+    lambda number, sequence, at, total, readings: AUDIENCE.metrics(number, sequence, at, total, **readings),
+    _posts,
+    st.integers(1, 12),
+    _moments,
+    st.none() | st.integers(0, 20),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(METRICS, _readings)),
+)
+_comments = st.builds(
+    lambda number, comment, at, version, deleted: AUDIENCE.comment(
+        number, comment, at, version=version, deleted=deleted
+    ),
+    _posts,
+    st.integers(1, 6),
+    _moments,
+    st.integers(1, 3),
+    st.booleans(),
+)
+_replies = st.builds(AUDIENCE.reply, _posts, st.integers(1, 3), _moments)
+_followers = st.builds(AUDIENCE.followers, _posts, _readings, _moments)
+histories: st.SearchStrategy[list[FeedbackEvent]] = st.lists(
+    st.one_of(_snapshots, _comments, _replies, _followers), min_size=1, max_size=60
+)
+
+
+def encoded(events: Sequence[FeedbackEvent]) -> list[bytes | None]:
+    return [msgspec.json.encode(event) for event in events]
+
+
+class Table(dict[str, TableRow]):
+    """One partition in memory with both stages on it, as the app runs them."""
+
+    def fold(self, values: Sequence[bytes | None], owns: Callable[[str], bool] = lambda _: True) -> Folded:
+        folded = fold(self, values, owns)
+        totals = [campaign_totals(key, self[key]) for key in sorted(folded.changed)]
+        brands = fold_campaigns(self, [msgspec.json.encode(one) for one in totals if one is not None])
+        return Folded(folded.changed | brands.changed, folded.refused + brands.refused)
+
+    def rows(self) -> dict[str, EngagementAggregate]:
+        found = {key: published(key, row) for key, row in self.items()}
+        return {key: row for key, row in found.items() if row is not None}

@@ -1,0 +1,175 @@
+"""The fold against the recount, and against itself: replayed, split otherwise, resumed from written rows."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.aggregate import EngagementAggregate
+from schemas.aggregate_state import TableRow
+from schemas.feedback import FeedbackEvent, Reading
+from services.engagement_aggregator.recount import differences, recount
+from tests.engagement_aggregator.audience import AUDIENCE, Table, encoded, histories
+
+
+def expected_of(values: list[bytes | None]) -> dict[str, dict[str, object]]:
+    return recount((0, value) for value in values)
+
+
+@given(histories)
+@settings(max_examples=300, deadline=None)
+def test_any_disorder_duplicates_and_corrections_fold_to_what_a_recount_says(events: list[FeedbackEvent]) -> None:
+    table, values = Table(), encoded(events)
+    assert table.fold(values).refused == []
+    assert differences(expected_of(values), table.rows()) == []
+
+
+@given(histories, st.lists(st.integers(1, 7), min_size=1))
+@settings(max_examples=150, deadline=None)
+def test_splitting_the_records_into_other_batches_gives_the_same_bytes(
+    events: list[FeedbackEvent], sizes: list[int]
+) -> None:
+    values = encoded(events)
+    whole, split = Table(), Table()
+    whole.fold(values)
+    at, turn = 0, 0
+    while at < len(values):
+        size = sizes[turn % len(sizes)]
+        split.fold(values[at : at + size])
+        at, turn = at + size, turn + 1
+    assert {k: msgspec.json.encode(r) for k, r in sorted(whole.rows().items())} == {
+        k: msgspec.json.encode(r) for k, r in sorted(split.rows().items())
+    }
+
+
+@given(histories, st.data())
+@settings(max_examples=150, deadline=None)
+def test_replaying_any_tail_changes_no_row_and_writes_nothing(events: list[FeedbackEvent], data: st.DataObject) -> None:
+    table, values = Table(), encoded(events)
+    table.fold(values)
+    before = {key: msgspec.json.encode(row) for key, row in table.rows().items()}
+    tail = data.draw(st.integers(0, len(values)))
+    assert table.fold(values[tail:]).changed == set()
+    assert {key: msgspec.json.encode(row) for key, row in table.rows().items()} == before
+
+
+@given(histories, st.data())
+@settings(max_examples=150, deadline=None)
+def test_rows_read_back_from_disk_go_on_as_if_they_had_stayed_in_memory(
+    events: list[FeedbackEvent], data: st.DataObject
+) -> None:
+    values = encoded(events)
+    cut = data.draw(st.integers(0, len(values)))
+    table = Table()
+    table.fold(values[:cut])
+    decoder = msgspec.json.Decoder(TableRow)
+    resumed = Table({key: decoder.decode(msgspec.json.encode(row)) for key, row in table.items()})
+    resumed.fold(values[cut:])
+    assert differences(expected_of(values), resumed.rows()) == []
+
+
+def folded(*events: FeedbackEvent) -> dict[str, EngagementAggregate]:
+    table = Table()
+    assert table.fold(encoded(list(events))).refused == []
+    return table.rows()
+
+
+def test_a_failed_reading_never_erases_an_older_value() -> None:
+    rows = folded(AUDIENCE.metrics(0, 1, likes=7), AUDIENCE.metrics(0, 2, likes=Reading(reason="failed")))
+    assert rows["post:weibo:500"].totals.likes.value == 7
+    assert rows["campaign:camp-0"].totals.likes.known == 1
+
+
+def test_a_counter_that_goes_backwards_is_a_correction_in_every_parent() -> None:
+    rows = folded(AUDIENCE.metrics(0, 1, likes=70), AUDIENCE.metrics(0, 2, likes=65))
+    assert {rows[key].totals.likes.value for key in ("post:weibo:500", "campaign:camp-0", "brand:brand-a")} == {65}
+
+
+def test_a_late_older_snapshot_never_overwrites_a_newer_one() -> None:
+    rows = folded(AUDIENCE.metrics(0, 2, likes=65), AUDIENCE.metrics(0, 1, likes=70))
+    assert rows["campaign:camp-0"].totals.likes.value == 65
+
+
+def test_a_platform_without_the_metric_is_not_added_as_zero() -> None:
+    rows = folded(AUDIENCE.metrics(0, 1, views=100, likes=5), AUDIENCE.metrics(3, 1, likes=5))
+    campaign = rows["campaign:camp-0"]
+    assert (campaign.totals.views.value, campaign.totals.views.known, campaign.totals.views.unknown) == (100, 1, 1)
+    assert campaign.engagement == 10
+    assert campaign.engagement_rate == 0.05  # only the post whose views are known
+
+
+def test_nothing_known_is_null_with_its_reason_and_a_true_zero_is_zero() -> None:
+    rows = folded(AUDIENCE.metrics(0, 1, views=Reading(reason="not_yet"), likes=0))
+    post = rows["post:weibo:500"]
+    assert (post.totals.views.value, post.totals.views.reason) == (None, "not_yet")
+    assert (post.totals.shares.value, post.totals.shares.reason) == (None, "unsupported")
+    assert (post.totals.likes.value, post.totals.likes.reason) == (0, None)
+    assert post.engagement == 0
+    assert post.engagement_rate is None
+
+
+def test_edits_count_once_and_a_deleted_comment_not_at_all() -> None:
+    rows = folded(
+        AUDIENCE.comment(0, 1),
+        AUDIENCE.comment(0, 1, version=2),
+        AUDIENCE.comment(0, 2),
+        AUDIENCE.comment(0, 2, version=2, deleted=True),
+        AUDIENCE.comment(0, 2),  # a late repetition does not bring it back
+        AUDIENCE.metrics(0, 1, total=4),
+    )
+    campaign = rows["campaign:camp-0"]
+    assert (campaign.comments_collected, campaign.comments_total, campaign.coverage) == (1, 4, 0.25)
+
+
+def test_freshness_is_the_age_of_the_last_number_not_of_the_last_failure() -> None:
+    rows = folded(
+        AUDIENCE.metrics(0, 1, at=0, likes=1),
+        AUDIENCE.metrics(0, 2, at=30, likes=Reading(reason="failed")),
+    )
+    assert rows["campaign:camp-0"].freshness_s == {"weibo": 30.0}
+
+
+def test_followers_of_an_account_in_two_campaigns_count_once_for_the_brand() -> None:
+    one, other = AUDIENCE.followers(0, Reading(value=900), at=1), AUDIENCE.followers(0, Reading(value=950), at=2)
+    rows = folded(one, msgspec.structs.replace(other, campaign_id="camp-1"))
+    assert rows["campaign:camp-0"].totals.followers.value == 900
+    assert rows["brand:brand-a"].totals.followers.value == 950
+
+
+def test_bad_records_are_refused_one_by_one_and_their_neighbours_count() -> None:
+    good = encoded([AUDIENCE.metrics(0, 1, likes=1), AUDIENCE.metrics(0, 2, likes=2)])
+    anonymous = msgspec.json.decode(good[0] or b"")
+    del anonymous["event_id"]
+    table = Table()
+    result = table.fold([good[0], b"\xff\xfe", None, b"{}", msgspec.json.encode(anonymous), good[1]])
+    assert [(one.index, one.cause) for one in result.refused] == [(i, "undecodable") for i in (1, 2, 3, 4)]
+    assert "event_id" in result.refused[3].message
+    assert table.rows()["campaign:camp-0"].totals.likes.value == 2
+
+
+def test_a_campaign_id_that_another_brand_uses_is_refused_instead_of_mixed() -> None:
+    mine, theirs = AUDIENCE.metrics(0, 1, likes=1), AUDIENCE.metrics(3, 1, likes=9)
+    table = Table()
+    result = table.fold(encoded([mine, msgspec.structs.replace(theirs, brand_id="brand-x")]))
+    assert [one.cause for one in result.refused] == ["identity_conflict"]
+    assert "brand-x" in result.refused[0].message
+    assert table.rows()["campaign:camp-0"].totals.likes.value == 1
+
+
+def test_a_post_that_changes_its_campaign_is_refused() -> None:
+    first = AUDIENCE.metrics(0, 1, likes=1)
+    result = Table().fold(encoded([first, msgspec.structs.replace(first, campaign_id="camp-1", sequence=2)]))
+    assert [one.cause for one in result.refused] == ["identity_conflict"]
+
+
+def test_a_campaign_in_the_wrong_partition_is_refused_before_it_makes_a_second_row() -> None:
+    table = Table()
+    result = table.fold(encoded([AUDIENCE.metrics(0, 1, likes=1)]), owns=lambda _: False)
+    assert [one.cause for one in result.refused] == ["foreign_partition"]
+    assert table == {}
+
+
+def test_an_impossible_count_is_refused_before_it_breaks_the_sums() -> None:
+    result = Table().fold(encoded([AUDIENCE.metrics(0, 1, likes=2**62)]))
+    assert [one.cause for one in result.refused] == ["number_out_of_range"]
