@@ -1,0 +1,56 @@
+"""`python -m services.publisher`: the publisher as a process of its own."""
+
+from __future__ import annotations
+
+from collections import UserDict
+
+from services.adapter.accounts import AccountsError, load_accounts
+from services.adapter.registry import adapter
+from services.publisher.app import ApiServer, application, assemble
+from services.publisher.settings import PublisherSettings
+from services.runtime.main import ServiceContext, run_service
+from services.runtime.settings import Problem, SettingsError
+
+
+class _Withheld(UserDict[str, str]):
+    """Stands in for the environment: accounts are checked here, but their secrets stay with the adapters."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+def main(context: ServiceContext[PublisherSettings]) -> int:
+    settings = context.settings
+    if settings.accounts_file is None:
+        remedy = "请填写账号文件路径 / give the path of the accounts file"
+        raise SettingsError([Problem("TONGBO_ACCOUNTS", "缺少必填项 / required but missing", remedy)])
+    try:
+        accounts = load_accounts(settings.accounts_file, _Withheld())
+    except AccountsError as error:
+        raise SettingsError([Problem("TONGBO_ACCOUNTS", str(error), "请修正账号文件 / correct the file")]) from error
+    parts = assemble(settings, accounts, adapter, context.clock, context.stop, context.health)
+    try:
+        server = ApiServer(application(parts, settings), settings.publisher_host, settings.publisher_port)
+    except OSError as error:
+        wrong = f"地址不可用 / address not available: {error.strerror}"
+        remedy = "换一个端口，或填 0 使用任意空闲端口 / use another port, or 0"
+        raise SettingsError([Problem("TONGBO_PUBLISHER_PORT", wrong, remedy)]) from error
+    parts.follower.start()
+    server.start()
+    try:
+        while not context.stop.wait(0.5):
+            if not server.alive:
+                raise RuntimeError("the API server ended by itself")
+    finally:
+        server.close()
+        context.stop.set()
+        parts.follower.join(5.0)
+        parts.writer.close()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_service("publisher", PublisherSettings, main))

@@ -1,0 +1,126 @@
+"""Wires the publisher: log follower, desk and HTTP application, and the server that runs it in a thread."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from litestar import Litestar, Request, Response, get
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+
+from services.adapter.accounts import Accounts
+from services.adapter.contract import Adapter
+from services.publisher import api, failures
+from services.publisher.desk import Desk
+from services.publisher.doubts import Doubts, reader_of
+from services.publisher.follower import LogFollower
+from services.publisher.media import MediaFolder
+from services.publisher.openapi import openapi_config
+from services.publisher.placements import Placements
+from services.publisher.problems import RefusedError, unavailable
+from services.publisher.reading import Reading
+from services.publisher.register import Register
+from services.publisher.settings import PublisherSettings
+from services.publisher.writer import LogWriter
+from services.runtime.clock import Clock
+from services.runtime.health import Health
+from services.runtime.logging import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The working parts behind the application."""
+
+    desk: Desk
+    reading: Reading
+    media: MediaFolder
+    follower: LogFollower
+    writer: LogWriter
+
+
+def assemble(
+    settings: PublisherSettings,
+    accounts: Accounts,
+    adapter: Callable[[str], Adapter],
+    clock: Clock,
+    stop: threading.Event,
+    health: Health,
+) -> Parts:
+    register = Register()
+    placements = Placements(register)
+    follower = LogFollower(settings.kafka, register, placements, stop, health)
+    writer = LogWriter(settings.kafka, settings.acknowledge_within_s)
+    media = MediaFolder(settings.media_dir)
+    doubts = Doubts(register, clock, reader_of(settings.kafka))
+    desk = Desk(register, follower, writer, media, accounts, adapter, clock, doubts)
+    return Parts(desk, Reading(register, placements, clock), media, follower, writer)
+
+
+def application(parts: Parts, settings: PublisherSettings) -> Litestar:
+    """The HTTP application; refuses work with 503 until the log has been read."""
+
+    def ready_or_refused(_: Request[Any, Any, Any]) -> None:
+        if not parts.follower.ready:
+            detail = "正在从日志恢复状态，请稍后重试 / still reading the log, try again shortly"
+            raise unavailable("not_ready", detail, 1)
+
+    return Litestar(
+        route_handlers=[_health(parts), api.routes(settings.max_media_bytes, ready_or_refused)],
+        dependencies={
+            "desk": Provide(lambda: parts.desk, sync_to_thread=False),
+            "reading": Provide(lambda: parts.reading, sync_to_thread=False),
+            "media": Provide(lambda: parts.media, sync_to_thread=False),
+        },
+        exception_handlers={
+            RefusedError: failures.refused,
+            HTTPException: failures.http_error,
+            Exception: failures.crashed,
+        },
+        request_max_body_size=settings.max_body_bytes,
+        openapi_config=openapi_config(),
+        logging_config=None,
+    )
+
+
+def _health(parts: Parts) -> Any:
+    @get("/health/ready", include_in_schema=False, sync_to_thread=False)
+    def ready() -> Response[dict[str, bool]]:
+        return Response({"ready": parts.follower.ready}, status_code=200 if parts.follower.ready else 503)
+
+    return ready
+
+
+class ApiServer:
+    """Uvicorn in a thread of its own, so that the signals stay with the service's main thread."""
+
+    def __init__(self, app: Litestar, host: str, port: int) -> None:
+        self._socket = socket.create_server((host, port), backlog=512, reuse_port=False)
+        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="on", server_header=False, timeout_graceful_shutdown=5
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, name="api", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        log.info("publisher_listening", url=self.url)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=10.0)
+        self._socket.close()
+
+    def _serve(self) -> None:
+        self._server.run(sockets=[self._socket])

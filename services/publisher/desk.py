@@ -1,0 +1,273 @@
+"""Takes campaigns, contents and cancels: the same request once, whoever repeats it, in whatever order and how often.
+
+Decides with the register (what the log says), writes through the writer; knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import msgspec
+
+from schemas.content import CampaignDefined, ContentCancelled, MasterContentEvent
+from services.adapter.accounts import Accounts
+from services.adapter.contract import Adapter
+from services.publisher import register as names
+from services.publisher.acceptance import Stamp, judged
+from services.publisher.answers import CampaignAccepted, CancelAccepted
+from services.publisher.doubts import Doubts
+from services.publisher.follower import LogFollower
+from services.publisher.known import Known
+from services.publisher.media import MediaFolder
+from services.publisher.problems import conflict, invalid, not_found, problem, unfit
+from services.publisher.register import Entry, Register
+from services.publisher.requests import CampaignRequest, CancelRequest, CheckRequest, ContentRequest
+from services.publisher.writer import LogWriter, OutcomeUnknownError
+from services.runtime.clock import Clock
+from services.runtime.logging import get_logger
+
+_SEEN_WITHIN_S = 5.0
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """JSON to answer with. repeated: this very answer was given before."""
+
+    body: bytes
+    repeated: bool
+
+
+Made = tuple[MasterContentEvent, bytes]
+
+
+class Desk:
+    """One per process. All methods may be called from many threads at once."""
+
+    def __init__(
+        self,
+        register: Register,
+        follower: LogFollower,
+        writer: LogWriter,
+        media: MediaFolder,
+        accounts: Accounts,
+        adapter: Callable[[str], Adapter],
+        clock: Clock,
+        doubts: Doubts,
+    ) -> None:
+        self._register, self._follower, self._writer, self._media = register, follower, writer, media
+        self._accounts, self._adapter, self._clock, self._doubts = accounts, adapter, clock, doubts
+        self._turns = _Turns()
+
+    def campaign(self, request: CampaignRequest, key: str | None) -> Answer:
+        """Define a campaign; the same id with another definition is a conflict."""
+        own = names.campaign_identity(request.campaign_id)
+        stamp = self._stamp(request, key)
+        return self._take(own, "campaign", stamp, lambda: _campaign(request, stamp))
+
+    def content(self, request: ContentRequest, key: str | None) -> Answer:
+        """Accept one version of a content."""
+        own = names.content_identity(request.content_id, request.version)
+        stamp = self._stamp(request, key)
+
+        def make() -> Made:
+            plan = judged(request, self._known(request), stamp)
+            return plan.master, msgspec.json.encode(plan.answer("ACCEPTED_BY_PUBLISHER"))
+
+        return self._take(own, "content", stamp, make, turn=f"content/{request.content_id}")
+
+    def check(self, request: CheckRequest) -> Answer:
+        """What `content` would answer; writes nothing. request.campaign: one that is still to be defined."""
+        bare = msgspec.convert(
+            {name: getattr(request, name) for name in ContentRequest.__struct_fields__}, ContentRequest
+        )
+        stamp = self._stamp(bare, None)
+        entry = self._register.entry(names.content_identity(bare.content_id, bare.version))
+        if entry is not None:
+            return _again(entry, stamp, by_key=False)
+        brand = request.campaign.brand_id if request.campaign else None
+        plan = judged(bare, self._known(bare, brand), stamp)
+        return Answer(msgspec.json.encode(plan.answer("WOULD_BE_ACCEPTED")), repeated=False)
+
+    def cancel(self, content_id: str, request: CancelRequest) -> Answer:
+        """Cancel a content up to a version; cancelling the same again gives the first answer."""
+        with self._turns.of(f"content/{content_id}"):
+            versions = self._register.versions(content_id)
+            if not versions:
+                raise not_found("内容", "content", content_id)
+            newest = versions[-1]
+            version = request.version or newest.version
+            if version > newest.version:
+                way_out = "请去掉 version 以取消最新版 / leave it out to cancel the newest"
+                wrong = f"只接收到第 {newest.version} 版", f"the newest version is {newest.version}"
+                raise unfit([problem("version", "version_unknown", *wrong, way_out)])
+            identity = names.cancel_identity(content_id, version)
+            before = self._register.entry(identity)
+            if before is not None:
+                return Answer(before.answer or b"{}", repeated=True)
+            self._doubts.settle((identity,))
+            stamp = self._stamp(request, None)
+            event, answer = _cancel(newest.brand_id, newest.campaign_id, content_id, version, request, stamp)
+            return self._written(identity, (identity,), event, answer, stamp)
+
+    # --- once only ---
+
+    def _take(self, own: str, kind: str, stamp: Stamp, make: Callable[[], Made], turn: str | None = None) -> Answer:
+        by_key = () if stamp.idempotency_key is None else (names.key_identity(kind, stamp.idempotency_key),)
+        identities = (*by_key, own)
+        with self._turns.of(*by_key, turn or own):
+            self._doubts.settle(identities)
+            for name in identities:
+                entry = self._register.entry(name)
+                if entry is not None:
+                    return _again(entry, stamp, by_key=name in by_key)
+            event, answer = make()
+            return self._written(own, identities, event, answer, stamp)
+
+    def _written(
+        self, own: str, identities: Sequence[str], event: MasterContentEvent, answer: bytes, stamp: Stamp
+    ) -> Answer:
+        partition = self._writer.partition(event)
+        try:
+            offset = self._writer.write(event, answer)
+        except OutcomeUnknownError:
+            raise self._doubts.opened(identities, partition) from None
+        if not self._follower.wait_for(names.TOPIC, partition, offset, _SEEN_WITHIN_S):
+            # It is acknowledged, so it is accepted; only the register may not know yet who asks for it again.
+            self._doubts.opened(identities, partition)
+            log.warning("own_record_not_seen_yet", event_id=event.event_id, offset=offset)
+            return Answer(answer, repeated=False)
+        entry = self._register.entry(own)
+        if entry is not None and entry.event.trace_id != event.trace_id:
+            return _again(entry, stamp, by_key=False)  # another publisher process was first on the log
+        return Answer(answer, repeated=False)
+
+    def _stamp(self, request: msgspec.Struct, key: str | None) -> Stamp:
+        return Stamp(
+            now=self._clock.now(),
+            trace_id=uuid.uuid4().hex,
+            idempotency_key=key,
+            request_sha256=hashlib.sha256(msgspec.json.encode(request)).hexdigest(),
+        )
+
+    def _known(self, request: ContentRequest, brand_to_be: str | None = None) -> Known:
+        campaign = self._register.campaign(request.campaign_id)
+        return Known(
+            campaign_brand=campaign.brand_id if campaign else brand_to_be,
+            versions=self._register.versions(request.content_id),
+            accounts=self._accounts,
+            adapter=self._adapter,
+            find_media=self._media.find,
+        )
+
+
+def _again(entry: Entry, stamp: Stamp, *, by_key: bool) -> Answer:
+    """The first answer for the same request; raises a conflict for another one."""
+    if entry.request_sha256 == stamp.request_sha256 and entry.answer is not None:
+        return Answer(entry.answer, repeated=True)
+    if by_key:
+        raise conflict(
+            "idempotency_key_reused",
+            "这个 Idempotency-Key 已用于另一个请求",
+            "this Idempotency-Key was used for another request",
+            "请为新请求换一个键；重发必须与第一次完全相同 / use a new key, or repeat the first request unchanged",
+            "Idempotency-Key",
+        )
+    if isinstance(entry.event, CampaignDefined):
+        raise conflict(
+            "campaign_already_defined",
+            "这个活动已经定义，内容不同",
+            "the campaign is defined already, in another way",
+            "请使用新的 campaign_id / use a new campaign_id",
+            "campaign_id",
+        )
+    raise conflict(
+        "version_already_accepted",
+        "这个内容的这个版本已经接收，内容不同",
+        "this version of the content was accepted with another body",
+        "修改内容请把 version 加一 / to change it, send the next version",
+        "version",
+    )
+
+
+def _campaign(request: CampaignRequest, stamp: Stamp) -> Made:
+    if request.starts_at and request.ends_at and request.ends_at <= request.starts_at:
+        wrong = "结束时间不晚于开始时间", "it ends before it starts"
+        raise invalid([problem("ends_at", "ends_before_start", *wrong, "请改正其中一个 / correct one of them")])
+    event = CampaignDefined(
+        event_id=f"campaign-defined:{request.campaign_id}",
+        occurred_at=stamp.now,
+        observed_at=stamp.now,
+        brand_id=request.brand_id,
+        campaign_id=request.campaign_id,
+        trace_id=stamp.trace_id,
+        name=request.name,
+        objective=request.objective,
+        starts_at=request.starts_at,
+        ends_at=request.ends_at,
+        request_sha256=stamp.request_sha256,
+        idempotency_key=stamp.idempotency_key,
+    )
+    answer = CampaignAccepted(
+        campaign_id=request.campaign_id,
+        brand_id=request.brand_id,
+        name=request.name,
+        objective=request.objective,
+        starts_at=request.starts_at,
+        ends_at=request.ends_at,
+        accepted_at=stamp.now,
+        trace_id=stamp.trace_id,
+    )
+    return event, msgspec.json.encode(answer)
+
+
+def _cancel(
+    brand_id: str, campaign_id: str, content_id: str, version: int, request: CancelRequest, stamp: Stamp
+) -> Made:
+    event = ContentCancelled(
+        event_id=f"content-cancelled:{content_id}:{version}",
+        occurred_at=stamp.now,
+        observed_at=stamp.now,
+        brand_id=brand_id,
+        campaign_id=campaign_id,
+        trace_id=stamp.trace_id,
+        content_id=content_id,
+        version=version,
+        reason=request.reason,
+        actor=request.actor,
+    )
+    answer = CancelAccepted(
+        content_id=content_id,
+        version=version,
+        reason=request.reason,
+        actor=request.actor,
+        accepted_at=stamp.now,
+        trace_id=stamp.trace_id,
+    )
+    return event, msgspec.json.encode(answer)
+
+
+class _Turns:
+    """One at a time for each name; all names of a caller are taken together, so nobody waits in a circle."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._taken: set[str] = set()
+
+    @contextmanager
+    def of(self, *wanted: str) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._taken.isdisjoint(wanted))
+            self._taken.update(wanted)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken.difference_update(wanted)
+                self._changed.notify_all()

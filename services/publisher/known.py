@@ -1,0 +1,22 @@
+"""What a content is judged by: the state of things at the moment of the request, handed in by the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from schemas.content import MasterContent
+from services.adapter.accounts import Accounts
+from services.adapter.contract import Adapter
+from services.publisher.media import StoredMedia
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a content is judged by. versions: of this content so far, oldest first. find_media: by sha256."""
+
+    campaign_brand: str | None
+    versions: tuple[MasterContent, ...]
+    accounts: Accounts
+    adapter: Callable[[str], Adapter]
+    find_media: Callable[[str], StoredMedia | None]

@@ -1,0 +1,49 @@
+"""The OpenAPI document: routes as the framework sees them, schemas exactly as the types are decoded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from services.publisher import answers, requests
+from services.publisher.media import StoredMedia
+from services.publisher.problems import ProblemDocument
+
+ABOUT = (
+    "同播发布服务：接收活动与内容，检查是否符合每个平台的规则，写入日志。\n\n"
+    "The publisher takes campaigns and contents, checks that they fit every platform, and puts them on the log. "
+    "Errors are problem documents (RFC 9457), Chinese first."
+)
+TYPES = (
+    requests.CampaignRequest, requests.ContentRequest, requests.CheckRequest, requests.CancelRequest,
+    answers.CampaignAccepted, answers.CampaignList, answers.CampaignStatus, answers.CancelAccepted,
+    answers.ContentAccepted, answers.ContentStatus, answers.PlacementDetail, answers.PlacementList,
+    StoredMedia, ProblemDocument,
+)  # fmt: skip
+
+
+class ExactSchemas(JsonRenderPlugin):
+    """Litestar loses constraints of nested annotations, msgspec knows them: it decodes by them."""
+
+    def __init__(self) -> None:
+        super().__init__(path=["/", "/openapi.json"])
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        _, schemas = msgspec.json.schema_components(TYPES, ref_template="#/components/schemas/{name}")
+        components = {**openapi_schema.get("components", {}), "schemas": schemas}
+        return self.render_json(request, {**openapi_schema, "components": components})
+
+
+def openapi_config() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="同播发布服务 / tongbo publisher",
+        version="1",
+        description=ABOUT,
+        path="/schema",
+        use_handler_docstrings=True,
+        render_plugins=[ExactSchemas()],
+    )

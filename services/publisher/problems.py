@@ -1,0 +1,109 @@
+"""What is wrong with a request, in words a person can act on, and the RFC 9457 document that carries it. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing wrong. field: path in the request, `targets[2].schedule.zone`; target: which placement minds."""
+
+    field: Annotated[str, Meta(description="请求里的字段路径 / path of the field in the request")]
+    code: Annotated[str, Meta(description="不变的错误代号 / constant name of the problem")]
+    message: Annotated[str, Meta(description="中文说明 / what is wrong, in Chinese")]
+    message_en: Annotated[str, Meta(description="英文说明 / what is wrong, in English")]
+    way_out: Annotated[str, Meta(description="怎么改 / what to change")]
+    target: Annotated[str | None, Meta(description="相关发布位 平台/账号/位 / placement concerned")] = None
+
+
+class ProblemDocument(Struct, frozen=True, kw_only=True, rename={"kind": "type"}):
+    """The body of every answer that is not a success (application/problem+json, RFC 9457)."""
+
+    kind: Annotated[str, Meta(description="问题类别 / kind of problem, a URN")]
+    title: Annotated[str, Meta(description="一句话 / one line, Chinese first")]
+    status: Annotated[int, Meta(description="HTTP 状态码 / HTTP status")]
+    detail: Annotated[str, Meta(description="说明 / what it means here")]
+    instance: Annotated[str, Meta(description="请求的地址 / the address asked for")]
+    problems: Annotated[tuple[Problem, ...], Meta(description="全部问题，一次列完 / all of them at once")] = ()
+
+
+class RefusedError(Exception):
+    """Raised where a request is answered with a problem document; nothing has been written then.
+
+    retry_after_s: set where repeating the same request later can help.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        detail: str,
+        problems: Sequence[Problem] = (),
+        *,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.problems = tuple(problems)
+        self.retry_after_s = retry_after_s
+
+    def document(self, instance: str) -> ProblemDocument:
+        return ProblemDocument(
+            kind=f"urn:tongbo:problem:{self.code}",
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            instance=instance,
+            problems=self.problems,
+        )
+
+
+def problem(field: str, code: str, message: str, message_en: str, way_out: str, target: str | None = None) -> Problem:
+    """A Problem, written short."""
+    return Problem(field=field, code=code, message=message, message_en=message_en, way_out=way_out, target=target)
+
+
+def invalid(problems: Iterable[Problem]) -> RefusedError:
+    """The request has the wrong shape."""
+    found = tuple(problems)
+    return RefusedError(
+        422,
+        "invalid_request",
+        "请求内容有误 / the request is not valid",
+        f"{len(found)} 处需要修改，见 problems / {len(found)} problem(s), see `problems`",
+        found,
+    )
+
+
+def unfit(problems: Iterable[Problem]) -> RefusedError:
+    """The request is well formed, but this content cannot go out as it is."""
+    found = tuple(problems)
+    return RefusedError(
+        422,
+        "content_does_not_fit",
+        "内容不能这样发布 / the content cannot be published like this",
+        f"{len(found)} 处需要修改，没有写入任何内容 / {len(found)} problem(s), nothing was written",
+        found,
+    )
+
+
+def conflict(code: str, message: str, message_en: str, way_out: str, field: str) -> RefusedError:
+    problem = Problem(field=field, code=code, message=message, message_en=message_en, way_out=way_out)
+    title = "与已接收的内容冲突 / conflicts with what was accepted before"
+    return RefusedError(409, code, title, f"{message} / {message_en}", (problem,))
+
+
+def not_found(what: str, what_en: str, name: str) -> RefusedError:
+    detail = f"没有{what}“{name}” / there is no {what_en} {name!r}"
+    return RefusedError(404, "not_found", "找不到 / not found", detail)
+
+
+def unavailable(code: str, detail: str, retry_after_s: int) -> RefusedError:
+    return RefusedError(503, code, "暂时不能接收 / cannot take this right now", detail, retry_after_s=retry_after_s)

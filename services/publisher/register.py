@@ -1,0 +1,162 @@
+"""All that was accepted, rebuilt from the `master-content` log and from nothing else. Thread-safe.
+
+The log decides: where two records claim the same identity, the first one holds. Each record carries the answer that
+was given for it, so the same request gets the same bytes again, also after a restart.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from schemas.codec import DecodeError, decoder
+from schemas.content import CampaignDefined, ContentCancelled, MasterContent, MasterContentEvent
+from schemas.topics import topic
+from services.publisher.plan import identity_of
+from services.runtime.kafka.records import Record
+from services.runtime.logging import get_logger
+
+TOPIC = topic("master-content").name
+ANSWER_HEADER = "publisher-answer"
+_decode = decoder("master-content")
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An accepted event and the answer it got (compressed); answer None: it was written by something else."""
+
+    event: MasterContentEvent
+    compressed: bytes | None
+
+    @property
+    def answer(self) -> bytes | None:
+        return None if self.compressed is None else zlib.decompress(self.compressed)
+
+    @property
+    def request_sha256(self) -> str | None:
+        return None if isinstance(self.event, ContentCancelled) else self.event.request_sha256
+
+
+def compressed(answer: bytes) -> bytes:
+    return zlib.compress(answer, 6)
+
+
+def identities(event: MasterContentEvent) -> tuple[str, ...]:
+    """The names under which the same request is recognised: its own identity and its idempotency key."""
+    if isinstance(event, ContentCancelled):
+        return (f"cancel/{event.content_id}/{event.version}",)
+    if isinstance(event, CampaignDefined):
+        own, kind = campaign_identity(event.campaign_id), "campaign"
+    else:
+        own, kind = content_identity(event.content_id, event.version), "content"
+    return (own,) if event.idempotency_key is None else (own, key_identity(kind, event.idempotency_key))
+
+
+def campaign_identity(campaign_id: str) -> str:
+    return f"campaign/{campaign_id}"
+
+
+def content_identity(content_id: str, version: int) -> str:
+    return f"content/{content_id}/{version}"
+
+
+def cancel_identity(content_id: str, version: int) -> str:
+    return f"cancel/{content_id}/{version}"
+
+
+def key_identity(kind: str, key: str) -> str:
+    return f"key/{kind}/{key}"
+
+
+@dataclass
+class _Content:
+    versions: list[MasterContent] = field(default_factory=list)
+    cancels: list[ContentCancelled] = field(default_factory=list)
+
+
+class Register:
+    """What the log says was accepted."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: dict[str, Entry] = {}
+        self._campaigns: dict[str, CampaignDefined] = {}
+        self._contents: dict[str, _Content] = {}
+        self._by_campaign: dict[str, list[str]] = {}
+        self._by_placement: dict[str, str] = {}
+
+    def apply(self, record: Record) -> None:
+        """Take in one record of the log; what cannot be read or came before changes nothing."""
+        if record.value is None:
+            return
+        try:
+            event = _decode(record.value)
+        except DecodeError as error:
+            log.error("master_content_unreadable", partition=record.partition, offset=record.offset, field=error.field)
+            return
+        entry = Entry(event, record.header(ANSWER_HEADER))
+        with self._lock:
+            own, *others = identities(event)
+            if own in self._entries:
+                log.debug("master_content_repeated", event_id=event.event_id, offset=record.offset)
+                return
+            self._entries[own] = entry
+            for name in others:
+                self._entries.setdefault(name, entry)
+            self._file(event)
+
+    def _file(self, event: MasterContentEvent) -> None:
+        if isinstance(event, CampaignDefined):
+            self._campaigns[event.campaign_id] = event
+            return
+        if event.content_id not in self._contents:
+            self._contents[event.content_id] = _Content()
+            self._by_campaign.setdefault(event.campaign_id, []).append(event.content_id)
+        content = self._contents[event.content_id]
+        if isinstance(event, ContentCancelled):
+            content.cancels.append(event)
+        else:
+            content.versions.append(event)
+            content.versions.sort(key=lambda one: one.version)
+            for target in event.targets:
+                self._by_placement[identity_of(event, target)] = event.content_id
+
+    def entry(self, identity: str) -> Entry | None:
+        with self._lock:
+            return self._entries.get(identity)
+
+    def any_of(self, names: Iterable[str]) -> Entry | None:
+        """The entry of the first of `names` that is known."""
+        with self._lock:
+            return next((self._entries[name] for name in names if name in self._entries), None)
+
+    def campaign(self, campaign_id: str) -> CampaignDefined | None:
+        with self._lock:
+            return self._campaigns.get(campaign_id)
+
+    def campaigns(self) -> tuple[CampaignDefined, ...]:
+        with self._lock:
+            return tuple(self._campaigns.values())
+
+    def versions(self, content_id: str) -> tuple[MasterContent, ...]:
+        """All accepted versions of a content, oldest first."""
+        with self._lock:
+            found = self._contents.get(content_id)
+            return tuple(found.versions) if found else ()
+
+    def cancels(self, content_id: str) -> tuple[ContentCancelled, ...]:
+        with self._lock:
+            found = self._contents.get(content_id)
+            return tuple(found.cancels) if found else ()
+
+    def contents_of(self, campaign_id: str) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(self._by_campaign.get(campaign_id, ()))
+
+    def content_of_placement(self, placement_id: str) -> str | None:
+        with self._lock:
+            return self._by_placement.get(placement_id)

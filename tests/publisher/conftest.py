@@ -1,0 +1,128 @@
+"""A publisher on real Kafka and real HTTP, in this process, with a toy platform."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from schemas.topics import load_topics
+from services.adapter.accounts import Account, Accounts
+from services.publisher.app import ApiServer, Parts, application, assemble
+from services.publisher.settings import PublisherSettings
+from services.runtime.clock import SystemClock
+from services.runtime.health import Health
+from services.runtime.kafka.admin import ensure_topics
+from services.runtime.settings import KafkaSettings
+from tests.publisher.toy_adapter import registry
+
+ACCOUNTS = Accounts(
+    tuple(
+        Account(platform=platform, account=name, brand_id=brand, way="open")
+        for platform, name, brand in (("toy", "tea", "qinghe"), ("other", "tea", "qinghe"), ("toy", "rival", "acme"))
+    )
+)
+
+
+@dataclass
+class Running:
+    """A publisher that listens."""
+
+    http: httpx.Client
+    parts: Parts
+    url: str
+
+
+def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+    """Wait for a condition with a deadline."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.02)
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """`start(kafka)` runs a publisher until the end of the test; several may run at once."""
+    with ExitStack() as ending:
+
+        def run(kafka: KafkaSettings, *, wait: bool = True, **more: Any) -> Running:
+            settings = PublisherSettings(kafka=kafka, publisher_port=0, media_dir=tmp_path / "media", **more)
+            stop = threading.Event()
+            parts = assemble(settings, ACCOUNTS, registry, SystemClock(), stop, Health())
+            server = ApiServer(application(parts, settings), "127.0.0.1", 0)
+            parts.follower.start()
+            server.start()
+            http = httpx.Client(base_url=server.url, timeout=30, trust_env=False)
+
+            def end() -> None:
+                http.close()
+                server.close()
+                stop.set()
+                parts.follower.join(10)
+                parts.writer.close()
+
+            ending.callback(end)
+            if wait:
+                until(lambda: parts.follower.ready)
+            return Running(http, parts, server.url)
+
+        yield run
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_settings: KafkaSettings) -> KafkaSettings:
+    """The broker with the real topics."""
+    ensure_topics(kafka_settings, load_topics())
+    return kafka_settings
+
+
+@pytest.fixture
+def publisher(start: Start, kafka: KafkaSettings) -> Running:
+    return start(kafka)
+
+
+@pytest.fixture
+def campaign(publisher: Running) -> dict[str, Any]:
+    """A campaign that is defined."""
+    body = {
+        "campaign_id": f"c-{uuid.uuid4().hex[:8]}",
+        "brand_id": "qinghe",
+        "name": "冷泡茶上市",
+        "objective": "launch",
+    }
+    assert publisher.http.post("/campaigns", json=body).status_code == 202
+    return body
+
+
+def content(campaign_id: str, **changes: Any) -> dict[str, Any]:
+    """A content that fits."""
+    return {
+        "campaign_id": campaign_id,
+        "content_id": f"n-{uuid.uuid4().hex[:8]}",
+        "kind": "notice",
+        "title": "冷泡茶上新",
+        "key_message": "冷泡三分钟，一口青山绿",
+        "link": "https://qinghe.example/cold-brew",
+        "declarations": {"origin": "original", "ai_generated": False, "advertisement": True},
+        "targets": [{"platform": "toy", "account": "tea"}, {"platform": "other", "account": "tea"}],
+    } | changes
+
+
+def picture(width: int = 40, height: int = 30, form: str = "PNG") -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), (40, 120, 60)).save(out, form)
+    return out.getvalue()
