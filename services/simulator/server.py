@@ -149,9 +149,9 @@ class SimulatorServer:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
-            self._listeners[""] = Listener(web.Server(self._shared, access_log=None), self._wanted_port)
+            self._listeners[""] = Listener(_server(self._shared), self._wanted_port)
             for platform in self._simulation.mounts:
-                self._listeners[platform] = Listener(web.Server(self._own(platform), access_log=None), 0)
+                self._listeners[platform] = Listener(_server(self._own(platform)), 0)
             for listener in self._listeners.values():
                 await listener.open()
         except (OSError, OverflowError) as error:
@@ -179,3 +179,8 @@ class SimulatorServer:
             return await self._gateway.answer(request, platform, path, own_port=True)
 
         return answer
+
+
+def _server(answer: Answer) -> web.Server:
+    """Bodies are taken as they come: these platforms do not unpack compressed requests."""
+    return web.Server(answer, access_log=None, auto_decompress=False)

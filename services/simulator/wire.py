@@ -43,7 +43,7 @@ class _Parts:
 
 def target(request: web.BaseRequest) -> tuple[str, dict[str, str]]:
     """Path and query as the client wrote them, decoded once."""
-    path, _, query = request.raw_path.partition("?")
+    path, _, query = _text(request.raw_path).partition("?")
     return unquote(path), dict(parse_qsl(query, keep_blank_values=True))
 
 
@@ -53,8 +53,10 @@ async def read_call(request: web.BaseRequest, path: str, query: Mapping[str, str
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     try:
         parts = await (_multipart(request) if _is(request, "multipart/") else _plain(request))
-    except (ConnectionError, web.RequestPayloadError) as error:
+    except ConnectionError as error:
         raise DepartedError from error
+    except web.RequestPayloadError as error:
+        raise (UnreadableError(400, f"malformed body: {error}") if request.transport else DepartedError()) from error
     except (ValueError, AssertionError, LookupError) as error:  # aiohttp has no one error for a broken multipart body
         raise UnreadableError(400, f"malformed multipart body: {error}") from error
     return Call(
@@ -64,7 +66,7 @@ async def read_call(request: web.BaseRequest, path: str, query: Mapping[str, str
         form=parts.form,
         json=_json(parts.body),
         files=parts.files,
-        headers={name.lower(): value for name, value in request.headers.items()},
+        headers={name.lower(): _text(value) for name, value in request.headers.items()},
         body=parts.body,
     )
 
@@ -96,6 +98,11 @@ def reset_transport(transport: object) -> None:
     transport.abort()  # type: ignore[attr-defined]
 
 
+def _text(said: str) -> str:
+    """`said` as real UTF-8: bytes that are none arrive as lone surrogates, which no JSON can carry."""
+    return said.encode("utf-8", "replace").decode()
+
+
 def _is(request: web.BaseRequest, content_type: str) -> bool:
     return request.headers.get("Content-Type", "").lower().startswith(content_type)
 
@@ -119,9 +126,9 @@ async def _multipart(request: web.BaseRequest) -> _Parts:
         if not isinstance(part, BodyPartReader) or part.name is None:
             raise UnreadableError(400, "malformed multipart body: a part without a name")
         if part.filename is None:
-            parts.form[part.name] = await _field(part)
+            parts.form[_text(part.name)] = await _field(part)
         else:
-            parts.files[part.name] = await _file(part, part.filename)
+            parts.files[_text(part.name)] = await _file(part, _text(part.filename))
     return parts
 
 

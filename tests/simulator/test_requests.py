@@ -78,6 +78,25 @@ def test_a_broken_multipart_body_is_a_bad_request_and_no_bug(http: httpx.Client,
     assert (info["bugs"], http.get("/_sim/posts").json()) == (0, [])
 
 
+def test_bytes_that_are_no_text_do_not_spoil_the_call_log(sim: SimulatorServer, http: httpx.Client) -> None:
+    host, _, port = sim.url.removeprefix("http://").partition(":")
+    for path in (b"/toy/\xff\xfe", b"/toy/%ff%fe?x=%ff", b"/toy/%ED%A0%80", b"/toy/echo?\xff=\xff"):
+        with socket.create_connection((host, int(port)), timeout=10) as odd:
+            odd.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nX-Odd: \xff\r\nContent-Length: 0\r\n\r\n")
+            assert odd.recv(100).startswith(b"HTTP/1.")
+    parts = b'--x\r\nContent-Disposition: form-data; name="\xff"; filename="\xfe.png"\r\n\r\nbytes\r\n--x--\r\n'
+    odd_file = http.post("/toy/upload/", content=parts, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert odd_file.json()["size"] == 5
+    assert len(http.get("/_sim/calls").json()) >= 3
+    assert http.get("/_sim/info").json()["bugs"] == 0
+
+
+def test_a_compressed_body_is_not_unpacked_and_so_is_no_json(http: httpx.Client) -> None:
+    gzip_header = {"Content-Encoding": "gzip"}
+    assert http.post("/toy/echo", content=b"{}x", headers=gzip_header).json()["json"] is None
+    assert http.post("/_sim/clock", content=b"\x1f\x8b", headers=gzip_header).status_code == 400
+
+
 def test_a_plain_body_beyond_all_bounds_is_refused(http: httpx.Client) -> None:
     answer = http.post("/toy/echo", content=b"x" * (33 * MB))
     assert answer.status_code == 413

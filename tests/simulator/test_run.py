@@ -97,8 +97,8 @@ def test_wrong_settings_are_told_and_end_with_code_2(
     accounts = tmp_path / "accounts.yaml"
     accounts.write_text(ACCOUNTS)
     said: list[str] = []
-    wrong = SimulatorSettings(**({"port": 0, "accounts": accounts} | settings))
-    assert run(wrong, say=said.append) == 2
+    wrong: dict[str, Any] = {"port": 0, "accounts": accounts} | settings
+    assert run(SimulatorSettings(**wrong), say=said.append) == 2
     assert told in said[-1]
 
 
