@@ -1,0 +1,6 @@
+"""Starts the Weibo adapter's process."""
+
+from services.adapter.process import main
+
+if __name__ == "__main__":
+    raise SystemExit(main("weibo"))

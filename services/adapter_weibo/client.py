@@ -1,0 +1,353 @@
+"""Weibo on the wire: one method per endpoint, both JSON dialects of the sources. Decides nothing about a publication.
+
+A call that changes something is one attempt; after a refusal for the token alone it may be repeated once with a fresh
+one. Read-only calls are repeated by tenacity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from threading import Lock
+from typing import Any
+
+import orjson
+
+from services.adapter.accounts import Account
+from services.adapter.errors import CodeMeaning, NoAnswerError, PlatformError
+from services.adapter.http import Answer, PlatformHttp, reading
+from services.adapter_weibo.errors import ERRORS, SHARE_PARAMETER
+from services.adapter_weibo.limits import COUNTS_MAX_IDS
+from services.adapter_weibo.settings import COMMERCIAL_HOST, OPEN_HOST
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_STAMP = re.compile(r"\w{3} (\w{3}) (\d{1,2}) (\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2}) (\d{4})")
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture to send as the file part `pic`."""
+
+    filename: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A post as the platform shows it. placement: what our annotation says, None where there is none."""
+
+    id: str
+    mid: str
+    uid: str
+    text: str
+    created_at: datetime
+    placement: str | None
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The visible part of the own timeline, newest first; total: how many posts there are, None unsaid."""
+
+    rows: tuple[Status, ...]
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommentRow:
+    id: str
+    author: str
+    text: str
+    created_at: datetime
+    parent: str | None
+    likes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommentRows:
+    """One page, newest first. next_cursor 0: the platform says that this is the end."""
+
+    rows: tuple[CommentRow, ...]
+    next_cursor: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Absolute figures; None where the answer has no readable one."""
+
+    reposts: int | None
+    comments: int | None
+    attitudes: int | None
+
+
+def connect(account: Account, timeout_s: float) -> WeiboClient:
+    """The client of one account; both API families share the account's base_url where it has one."""
+    return WeiboClient(account, timeout_s)
+
+
+class WeiboClient:
+    """Threads may share it. Raises PlatformError by the error table, NotSentError, NoAnswerError."""
+
+    def __init__(self, account: Account, timeout_s: float) -> None:
+        self.account = account
+        self._open = PlatformHttp(account.base_url or OPEN_HOST, timeout_s)
+        self._commercial = PlatformHttp(account.base_url or COMMERCIAL_HOST, timeout_s)
+        self._token = account.access_token
+        self._refresh_token = account.refresh_token
+        self._token_lock = Lock()
+        self._uid = account.open_id
+
+    def close(self) -> None:
+        self._open.close()
+        self._commercial.close()
+
+    # --- posting: one attempt each ---
+
+    def share(self, status: str, picture: Picture | None = None) -> Status:
+        """`statuses/share`: the open interface, text and at most one picture."""
+        return _status(self._post(self._open, "/2/statuses/share.json", {"status": status}, picture, SHARE_PARAMETER))
+
+    def update(self, status: str, visible: str, annotations: str) -> Status:
+        fields = {"status": status, "visible": visible, "annotations": annotations}
+        return _status(self._post(self._commercial, "/2/statuses/update/biz.json", fields))
+
+    def upload(self, status: str, visible: str, annotations: str, picture: Picture) -> Status:
+        fields = {"status": status, "visible": visible, "annotations": annotations}
+        return _status(self._post(self._commercial, "/2/statuses/upload/biz.json", fields, picture))
+
+    def upload_pic(self, picture: Picture) -> str:
+        """A picture alone; its pic_id."""
+        body = self._post(self._commercial, "/2/statuses/upload_pic/biz.json", {}, picture)
+        pic_id = body.get("pic_id")
+        if not pic_id:
+            raise NoAnswerError("上传图片的答复缺少 pic_id / the answer has no pic_id")
+        return str(pic_id)
+
+    def upload_url_text(self, status: str, visible: str, annotations: str, pic_ids: Sequence[str]) -> Status:
+        fields = {"status": status, "visible": visible, "annotations": annotations, "pic_id": ",".join(pic_ids)}
+        return _status(self._post(self._commercial, "/2/statuses/upload_url_text/biz.json", fields))
+
+    # --- reading ---
+
+    def user_timeline(self) -> Timeline:
+        """Our own latest posts: an ordinary app gets 5 of them, whatever it asks for."""
+        body = _object(self._get("/2/statuses/user_timeline.json", {"count": 100}))
+        return Timeline(tuple(_status(row) for row in body.get("statuses") or ()), _whole(body.get("total_number")))
+
+    def show(self, status_id: str) -> Status:
+        return _status(_object(self._get("/2/statuses/show.json", {"id": status_id})))
+
+    def comments(self, status_id: str, *, count: int, since_id: int = 0, max_id: int = 0) -> CommentRows:
+        """Comments with ids above since_id and not above max_id, newest first; 0 = no such bound."""
+        query: dict[str, str | int] = {"id": status_id, "count": count, "since_id": since_id, "max_id": max_id}
+        body = _object(self._get("/2/comments/show.json", query))
+        return CommentRows(
+            tuple(_comment(row) for row in body.get("comments") or ()),
+            _whole(body.get("next_cursor")) or 0,
+            _whole(body.get("total_number")),
+        )
+
+    def counts(self, status_ids: Iterable[str]) -> dict[str, Counts]:
+        """Figures by post id, asked a hundred posts at a time; posts that the platform does not know are left out."""
+        wanted = list(dict.fromkeys(status_ids))
+        found: dict[str, Counts] = {}
+        for start in range(0, len(wanted), COUNTS_MAX_IDS):
+            rows = self._get("/2/statuses/count.json", {"ids": ",".join(wanted[start : start + COUNTS_MAX_IDS])})
+            found.update(_counts(row) for row in _rows(rows))
+        return found
+
+    def followers(self) -> int | None:
+        """Followers of our own account; None where the platform does not say."""
+        rows = _rows(self._get("/2/users/counts.json", {"uids": self.uid()}))
+        return next((_whole(row.get("followers_count")) for row in rows if str(row.get("id")) == self.uid()), None)
+
+    def uid(self) -> str:
+        """Our own user id, asked of the platform where the account does not declare it."""
+        if not self._uid:
+            body = self._post(self._open, "/oauth2/get_token_info", {})
+            self._uid = str(body.get("uid") or "")
+        return self._uid
+
+    # --- the exchange ---
+
+    def _get(self, path: str, query: Mapping[str, str | int]) -> Any:
+        for attempt in reading():
+            with attempt:
+                return self._with_token(
+                    lambda token: self._open.call("GET", path, query={**query, "access_token": token})
+                )
+        raise AssertionError("reading() ends by returning or raising")
+
+    def _post(
+        self,
+        http: PlatformHttp,
+        path: str,
+        fields: Mapping[str, str],
+        picture: Picture | None = None,
+        on_10017: CodeMeaning | None = None,
+    ) -> dict[str, Any]:
+        files = {"pic": (picture.filename, picture.content, picture.content_type)} if picture else None
+        return _object(
+            self._with_token(
+                lambda token: http.call("POST", path, form={**fields, "access_token": token}, files=files), on_10017
+            )
+        )
+
+    def _with_token(self, call: Any, on_10017: CodeMeaning | None = None) -> Any:
+        token = self._token
+        try:
+            return _checked(call(token), on_10017)
+        except PlatformError as error:
+            if not error.new_token or not self._renewed(token):
+                raise
+        return _checked(call(self._token), on_10017)
+
+    def _renewed(self, refused: str) -> bool:
+        """Whether there is another token than the refused one now; only accounts of the mobile SDK can refresh."""
+        with self._token_lock:
+            if self._token != refused:
+                return True
+            if not self._refresh_token:
+                return False
+            body = _object(
+                _checked(
+                    self._open.call(
+                        "POST",
+                        "/oauth2/access_token",
+                        form={
+                            "client_id": self.account.app_id,
+                            "client_secret": self.account.app_secret,
+                            "grant_type": "refresh_token",
+                            "refresh_token": self._refresh_token,
+                        },
+                    )
+                )
+            )
+            self._token = str(body.get("access_token") or "") or self._token
+            self._refresh_token = str(body.get("refresh_token") or "") or self._refresh_token
+            return self._token != refused
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+def _checked(answer: Answer, on_10017: CodeMeaning | None = None) -> Any:
+    """The body of a success; the error table's error otherwise."""
+    body = answer.body
+    if isinstance(body, dict) and "error_code" in body:
+        code = str(body["error_code"])
+        raise ERRORS.error(code, str(body.get("error", "")), override=on_10017 if code == "10017" else None)
+    if answer.status >= 400 or not isinstance(body, dict | list):
+        raise NoAnswerError(f"HTTP {answer.status}，答复无法识别 / unrecognisable answer")
+    return body
+
+
+def _object(body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise NoAnswerError("答复不是 JSON 对象 / the answer is no object")
+    return body
+
+
+def _rows(body: Any) -> list[dict[str, Any]]:
+    if not isinstance(body, list):
+        raise NoAnswerError("答复不是 JSON 数组 / the answer is no array")
+    return [row for row in body if isinstance(row, dict)]
+
+
+def _status(body: Mapping[str, Any]) -> Status:
+    """Ids as strings, whichever of `id`, `idstr` and `mid` the answer has, as numbers or strings."""
+    status_id = str(body.get("idstr") or body.get("id") or body.get("mid") or "")
+    if not status_id:
+        raise NoAnswerError("答复缺少微博 id / the answer has no id")
+    user = body.get("user") or {}
+    return Status(
+        id=status_id,
+        mid=str(body.get("mid") or status_id),
+        uid=str(user.get("idstr") or user.get("id") or ""),
+        text=str(body.get("text", "")),
+        created_at=created_at(body.get("created_at")),
+        placement=_placement(body.get("annotations")),
+        deleted=str(body.get("deleted", "0")) == "1",
+    )
+
+
+def annotation(placement_id: str) -> str:
+    """What we let the platform keep beside the post, to know it again."""
+    return orjson.dumps([{"tongbo": placement_id}]).decode()
+
+
+def _placement(annotated: Any) -> str | None:
+    if isinstance(annotated, str):
+        try:
+            annotated = orjson.loads(annotated)
+        except orjson.JSONDecodeError:
+            return None
+    rows = annotated if isinstance(annotated, list) else []
+    return next((str(row["tongbo"]) for row in rows if isinstance(row, dict) and "tongbo" in row), None)
+
+
+def _comment(body: Mapping[str, Any]) -> CommentRow:
+    comment_id = str(body.get("idstr") or body.get("id"))
+    user = body.get("user") or {}
+    answered = body.get("reply_comment") or {}
+    root = str(body.get("rootidstr") or body.get("rootid") or comment_id)
+    parent = str(answered.get("idstr") or answered.get("id") or (root if root not in ("0", comment_id) else ""))
+    return CommentRow(
+        id=comment_id,
+        author=str(user.get("idstr") or user.get("id") or ""),
+        text=str(body.get("text", "")),
+        created_at=created_at(body.get("created_at")),
+        parent=parent or None,
+        likes=_whole(body.get("like_count")),
+    )
+
+
+def _counts(row: Mapping[str, Any]) -> tuple[str, Counts]:
+    reposts, comments, attitudes = (_whole(row.get(name)) for name in ("reposts", "comments", "attitudes"))
+    return str(row.get("idstr") or row.get("id")), Counts(reposts, comments, attitudes)
+
+
+def _whole(value: Any) -> int | None:
+    """A number that may come as a string; None for anything else."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def created_at(stamp: Any) -> datetime:
+    """`Wed Oct 24 23:49:17 +0800 2012` as a UTC instant, whatever the machine's locale is."""
+    match = _STAMP.fullmatch(str(stamp).strip())
+    if match is None or match[1] not in _MONTHS:
+        raise NoAnswerError(f"无法识别的时间 {str(stamp)[:40]} / unreadable created_at")
+    month, day, hour, minute, second, sign, off_hours, off_minutes, year = match.groups()
+    offset = timedelta(hours=int(off_hours), minutes=int(off_minutes)) * (1 if sign == "+" else -1)
+    local = datetime(
+        int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=timezone(offset)
+    )
+    return local.astimezone(UTC)
+
+
+def base62(mid: str) -> str:
+    """The short form of a mid in post addresses: 7 decimal digits from the right become 4 of base 62."""
+    groups = [mid[max(0, end - 7) : end] for end in range(len(mid), 0, -7)][::-1]
+    return "".join(
+        _base62_of(int(group)).rjust(4, "0") if i else _base62_of(int(group)) for i, group in enumerate(groups)
+    )
+
+
+def _base62_of(number: int) -> str:
+    digits = ""
+    while number or not digits:
+        number, digit = divmod(number, 62)
+        digits = _DIGITS[digit] + digits
+    return digits
+
+
+def post_url(uid: str, mid: str) -> str:
+    return f"https://weibo.com/{uid}/{base62(mid)}"

@@ -1,0 +1,55 @@
+"""What Weibo accepts, as data, and how it counts. No I/O and no decisions."""
+
+from __future__ import annotations
+
+from services.adapter.contract import Limits, MediaLimit, RateLimit
+from services.adapter.text import URL, gbk_length
+
+WAYS = ("open", "commercial")
+
+STATUS_MAX = 140  # Chinese characters: WB-WIKI 2/statuses/share [doc]
+SHORT_LINK = 11  # a link counts at least as the short link it becomes: 10–11 characters [memory]
+MAX_TOPICS = 3  # ours: more topics read as spam
+PICTURE_TYPES = ("image/jpeg", "image/png", "image/gif")
+PICTURE_BELOW = 5 * 1024 * 1024  # "< 5 MB": WB-WIKI 2/statuses/share [doc]
+PICTURES = {"open": 1, "commercial": 9}  # share takes one [doc]; 9 in the app [memory], 15 cap in wb4java [client]
+COUNTS_MAX_IDS = 100  # WB-WIKI 2/statuses/count [doc]
+TIMELINE_ROWS = 5  # an ordinary app sees only the latest 5 of its user [client: wb4java]
+
+HOUR = 3600.0
+_RATES_SOURCE = "WB-WIKI rate limits of 2012–2013, quoted by clients [client]"
+
+LIMITS = Limits(
+    text={"status": STATUS_MAX, "topics": MAX_TOPICS},
+    media=(
+        MediaLimit(
+            "pic",
+            PICTURE_TYPES,
+            PICTURE_BELOW - 1,
+            PICTURES["commercial"],
+            source="WB-WIKI 2/statuses/share [doc]; one picture where the account's way is open",
+        ),
+    ),
+    rates=(
+        RateLimit("*", 1000, HOUR, "account", _RATES_SOURCE),
+        RateLimit("share", 30, HOUR, "account", _RATES_SOURCE),
+        RateLimit("update", 30, HOUR, "account", _RATES_SOURCE),
+        RateLimit("upload", 30, HOUR, "account", _RATES_SOURCE),
+        RateLimit("upload_url_text", 30, HOUR, "account", _RATES_SOURCE),
+    ),
+    kinds={"article": "status", "video": "status", "pictures": "status", "notice": "status"},
+    can_edit=False,
+    can_delete=True,
+)
+
+
+def status_length(text: str) -> int:
+    """Characters by the strictest of the countings that sources name: all characters, or half the GBK bytes.
+
+    A URL counts in full, and at least as the short link that the platform makes of it.
+    """
+    characters, halves = len(URL.sub("", text)), gbk_length(URL.sub("", text))
+    for match in URL.finditer(text):
+        characters += max(len(match.group()), SHORT_LINK)
+        halves += max(gbk_length(match.group()), 2 * SHORT_LINK)
+    return max(characters, (halves + 1) // 2)

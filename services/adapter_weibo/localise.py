@@ -1,0 +1,449 @@
+"""Master content → a Weibo status, pure and deterministic: the point in 140 characters with the brand's own link.
+
+Owns what is said, dropped and refused; never calls anything. A human variant overrides the words, not the limits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import msgspec
+
+from schemas.content import Declarations, MasterContent, MediaRef, MediaRole, Target, Variant
+from schemas.placement import Draft, DraftMedia, Dropped
+from services.adapter import lexicon
+from services.adapter.accounts import Account
+from services.adapter.contract import Localised, Refusal
+from services.adapter.text import (
+    MENTION,
+    URL,
+    fingerprint,
+    key_message_survives,
+    normalise,
+    sentences,
+    strip_markdown,
+    to_script,
+    without_end_mark,
+)
+from services.adapter_weibo.limits import (
+    MAX_TOPICS,
+    PICTURE_BELOW,
+    PICTURE_TYPES,
+    PICTURES,
+    STATUS_MAX,
+    WAYS,
+    status_length,
+)
+
+RULES = "weibo-1"
+TOPIC = re.compile(r"[#＃]([^#＃\n]+)[#＃]")
+AD_LABEL, AI_LABEL = "（广告）", "（内容由AI生成）"
+_COVER_FIRST: tuple[MediaRole, ...] = ("cover", "gallery", "inline")
+_GALLERY_FIRST: tuple[MediaRole, ...] = ("gallery", "inline", "cover")
+_ENDS_IN_MENTION = re.compile(MENTION.pattern + r"$")
+
+
+@dataclass(slots=True)
+class _Report:
+    """What localising did and found, in the order in which it happened."""
+
+    rules: list[str] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def rule(self, name: str) -> None:
+        if name not in self.rules:
+            self.rules.append(name)
+
+    def drop(self, what: str, why: str) -> None:
+        self.dropped.append(Dropped(what=what, why=why))
+
+    def refuse(self, code: str, field_name: str, message: str, message_en: str, way_out: str) -> None:
+        self.refusals.append(Refusal(code, field_name, message, message_en, way_out))
+
+    def check_words(self, texts: dict[str, str]) -> None:
+        found = lexicon.check(texts)
+        self.warnings += found.warnings
+        self.refusals += found.refusals
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """A status in the making; its parts stand in the order in which they are written."""
+
+    title: str = ""
+    lead: tuple[str, ...] = ()
+    labels: str = ""
+    topics: tuple[str, ...] = ()
+    link: str = ""
+
+    @property
+    def text(self) -> str:
+        words = (f"【{self.title}】" if self.title else "") + _glued(self.lead) + self.labels
+        tags = " ".join(f"#{topic}#" for topic in self.topics)
+        return " ".join(part for part in (words, tags, self.link) if part)
+
+    @property
+    def fits(self) -> bool:
+        return status_length(self.text) <= STATUS_MAX
+
+    def holds(self, words: str) -> bool:
+        return normalise(without_end_mark(words)) in normalise(f"{self.title}\n{''.join(self.lead)}")
+
+
+def localise(content: MasterContent, target: Target, account: Account) -> Localised:
+    """The status of `content` for one account, or every reason why there can be none."""
+    report = _Report()
+    _check_account(account, report)
+    link = _link(content, report)
+    variant = content.variant_for(target.platform, target.account)
+    if variant is not None and variant.text is not None:
+        status = _human(content, variant, account, link, report)
+    else:
+        status = _generated(_worded(content, variant, account, report), account, link, report)
+    _check_link(status.text, content, account, report)
+    media = _pictures(content, account, report)
+    if report.refusals:
+        return Localised(None, tuple(report.refusals))
+    return Localised(_draft(target, account, status, media, report))
+
+
+def _draft(target: Target, account: Account, status: _Status, media: tuple[DraftMedia, ...], report: _Report) -> Draft:
+    fields = {"way": account.way, "status": status.text}
+    if account.way == "commercial":
+        fields["visible"] = "0"
+    return Draft(
+        platform=target.platform,
+        account=target.account,
+        form="status",
+        title=status.title,
+        text=status.text,
+        fields=fields,
+        media=media,
+        fingerprint=fingerprint(status.text),
+        rules_version=f"{RULES}+lexicon-{lexicon.lexicon_version()}",
+        rules_applied=tuple(report.rules),
+        dropped=tuple(report.dropped),
+        warnings=tuple(report.warnings),
+        length_used=status_length(status.text),
+        length_limit=STATUS_MAX,
+    )
+
+
+# --- words of our own making -----------------------------------------------------------------------------------------
+
+
+def _worded(content: MasterContent, variant: Variant | None, account: Account, report: _Report) -> MasterContent:
+    """The content in the account's script, with the variant's title and topics, as plain text without topic marks."""
+    title, topics = content.title, content.topics
+    if variant is not None and (variant.title is not None or variant.topics is not None):
+        title = title if variant.title is None else variant.title
+        topics = topics if variant.topics is None else variant.topics
+        report.rule("human_title_and_topics")
+
+    def plain(text: str) -> str:
+        unmarked = TOPIC.sub(r"\1", text).replace("#", "＃")
+        written = to_script(unmarked, account.script)
+        if unmarked != text:
+            report.rule("topic_marks_removed")
+        if written != unmarked:
+            report.rule(f"script_{account.script}")
+        return written
+
+    return msgspec.structs.replace(
+        content,
+        title=plain(" ".join(title.split())),
+        key_message=plain(" ".join(content.key_message.split())),
+        summary=plain(content.summary.strip()),
+        body=plain(strip_markdown(content.body)),
+        topics=tuple(to_script(topic, account.script) for topic in topics),
+    )
+
+
+def _generated(content: MasterContent, account: Account, link: str, report: _Report) -> _Status:
+    """As much as fits, most important first: link and key message, one topic, title, topics, further sentences."""
+    source = "summary" if content.summary else "body"
+    supply = sentences(content.summary or content.body)
+    topics = _topics(content.topics, account, report)
+    status = _opened(_Status(labels=_labels(content.declarations, "", report), link=link), content, supply, report)
+    status = _with_topics(status, topics[:1])
+    status = _with_title(status, content.title, report)
+    status = _with_topics(status, topics)
+    for topic in topics[len(status.topics) :]:
+        report.drop(f"topic:{topic}", f"微博正文限 {STATUS_MAX} 字，放不下这个话题")
+    status = _with_sentences(status, supply, source, report)
+    if content.summary and content.body:
+        report.drop("body", f"微博正文限 {STATUS_MAX} 字，全文{'在链接里' if link else '没有放进来'}")
+    if not (status.title or status.lead):
+        report.refuse(
+            "empty_text", "key_message", "没有可发布的文字", "there are no words to post", "填写 key_message / give one"
+        )
+    report.rule("status_composed")
+    report.check_words(
+        {
+            "title": status.title,
+            "key_message": content.key_message,
+            source: "\n".join(s for s in status.lead if s != content.key_message),
+            "topics": "\n".join(status.topics),
+        }
+    )
+    return status
+
+
+def _opened(status: _Status, content: MasterContent, supply: tuple[str, ...], report: _Report) -> _Status:
+    """The status with the key message in it: by the title or a sentence that holds it, where that fits."""
+    key = content.key_message
+    if not normalise(key):
+        return status
+    choices = [
+        dataclasses.replace(status, title=content.title),
+        *(dataclasses.replace(status, lead=(sentence,)) for sentence in supply),
+    ]
+    for choice in choices:
+        if choice.holds(key) and choice.fits:
+            return choice
+    plain = dataclasses.replace(status, lead=(key,))
+    if not plain.fits:
+        used = status_length(plain.text)
+        report.refuse(
+            "key_message_too_long",
+            "key_message",
+            f"核心信息连同链接和标注共 {used} 字，超过微博的 {STATUS_MAX} 字",
+            f"key message, link and labels count {used}, more than {STATUS_MAX}",
+            "缩短 key_message 或换短链接 / shorten key_message or the link",
+        )
+    return plain
+
+
+def _with_title(status: _Status, title: str, report: _Report) -> _Status:
+    if not title or status.holds(title):
+        return status
+    titled = dataclasses.replace(status, title=title)
+    if titled.fits:
+        return titled
+    report.drop("title", f"微博正文限 {STATUS_MAX} 字，放不下标题")
+    return status
+
+
+def _with_topics(status: _Status, topics: tuple[str, ...]) -> _Status:
+    for topic in topics[len(status.topics) :]:
+        tagged = dataclasses.replace(status, topics=(*status.topics, topic))
+        if not tagged.fits:
+            return status
+        status = tagged
+    return status
+
+
+def _with_sentences(status: _Status, supply: tuple[str, ...], source: str, report: _Report) -> _Status:
+    """Sentences in their order, none cut, until one does not fit; what is said already is not said again."""
+    for number, sentence in enumerate(supply):
+        if status.holds(sentence):
+            continue
+        longer = dataclasses.replace(status, lead=(*status.lead, sentence))
+        if not longer.fits:
+            report.drop(source, f"微博正文限 {STATUS_MAX} 字，只放得下前 {number} 句（共 {len(supply)} 句）")
+            report.rule("shortened_by_sentences")
+            return status
+        status = longer
+    return status
+
+
+def _glued(pieces: tuple[str, ...]) -> str:
+    """Sentences side by side; a space where a missing end mark or an @name would make them run together."""
+    text = ""
+    for piece in pieces:
+        runs_on = bool(text) and (without_end_mark(text) == text or _ENDS_IN_MENTION.search(text) is not None)
+        text += (" " if runs_on else "") + piece
+    return text
+
+
+def _topics(wanted: tuple[str, ...], account: Account, report: _Report) -> tuple[str, ...]:
+    """Topic words as Weibo wants them between two `#`; none where the open interface forbids them."""
+    words = tuple(dict.fromkeys(word for word in (re.sub(r"[#＃\s]+", "", topic) for topic in wanted) if word))
+    if account.way == "open":
+        for word in words:
+            report.drop(f"topic:{word}", "开放接口 statuses/share 不允许 #话题#")
+        return ()
+    for word in words[MAX_TOPICS:]:
+        report.drop(f"topic:{word}", f"一条微博最多带 {MAX_TOPICS} 个话题")
+    return words[:MAX_TOPICS]
+
+
+def _labels(declarations: Declarations, text: str, report: _Report) -> str:
+    """What the law wants said about the content, unless the text says it already."""
+    labels = ""
+    if declarations.advertisement and "广告" not in text:
+        report.rule("advertisement_label")
+        labels += AD_LABEL
+    if declarations.ai_generated and "AI" not in text.upper():
+        report.rule("ai_generated_label")
+        labels += AI_LABEL
+    return labels
+
+
+# --- words of a person -----------------------------------------------------------------------------------------------
+
+
+def _human(content: MasterContent, variant: Variant, account: Account, link: str, report: _Report) -> _Status:
+    """The person's words as written; only what must not be missing is added, and said in a warning."""
+    text = (variant.text or "").strip()
+    report.rule("human_text")
+    if not normalise(text):
+        report.refuse(
+            "empty_text", "variants.text", "文案为空", "the text is empty", "填写文案或删去该项 / write or omit"
+        )
+    lead: tuple[str, ...] = (text,)
+    if not key_message_survives(text, content.key_message):
+        lead = (without_end_mark(content.key_message) + "。", text)
+        report.rule("key_message_inserted")
+        report.warnings.append("文案里没有核心信息，已加在最前 / the key message was missing and put first")
+    needs_link = account.way == "open" and not _safe_urls(text, account)
+    status = _Status(
+        lead=lead,
+        labels=_labels(content.declarations, text, report),
+        topics=_missing_topics(variant, text, account, report),
+        link=link if needs_link else "",
+    )
+    if status.link:
+        report.rule("link_appended")
+    _check_human(status, text, account, report)
+    return status
+
+
+def _missing_topics(variant: Variant, text: str, account: Account, report: _Report) -> tuple[str, ...]:
+    return tuple(topic for topic in _topics(variant.topics or (), account, report) if f"#{topic}#" not in text)
+
+
+def _check_human(status: _Status, text: str, account: Account, report: _Report) -> None:
+    used = status_length(status.text)
+    if used > STATUS_MAX:
+        added = used - status_length(text)
+        report.refuse(
+            "text_too_long",
+            "variants.text",
+            f"文案共 {used} 字，超过微博的 {STATUS_MAX} 字" + (f"（其中补上的部分占 {added} 字）" if added else ""),
+            f"the text counts {used}, more than {STATUS_MAX} ({added} of them added by us)",
+            f"至少删去 {used - STATUS_MAX} 字 / cut at least {used - STATUS_MAX}",
+        )
+    if account.way == "open" and TOPIC.search(URL.sub(" ", text)):
+        report.refuse(
+            "topic_not_allowed",
+            "variants.text",
+            "开放接口不允许 #话题#",
+            "the open interface allows no #topic#",
+            "删去 # 号，或改用商业接口的账号 / remove the marks or use a commercial account",
+        )
+    report.check_words({"variants.text": status.text})
+
+
+# --- account, link, pictures -----------------------------------------------------------------------------------------
+
+
+def _check_account(account: Account, report: _Report) -> None:
+    if account.way not in WAYS:
+        report.refuse(
+            "unknown_way",
+            "targets.account",
+            f"账号 {account.account} 的发布方式“{account.way}”不存在",
+            f"the account's way “{account.way}” does not exist",
+            f"在账号文件里改为 {'、'.join(WAYS)} 之一 / use one of them",
+        )
+    if account.way == "open" and not account.options.get("safe_domain"):
+        report.refuse(
+            "safe_domain_missing",
+            "targets.account",
+            f"账号 {account.account} 没有登记安全域名 options.safe_domain，开放接口会拒绝",
+            "options.safe_domain of the account is missing; the open interface would refuse",
+            "在账号文件里填写应用登记的安全域名 / declare the app's safe domain",
+        )
+
+
+def _link(content: MasterContent, report: _Report) -> str:
+    link = (content.link or "").strip()
+    if link and not URL.fullmatch(link):
+        report.refuse(
+            "link_invalid",
+            "link",
+            f"链接不是完整的 http(s) 地址：{link}",
+            "the link is no complete http(s) address",
+            "写全地址，中文用百分号编码 / write it in full, non-ASCII percent-encoded",
+        )
+        return ""
+    return link
+
+
+def _safe_urls(text: str, account: Account) -> list[str]:
+    """The addresses in the text that lie under the account's safe domain."""
+    domain = account.options.get("safe_domain", "").lower()
+    hosts = {url: (urlsplit(url).hostname or "").lower() for url in URL.findall(text)}
+    return [url for url, host in hosts.items() if domain and (host == domain or host.endswith(f".{domain}"))]
+
+
+def _check_link(text: str, content: MasterContent, account: Account, report: _Report) -> None:
+    domain = account.options.get("safe_domain")
+    if account.way == "open" and domain and not _safe_urls(text, account):
+        report.refuse(
+            "link_not_in_safe_domain",
+            "link",
+            f"开放接口要求正文含安全域名 {domain} 下的链接" + (f"，而 link 是 {content.link}" if content.link else ""),
+            f"the open interface wants a link under {domain}",
+            f"把 link 设为 {domain} 下的页面 / set link to a page there",
+        )
+    if content.kind == "video" and not URL.search(text):
+        report.warnings.append("没有链接，读者看不到视频 / without a link nobody can see the video")
+
+
+def _pictures(content: MasterContent, account: Account, report: _Report) -> tuple[DraftMedia, ...]:
+    """The pictures that go along, by role; where the text leads to the whole article or video, one is enough."""
+    for media in content.media:
+        if media.role == "video":
+            report.drop(f"media:{media.media_id}", "微博开放接口没有视频接口，改发文字、封面图和链接")
+            report.rule("video_as_cover_and_link")
+    several = content.kind in ("pictures", "notice")
+    roles = _GALLERY_FIRST if several else _COVER_FIRST
+    wanted = [media for role in roles for media in content.media if media.role == role]
+    room = PICTURES.get(account.way, 1) if several else 1
+    for media in wanted[room:]:
+        report.drop(f"media:{media.media_id}", f"这条微博只带 {room} 张图")
+    if content.kind == "pictures" and not wanted:
+        report.refuse(
+            "picture_missing",
+            "media",
+            "图集没有图片",
+            "a picture set without pictures",
+            "添加 role 为 gallery 的图片 / add pictures of role gallery",
+        )
+    return tuple(_picture(media, report) for media in wanted[:room])
+
+
+def _picture(media: MediaRef, report: _Report) -> DraftMedia:
+    if media.content_type not in PICTURE_TYPES:
+        report.refuse(
+            "picture_type",
+            f"media.{media.media_id}.content_type",
+            f"微博不支持 {media.content_type} 图片",
+            f"Weibo takes no {media.content_type} pictures",
+            "转成 JPEG、PNG 或 GIF / convert it",
+        )
+    if not 0 < media.size_bytes < PICTURE_BELOW:
+        report.refuse(
+            "picture_size",
+            f"media.{media.media_id}.size_bytes",
+            f"图片 {media.size_bytes} 字节，须大于 0 且小于 {PICTURE_BELOW} 字节（5 MB）",
+            f"{media.size_bytes} bytes, must be above 0 and below {PICTURE_BELOW}",
+            "压缩图片 / compress it",
+        )
+    return DraftMedia(
+        media_id=media.media_id,
+        use="pic",
+        uri=media.uri,
+        sha256=media.sha256,
+        content_type=media.content_type,
+        size_bytes=media.size_bytes,
+        width=media.width,
+        height=media.height,
+    )

@@ -1,0 +1,142 @@
+"""One publication on Weibo: the steps of each way, finding a post whose fate is unknown, noticing a removed one.
+
+A status is live as soon as it is accepted. Weibo offers no idempotency: what may exist is looked for, never re-posted.
+"""
+
+from __future__ import annotations
+
+from schemas.placement import Draft, DraftMedia, PlacementRecord, PostRef
+from services.adapter.contract import (
+    Done,
+    Followed,
+    Live,
+    Look,
+    MediaSource,
+    NotFound,
+    Removed,
+    Step,
+    StepOutcome,
+    Undecidable,
+)
+from services.adapter.errors import PlatformError
+from services.adapter.text import fingerprint
+from services.adapter_weibo.client import Picture, Status, Timeline, WeiboClient, annotation, base62, post_url
+from services.adapter_weibo.errors import GONE
+from services.adapter_weibo.limits import TIMELINE_ROWS
+from services.adapter_weibo.settings import LOOKING
+
+SHARE = Step("share", "post", "微博开放接口发布")
+UPDATE = Step("update", "post", "微博商业接口发布文字")
+UPLOAD = Step("upload", "post", "微博商业接口发布单图")
+UPLOAD_URL_TEXT = Step("upload_url_text", "post", "微博商业接口发布多图")
+UPLOAD_PIC = "upload_pic"
+
+
+class WeiboPublication:
+    """The contract's Publication. Stateless."""
+
+    def next_step(self, record: PlacementRecord) -> Step | None:
+        return next((step for step in _steps(_draft(record)) if record.result_of(step.name) is None), None)
+
+    def perform(self, client: WeiboClient, record: PlacementRecord, step: Step, media: MediaSource) -> StepOutcome:
+        draft = _draft(record)
+        if step.name.startswith(UPLOAD_PIC + ":"):
+            wanted = draft.media[int(step.name.partition(":")[2]) - 1]
+            return Done({"pic_id": client.upload_pic(_picture(wanted, media))})
+        return Live(_post(client, self._posted(client, record, draft, step, media)))
+
+    def find(self, client: WeiboClient, record: PlacementRecord, claimed: frozenset[str]) -> Look:
+        """Look on the own timeline, of which an ordinary app sees the latest five posts only."""
+        if record.first_called_at is None:
+            return NotFound()
+        since = record.first_called_at - LOOKING.clock_slack
+        timeline = client.user_timeline()
+        mine = [
+            status
+            for status in timeline.rows
+            if status.created_at >= since
+            and status.id not in claimed
+            and not status.deleted
+            and _is_ours(status, record)
+        ]
+        if mine:
+            return Live(_post(client, min(mine, key=lambda status: (status.created_at, int(status.id)))))
+        reaches_back = any(status.created_at < since for status in timeline.rows)
+        if reaches_back or _is_whole(timeline):
+            return NotFound()
+        return Undecidable(
+            f"微博只让应用看到最近 {TIMELINE_ROWS} 条，它们都比这次调用新，更早的看不到；请到微博主页核对"
+        )
+
+    def follow(self, client: WeiboClient, record: PlacementRecord) -> Followed:
+        """A status is live once accepted; here only its removal shows."""
+        if record.post is None:
+            raise PlatformError("没有可跟踪的微博 / there is no post to follow", error_class="bug", sent="no")
+        try:
+            status = client.show(record.post.native_id)
+        except PlatformError as error:
+            if error.code in GONE:
+                return Removed(error.message)
+            raise
+        return Removed("微博已被删除") if status.deleted else Live(record.post)
+
+    def _posted(
+        self, client: WeiboClient, record: PlacementRecord, draft: Draft, step: Step, media: MediaSource
+    ) -> Status:
+        text = str(draft.fields["status"])
+        if step.name == SHARE.name:
+            return client.share(text, _picture(draft.media[0], media) if draft.media else None)
+        visible, marked = str(draft.fields["visible"]), annotation(record.placement_id)
+        if step.name == UPDATE.name:
+            return client.update(text, visible, marked)
+        if step.name == UPLOAD.name:
+            return client.upload(text, visible, marked, _picture(draft.media[0], media))
+        uploads = [record.result_of(_upload(number).name) or {} for number in range(1, len(draft.media) + 1)]
+        return client.upload_url_text(text, visible, marked, [upload["pic_id"] for upload in uploads])
+
+
+def _steps(draft: Draft) -> tuple[Step, ...]:
+    if draft.fields["way"] == "open":
+        return (SHARE,)
+    if not draft.media:
+        return (UPDATE,)
+    if len(draft.media) == 1:
+        return (UPLOAD,)
+    return (*(_upload(number) for number in range(1, len(draft.media) + 1)), UPLOAD_URL_TEXT)
+
+
+def _upload(number: int) -> Step:
+    return Step(f"{UPLOAD_PIC}:{number}", "orphan", f"微博上传第 {number} 张图片")
+
+
+def _draft(record: PlacementRecord) -> Draft:
+    if record.draft is None:
+        raise PlatformError("记录里没有草稿 / the record has no draft", error_class="bug", sent="no")
+    return record.draft
+
+
+def _picture(wanted: DraftMedia, media: MediaSource) -> Picture:
+    extension = wanted.content_type.partition("/")[2].replace("jpeg", "jpg")
+    return Picture(f"{wanted.media_id}.{extension}", wanted.content_type, media.read(wanted))
+
+
+def _is_ours(status: Status, record: PlacementRecord) -> bool:
+    """By the annotation where the platform gives it back, else by the words."""
+    if status.placement is not None:
+        return status.placement == record.placement_id
+    return fingerprint(status.text) == _draft(record).fingerprint
+
+
+def _is_whole(timeline: Timeline) -> bool:
+    """Whether the platform says that it showed every post there is."""
+    return timeline.total is not None and len(timeline.rows) >= timeline.total
+
+
+def _post(client: WeiboClient, status: Status) -> PostRef:
+    uid = status.uid or client.account.open_id
+    return PostRef(
+        native_id=status.id,
+        url=post_url(uid, status.mid) if uid else None,
+        published_at=status.created_at,
+        ids={"mid": status.mid, "base62": base62(status.mid)},
+    )

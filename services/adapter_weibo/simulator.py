@@ -1,0 +1,563 @@
+"""Weibo's half of the simulator: both API families on one host, as the platform's documents and clients describe it.
+
+Marks: [doc], [client], [memory] as in the sources; [assumption] where no source says anything and a choice was needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from schemas.feedback import Metric
+from services.adapter.text import URL, gbk_length
+from services.simulator.contract import Call, Endpoint, Reply, SimAccount, SimComment, SimPost, UploadedFile, World
+
+PLATFORM = "weibo"
+BEIJING = timezone(timedelta(hours=8))
+STATUS_MAX = 140
+LONG_STATUS_MAX = 2000  # wb4java field comment, from the doc [client]
+SHORT_LINK = 11  # a link counts as the short link that it becomes [memory]
+PICTURE_BELOW = 5 * 1024 * 1024  # [doc]
+PICTURES_MAX = 9  # [memory]
+IDS_MAX = 100  # [doc]
+COMMENTS_DEFAULT, COMMENTS_MAX = 50, 200  # [doc], [memory]
+TIMELINE_ROWS = 5  # [client]
+SLOW_SUCCESS_SHOWS_AFTER = timedelta(seconds=60)  # "wait 1–2 minutes" [client]
+REPEAT_WITHIN = timedelta(hours=1)  # "again within a short time" [client]; the hour is an [assumption]
+TOKEN_LIFE = timedelta(days=30)  # audited app [memory]
+ID_EPOCH = 515483463  # ids are seconds since then, shifted by 22 bits [memory]; order and size are what matters
+TOPIC = re.compile(r"#[^#\n]+#")
+LIMIT_STATUS, REFUSED_STATUS = 403, 400  # limits and permissions [memory]; missing safe domain [client]
+FORBIDDEN = {10005, 10014, 10022, 10023, 10024, 20016, 21315, 21319, 21327, 21332}
+WORDS = {
+    10006: "source parameter (appkey) is missing",
+    10008: "param error, see doc for more info",
+    10014: "Insufficient app permissions!",
+    10016: "miss required parameter, see doc for more info",
+    10017: "param error, text not find domain!",
+    10020: "Request Api not found!",
+    10021: "HTTP METHOD is not supported for this request!",
+    10023: "User requests out of rate limit!",
+    10024: "User requests for this api out of rate limit!",
+    20003: "User does not exist!",
+    20005: "Unsupported image type, only support JPG, GIF, PNG!",
+    20006: "Image size too large!",
+    20007: "Does multipart has image!",
+    20008: "Content is null!",
+    20012: "Text too long, please input text less than 140 characters!",
+    20019: "repeat content!",
+    20021: "content is illegal!",
+    20032: "Update success, while server slow now, please wait 1-2 minutes!",
+    20049: "Text too long!",
+    20101: "target weibo does not exist!",
+    20102: "not your own weibo!",
+    20109: "weibo id is null!",
+    21324: "invalid_client",
+    21325: "invalid_grant",
+    21327: "expired_token",
+    21328: "unsupported_grant_type",
+    21332: "invalid_access_token",
+}
+POSTING = ("statuses/share", "statuses/update/biz", "statuses/upload/biz", "statuses/upload_url_text/biz")
+Answer = Callable[[World, Call, SimAccount], Any]
+
+
+class RefusedError(Exception):
+    """A request the platform answers with an error code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(WORDS[code])
+        self.code = code
+
+
+class WeiboSimulator:
+    """The contract's SimulatedPlatform."""
+
+    platform = PLATFORM
+    exposed: tuple[Metric, ...] = ("likes", "comments", "shares")
+    taken_faults = ("slow_success", "short_page")
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        return ENDPOINTS
+
+    def not_found(self, call: Call) -> Reply:
+        return _refusal(10021 if any(call.path == e.path for e in ENDPOINTS) else 10020, call)
+
+    def fault_reply(self, kind: str, endpoint: str, call: Call) -> Reply | None:
+        posting = endpoint in POSTING
+        code = {
+            "rate_limit": 10024 if posting else 10023,
+            "token_expired": 21327,
+            "repeat_content": 20019 if posting else None,
+            "review_refused": 20021 if posting else None,
+        }.get(kind)
+        return None if code is None else _refusal(code, call)
+
+    def comment_id(self, world: World, post: SimPost, ordinal: int, at: datetime) -> str:
+        """Ids rise with time; within a second with the ordinal. Posts share a second by their number."""
+        return str(_id_at(at) | (post.data["number"] % 256) << 14 | ordinal % 16384)
+
+    def tick(self, world: World) -> None:
+        """Posts of a slow server come to show."""
+        for post in world.posts:
+            if post.state == "publishing" and world.now() >= post.data["shows_at"]:
+                world.go_live(post, world.now())
+
+
+# --- posting ---------------------------------------------------------------------------------------------------------
+
+
+def _share(world: World, call: Call, account: SimAccount) -> Any:
+    """`statuses/share`: WB-WIKI 2/statuses/share [doc]."""
+    text = _text(call)
+    prose = URL.sub(" ", text)
+    domain = account.options.get("safe_domain", "")
+    if not any(_under(url, domain) for url in URL.findall(text)) or TOPIC.search(prose):
+        raise RefusedError(10017)  # missing domain [client]; the same code for a topic [assumption]
+    return _posted(world, call, account, text, _pictures(call, needed=False))
+
+
+def _update(world: World, call: Call, account: SimAccount) -> Any:
+    return _posted(world, call, _commercial(account), _text(call), ())
+
+
+def _upload(world: World, call: Call, account: SimAccount) -> Any:
+    return _posted(world, call, _commercial(account), _text(call), _pictures(call, needed=True))
+
+
+def _upload_pic(world: World, call: Call, account: SimAccount) -> Any:
+    """[client: wb4java]"""
+    _commercial(account)
+    (sha256,) = _pictures(call, needed=True)
+    uploads = account.state.setdefault("pictures", {})
+    pic_id = f"{int(account.open_id or 0):08x}ly1{len(uploads):04x}{sha256[:17]}"
+    uploads[pic_id] = sha256
+    return {"pic_id": pic_id, **_picture_urls(pic_id)}
+
+
+def _upload_url_text(world: World, call: Call, account: SimAccount) -> Any:
+    """An unknown pic_id is a wrong parameter [assumption]; empty text is refused [client]."""
+    uploads = _commercial(account).state.get("pictures", {})
+    pic_ids = [pic_id for pic_id in (call.param("pic_id") or "").split(",") if pic_id]
+    text = _text(call)
+    if not pic_ids or len(pic_ids) > PICTURES_MAX or any(pic_id not in uploads for pic_id in pic_ids):
+        raise RefusedError(10008)
+    return _posted(world, call, account, text, tuple(uploads[pic_id] for pic_id in pic_ids))
+
+
+def _posted(world: World, call: Call, account: SimAccount, text: str, pictures: tuple[str, ...]) -> Any:
+    """The post comes to exist; a slow server says so without saying which it is (20032) [client]."""
+    _refuse_repetition(world, account, text)
+    _refuse_pace(world, account)
+    number = len(world.posts) + 1
+    slow = world.take_fault("slow_success", _endpoint_name(call))
+    now = world.now()
+    post = SimPost(
+        platform=PLATFORM,
+        native_id=str(_id_at(now) | number % (1 << 22)),
+        account=account.account,
+        kind="pictures" if len(pictures) > 1 else "status",
+        title="",
+        text=text,
+        created_at=now,
+        state="publishing" if slow else "live",
+        live_at=None if slow else now,
+        media=pictures,
+        placement_hint=_hint(call),
+        data={"number": number, "annotations": call.param("annotations"), "shows_at": now + SLOW_SUCCESS_SHOWS_AFTER},
+    )
+    post.ids["mid"] = post.native_id
+    world.add_post(post)
+    if slow:
+        raise RefusedError(20032)
+    return _status_body(world, post)
+
+
+def _refuse_repetition(world: World, account: SimAccount, text: str) -> None:
+    """Two consecutive posts must differ [doc: 2/statuses/update]; so must posts shortly after one another [client]."""
+    mine = [post for post in world.posts if post.account == account.account]
+    recent = [post for post in mine if world.now() - post.created_at < REPEAT_WITHIN]
+    if any(post.text == text for post in [*mine[-1:], *recent]):
+        raise RefusedError(20019)
+
+
+def _refuse_pace(world: World, account: SimAccount) -> None:
+    """30 posts an hour [client, figures of 2012]; only where the account's option `posts_per_hour` says so."""
+    most = account.options.get("posts_per_hour")
+    hour = world.now().replace(minute=0, second=0, microsecond=0)
+    made = sum(1 for post in world.posts if post.account == account.account and post.created_at >= hour)
+    if most is not None and made >= int(most):
+        raise RefusedError(10024)
+
+
+def _destroy(world: World, call: Call, account: SimAccount) -> Any:
+    post = _post(world, call.param("id"))
+    if post.account != account.account:
+        raise RefusedError(20102)
+    body = _status_body(world, post)
+    post.state = "removed"
+    return body
+
+
+def _text(call: Call) -> str:
+    text = (call.param("status") or "").strip()
+    if not text:
+        raise RefusedError(20008)
+    if call.param("is_longtext") == "1":
+        if len(text) > LONG_STATUS_MAX:
+            raise RefusedError(20049)
+    elif _length(text) > STATUS_MAX:
+        raise RefusedError(20012)
+    return text
+
+
+def _length(text: str) -> int:
+    """140 by the stricter of both countings; links as short links."""
+    links, prose = len(URL.findall(text)), URL.sub("", text)
+    return max(len(prose), (gbk_length(prose) + 1) // 2) + links * SHORT_LINK
+
+
+def _pictures(call: Call, *, needed: bool) -> tuple[str, ...]:
+    picture = call.files.get("pic")
+    if picture is None:
+        if needed:
+            raise RefusedError(20007)
+        return ()
+    if picture.size >= PICTURE_BELOW:
+        raise RefusedError(20006)
+    if not _is_picture(picture):
+        raise RefusedError(20005)
+    return (picture.sha256,)
+
+
+def _is_picture(file: UploadedFile) -> bool:
+    return file.head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a"))
+
+
+def _under(url: str, domain: str) -> bool:
+    host = (urlsplit(url).hostname or "").lower()
+    return bool(domain) and (host == domain or host.endswith(f".{domain}"))
+
+
+def _hint(call: Call) -> str | None:
+    try:
+        rows = orjson.loads(call.param("annotations") or "[]")
+    except orjson.JSONDecodeError:
+        raise RefusedError(10008) from None
+    return next((str(row["tongbo"]) for row in rows if isinstance(row, dict) and "tongbo" in row), None)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _user_timeline(world: World, call: Call, account: SimAccount) -> Any:
+    """The authorizing user's own posts, the latest 5 for an ordinary app [client]."""
+    mine = [post for post in world.posts if post.account == account.account and post.state == "live"]
+    first = _whole(call, "page", 1) == 1
+    shown = mine[-min(_whole(call, "count", 20), TIMELINE_ROWS) :][::-1] if first else []
+    statuses = [_status_body(world, post) for post in shown]
+    return {"statuses": statuses, "previous_cursor": 0, "next_cursor": 0, "total_number": len(mine)}
+
+
+def _show(world: World, call: Call, account: SimAccount) -> Any:
+    return _status_body(world, _post(world, call.param("id")))
+
+
+def _count(world: World, call: Call, account: SimAccount) -> Any:
+    """A bare array; unknown and deleted ids are left out [memory]."""
+    ids = [one for one in (call.param("ids") or "").split(",") if one]
+    if not ids:
+        raise RefusedError(10016)
+    if len(ids) > IDS_MAX:
+        raise RefusedError(10008)
+    live = {post.native_id: post for post in world.posts if post.state == "live"}
+    return [_count_body(world, live[one]) for one in ids if one in live]
+
+
+def _comments(world: World, call: Call, account: SimAccount) -> Any:
+    """Newest first; since_id exclusive, max_id inclusive [doc]; a page may be shorter than `count` [client]."""
+    post = _post(world, call.param("id"))
+    since_id, max_id = _whole(call, "since_id", 0), _whole(call, "max_id", 0)
+    count = max(1, min(_whole(call, "count", COMMENTS_DEFAULT), COMMENTS_MAX))
+    everything = world.comments(post)
+    wanted = [c for c in everything if int(c.native_id) > since_id and (not max_id or int(c.native_id) <= max_id)]
+    wanted.sort(key=lambda comment: int(comment.native_id), reverse=True)
+    start = (max(1, _whole(call, "page", 1)) - 1) * count
+    page = wanted[start : start + count]
+    if len(page) > 1 and world.take_fault("short_page", "comments/show"):
+        page = page[: (len(page) + 1) // 2]
+    left = wanted[start + len(page) :]
+    cursor = int(left[0].native_id) if left else 0
+    return {
+        "comments": [_comment_body(world, post, comment) for comment in page],
+        "hasvisible": False,
+        "previous_cursor": 0,
+        "next_cursor": cursor,
+        "total_number": len(everything),
+        "since_id": int(page[0].native_id) if page else 0,
+        "max_id": cursor,
+    }
+
+
+def _users_counts(world: World, call: Call, account: SimAccount) -> Any:
+    uids = [uid for uid in (call.param("uids") or "").split(",") if uid]
+    if not uids or len(uids) > IDS_MAX:
+        raise RefusedError(10016 if not uids else 10008)
+    known = {one.open_id: one for one in world.accounts.values()}
+    return [
+        {
+            "id": int(uid),
+            "followers_count": known[uid].followers,
+            "friends_count": 12,
+            "statuses_count": _statuses(world, known[uid]),
+            "private_friends_count": 0,
+        }
+        for uid in uids
+        if uid in known
+    ]
+
+
+def _users_show(world: World, call: Call, account: SimAccount) -> Any:
+    uid = call.param("uid") or account.open_id
+    found = next((one for one in world.accounts.values() if one.open_id == uid), None)
+    if found is None:
+        raise RefusedError(20003)
+    return _user_body(world, found)
+
+
+# --- tokens ----------------------------------------------------------------------------------------------------------
+
+
+def _access_token(world: World, call: Call) -> Reply:
+    """`code` is the account's open_id here [assumption]; only accounts that have a refresh_token can refresh."""
+    account = next((a for a in world.accounts.values() if a.app_id == call.param("client_id")), None)
+    if account is None or account.app_secret != call.param("client_secret"):
+        return _oauth_refusal(21324, call)
+    grant = call.param("grant_type")
+    if grant not in ("authorization_code", "refresh_token"):
+        return _oauth_refusal(21328, call)
+    proof = account.open_id if grant == "authorization_code" else account.refresh_token
+    if not proof or proof != call.param("code" if grant == "authorization_code" else "refresh_token"):
+        return _oauth_refusal(21325, call)
+    account.state["renewals"] = account.state.get("renewals", 0) + 1
+    account.access_token = f"2.00sim{account.account}.{account.state['renewals']}"
+    seconds = int(TOKEN_LIFE.total_seconds())
+    body = {
+        "access_token": account.access_token,
+        "remind_in": str(seconds),
+        "expires_in": seconds,
+        "uid": account.open_id,
+        "isRealName": "true",
+    }
+    if account.refresh_token:
+        body["refresh_token"] = account.refresh_token
+    return Reply(body)
+
+
+def _get_token_info(world: World, call: Call, account: SimAccount) -> Any:
+    """Numbers, as in the recorded answer [client: wbc4j]; note `expire_in`."""
+    return {
+        "uid": int(account.open_id),
+        "appkey": account.app_id,
+        "scope": None,
+        "create_at": int((world.now() - timedelta(days=1)).timestamp()),
+        "expire_in": int((TOKEN_LIFE - timedelta(days=1)).total_seconds()),
+    }
+
+
+# --- bodies ----------------------------------------------------------------------------------------------------------
+
+
+def _status_body(world: World, post: SimPost) -> dict[str, Any]:
+    """A6 of the fact sheet; links come back as short links [doc: sample]."""
+    counts = world.counts(post)
+    text = URL.sub(lambda match: _short_link(match.group()), post.text)
+    body: dict[str, Any] = {
+        "visible": {"type": 0, "list_id": 0},
+        "created_at": _stamp(post.created_at),
+        "id": int(post.native_id),
+        "idstr": post.native_id,
+        "mid": post.native_id,
+        "text": text,
+        "textLength": gbk_length(text),
+        "source": '<a href="http://app.weibo.com/t/feed/sim" rel="nofollow">同播</a>',
+        "favorited": False,
+        "truncated": False,
+        "in_reply_to_status_id": "",
+        "in_reply_to_user_id": "",
+        "in_reply_to_screen_name": "",
+        "pic_urls": [{"thumbnail_pic": _picture_urls(pic)["thumbnail_pic"]} for pic in post.media],
+        "geo": None,
+        "user": _user_body(world, world.accounts[post.account]),
+        "reposts_count": counts["shares"],
+        "comments_count": counts["comments"],
+        "attitudes_count": counts["likes"],
+        "isLongText": False,
+    }
+    if post.media:
+        body |= _picture_urls(post.media[0])
+    if post.data["annotations"]:
+        body["annotations"] = orjson.loads(post.data["annotations"])  # given back to the app that set it [memory]
+    return body
+
+
+def _count_body(world: World, post: SimPost) -> dict[str, Any]:
+    counts = world.counts(post)
+    return {
+        "id": int(post.native_id),
+        "idstr": post.native_id,
+        "comments": counts["comments"],
+        "reposts": counts["shares"],
+        "attitudes": counts["likes"],
+        "number_display_strategy": {"apply_scenario_flag": 3, "display_text_min_number": 1000000},
+    }
+
+
+def _comment_body(world: World, post: SimPost, comment: SimComment) -> dict[str, Any]:
+    author = _author_id(comment.author)
+    body: dict[str, Any] = {
+        "created_at": _stamp(comment.at),
+        "id": int(comment.native_id),
+        "idstr": comment.native_id,
+        "mid": comment.native_id,
+        "rootid": int(comment.parent or comment.native_id),
+        "text": comment.text,
+        "source": "",
+        "user": {"id": author, "idstr": str(author), "screen_name": comment.author},
+        "status": {"id": int(post.native_id), "idstr": post.native_id},
+        "floor_number": 1,
+        "like_count": comment.likes,
+    }
+    if comment.parent:
+        body["reply_comment"] = {"id": int(comment.parent), "idstr": comment.parent}
+    return body
+
+
+def _user_body(world: World, account: SimAccount) -> dict[str, Any]:
+    return {
+        "id": int(account.open_id),
+        "idstr": account.open_id,
+        "screen_name": account.display_name,
+        "followers_count": account.followers,
+        "friends_count": 12,
+        "statuses_count": _statuses(world, account),
+        "created_at": "Sat Dec 25 14:12:35 +0800 2010",
+        "verified": True,
+    }
+
+
+def _statuses(world: World, account: SimAccount) -> int:
+    return sum(1 for post in world.posts if post.account == account.account and post.state == "live")
+
+
+def _picture_urls(name: str) -> dict[str, str]:
+    sizes = {"thumbnail_pic": "thumbnail", "bmiddle_pic": "bmiddle", "original_pic": "large"}
+    return {key: f"http://wx1.sinaimg.cn/{size}/{name}.jpg" for key, size in sizes.items()}
+
+
+def _short_link(url: str) -> str:
+    return f"http://t.cn/A6{hashlib.sha256(url.encode()).hexdigest()[:6]}"
+
+
+def _author_id(author: str) -> int:
+    return 1_000_000_000 + int(hashlib.sha256(author.encode()).hexdigest()[:8], 16) % 7_000_000_000
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(BEIJING).strftime("%a %b %d %H:%M:%S %z %Y")
+
+
+def _id_at(at: datetime) -> int:
+    return (int(at.timestamp()) - ID_EPOCH) << 22
+
+
+# --- the exchange ----------------------------------------------------------------------------------------------------
+
+
+def _post(world: World, status_id: str | None) -> SimPost:
+    if not status_id:
+        raise RefusedError(20109)
+    found = next((post for post in world.posts if post.native_id == status_id and post.state == "live"), None)
+    if found is None:
+        raise RefusedError(20101)
+    return found
+
+
+def _commercial(account: SimAccount) -> SimAccount:
+    """Only accounts of the paid interface may call it; the code for others is 10014."""
+    if account.way != "commercial":
+        raise RefusedError(10014)
+    return account
+
+
+def _whole(call: Call, name: str, default: int) -> int:
+    value = call.param(name) or str(default)
+    if not value.isascii() or not value.isdecimal():
+        raise RefusedError(10008)
+    return int(value)
+
+
+def _account(world: World, call: Call) -> SimAccount:
+    """The token's account; as a parameter, or in the header [memory]."""
+    header = call.headers.get("authorization", "")
+    token = call.param("access_token") or (header.removeprefix("OAuth2 ") if header.startswith("OAuth2 ") else "")
+    if not token:
+        raise RefusedError(10006)
+    found = next((account for account in world.accounts.values() if account.access_token == token), None)
+    if found is None:
+        raise RefusedError(21332)
+    return found
+
+
+def _authorised(answer: Answer) -> Callable[[World, Call], Reply]:
+    def handler(world: World, call: Call) -> Reply:
+        try:
+            return Reply(answer(world, call, _account(world, call)))
+        except RefusedError as refused:
+            return _refusal(refused.code, call)
+
+    return handler
+
+
+def _refusal(code: int, call: Call) -> Reply:
+    status = LIMIT_STATUS if code in FORBIDDEN else REFUSED_STATUS
+    return Reply({"error": WORDS[code], "error_code": code, "request": call.path}, status=status)
+
+
+def _oauth_refusal(code: int, call: Call) -> Reply:
+    """OAuth errors say more [memory]."""
+    body = {"error": WORDS[code], "error_code": code, "request": call.path}
+    return Reply({**body, "error_uri": call.path, "error_description": WORDS[code]}, status=REFUSED_STATUS)
+
+
+def _endpoint_name(call: Call) -> str:
+    return next(endpoint.name for endpoint in ENDPOINTS if endpoint.path == call.path)
+
+
+def _endpoint(name: str, method: str, answer: Answer, mutating: bool) -> Endpoint:
+    return Endpoint(name, method, f"/2/{name}.json", _authorised(answer), mutating)
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    _endpoint("statuses/share", "POST", _share, True),
+    _endpoint("statuses/update/biz", "POST", _update, True),
+    _endpoint("statuses/upload/biz", "POST", _upload, True),
+    _endpoint("statuses/upload_pic/biz", "POST", _upload_pic, True),
+    _endpoint("statuses/upload_url_text/biz", "POST", _upload_url_text, True),
+    _endpoint("statuses/destroy", "POST", _destroy, True),
+    _endpoint("statuses/user_timeline", "GET", _user_timeline, False),
+    _endpoint("statuses/show", "GET", _show, False),
+    _endpoint("statuses/count", "GET", _count, False),
+    _endpoint("comments/show", "GET", _comments, False),
+    _endpoint("users/counts", "GET", _users_counts, False),
+    _endpoint("users/show", "GET", _users_show, False),
+    Endpoint("oauth2/access_token", "POST", "/oauth2/access_token", _access_token, False),
+    Endpoint("oauth2/get_token_info", "POST", "/oauth2/get_token_info", _authorised(_get_token_info), False),
+)
+SIMULATOR = WeiboSimulator()
