@@ -13,6 +13,7 @@ from typing import Any, Literal, Union, overload
 import msgspec
 from msgspec import Struct
 
+from schemas.aggregate import EngagementAggregate
 from schemas.alert import Alert
 from schemas.capability import AccountCapability
 from schemas.content import MasterContentEvent
@@ -77,6 +78,8 @@ def decoder(topic_name: Literal["placement-ledger"]) -> Callable[[bytes], Placem
 def decoder(topic_name: Literal["feedback-unified"]) -> Callable[[bytes], FeedbackEvent]: ...
 @overload
 def decoder(topic_name: Literal["collector-cursor"]) -> Callable[[bytes], CollectorCursor]: ...
+@overload
+def decoder(topic_name: Literal["engagement-aggregate"]) -> Callable[[bytes], EngagementAggregate]: ...
 @overload
 def decoder(topic_name: Literal["engagement-alert"]) -> Callable[[bytes], Alert]: ...
 @overload

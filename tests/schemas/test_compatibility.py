@@ -12,7 +12,7 @@ import pytest
 
 from schemas import compatibility
 from schemas.comparison import breaks
-from schemas.snapshot import Snapshot, released, snapshot_of, written
+from schemas.snapshot import Snapshot, released, snapshot_of, snapshot_today, written
 from schemas.topic_files import contract_topics
 
 Change = Callable[[Snapshot], Any]
@@ -222,6 +222,11 @@ def test_the_command_fails_on_a_breaking_change_and_says_why(
     monkeypatch.setattr(compatibility, "snapshot_today", lambda: promised)
     assert compatibility.main(["--against", str(baseline)]) == 1
     assert "CommentObserved.mood" in capsys.readouterr().err
+
+
+def test_the_tree_keeps_what_was_released() -> None:
+    assert released(), "no baseline: run `python -m schemas.compatibility --release`"
+    assert compatibility.against(released(), snapshot_today()) == []
 
 
 def test_a_missing_baseline_is_no_pass(tmp_path: Path) -> None:
