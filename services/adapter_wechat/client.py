@@ -1,0 +1,361 @@
+"""The WeChat Official Account interfaces, one method per endpoint: wire only, one attempt, typed answers.
+
+Answers are HTTP 200 with an `errcode` that is 0 or absent for success. The token is renewed here, by one thread at a
+time; a call that was refused for its token is repeated once, which is safe because the platform did nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from schemas.placement import DraftMedia
+from services.adapter.accounts import Account
+from services.adapter.errors import CodeMeaning, NoAnswerError, NotSentError, PlatformError
+from services.adapter.http import Answer, PlatformHttp, reading
+from services.adapter_wechat.errors import DRAFT_GONE, ERRORS, SUBMIT, TOKEN_ENDPOINT, TOO_OFTEN
+from services.adapter_wechat.limits import PUBLISHED_PER_PAGE
+from services.adapter_wechat.settings import BASE_URL, TokenSettings
+
+Shape = TypeVar("Shape", bound=Struct)
+Number = int | str
+"""What some sources show as a number and others as text."""
+
+
+class NewsItem(Struct, frozen=True):
+    title: str = ""
+    thumb_media_id: str = ""
+    url: str = ""
+    is_deleted: bool = False
+
+
+class NewsContent(Struct, frozen=True):
+    news_item: list[NewsItem] = []
+    create_time: Number = 0
+    update_time: Number = 0
+
+
+class PublishedItem(Struct, frozen=True):
+    article_id: str
+    content: NewsContent = NewsContent()
+    update_time: Number = 0
+
+    @property
+    def published_at(self) -> datetime:
+        """The newest stamp: a draft may have been created long before it was published."""
+        return max(instant(s) for s in (self.update_time, self.content.update_time, self.content.create_time))
+
+
+class PublishedPage(Struct, frozen=True):
+    total_count: int = 0
+    item: list[PublishedItem] = []
+
+
+class Submitted(Struct, frozen=True):
+    publish_id: Number
+    msg_data_id: Number | None = None
+
+
+class ArticleAddress(Struct, frozen=True):
+    idx: int
+    article_url: str
+
+
+class ArticleDetail(Struct, frozen=True):
+    count: int = 0
+    item: list[ArticleAddress] = []
+
+
+class PublishStatus(Struct, frozen=True):
+    publish_status: int
+    article_id: str = ""
+    article_detail: ArticleDetail = ArticleDetail()
+    fail_idx: list[int] = []
+
+
+class WechatComment(Struct, frozen=True):
+    user_comment_id: Number
+    create_time: Number
+    content: str = ""
+    openid: str = ""
+
+
+class Comments(Struct, frozen=True):
+    """total: comments on this page. comment_cnt: comments of the article, where the platform says it."""
+
+    total: int = 0
+    comment: list[WechatComment] = []
+    comment_cnt: int | None = None
+
+
+class DayFigures(Struct, frozen=True):
+    """Sums from the day of publishing to `stat_date`; people, not page views."""
+
+    stat_date: str
+    read_user: int | None = None
+    share_user: int | None = None
+    like_user: int | None = None
+    comment_count: int | None = None
+    collection_user: int | None = None
+    read_subscribe_user: int | None = None
+
+
+class ArticleFigures(Struct, frozen=True):
+    msgid: str
+    content_url: str = ""
+    detail_list: list[DayFigures] = []
+
+
+class ArticleTotals(Struct, frozen=True):
+    list: tuple[ArticleFigures, ...] = ()
+    is_delay: bool = False
+
+
+class DayFollowers(Struct, frozen=True):
+    ref_date: str
+    cumulate_user: int
+
+
+class FollowerTotals(Struct, frozen=True):
+    list: tuple[DayFollowers, ...] = ()
+
+
+class _Uploaded(Struct, frozen=True):
+    media_id: str = ""
+    url: str = ""
+
+
+class _Token(Struct, frozen=True):
+    access_token: str = ""
+    expires_in: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    token: str
+    good_until: float  # of the monotonic clock
+
+
+class WechatClient:
+    """One account's connection. Threads share it."""
+
+    def __init__(self, account: Account, timeout_s: float, tokens: TokenSettings | None = None) -> None:
+        self._account = account
+        self._timeout_s = timeout_s
+        self._tokens = tokens or TokenSettings()
+        self._http = PlatformHttp(account.base_url or BASE_URL, timeout_s)
+        self._lock = threading.Lock()
+        self._held: _Held | None = None
+        self._forced_at: float | None = None
+
+    def close(self) -> None:
+        self._http.close()
+
+    # --- media and drafts: a repetition leaves at most an unused upload behind ---
+
+    def upload_inline(self, media: DraftMedia, data: bytes) -> str:
+        """media/uploadimg → the address to use inside an article."""
+        return self._upload("/cgi-bin/media/uploadimg", {}, media, data, "url").url
+
+    def add_picture(self, media: DraftMedia, data: bytes) -> str:
+        """material/add_material → a permanent media_id."""
+        return self._upload("/cgi-bin/material/add_material", {"type": "image"}, media, data, "media_id").media_id
+
+    def add_draft(self, article: Mapping[str, Any]) -> str:
+        """draft/add with one article → the draft's media_id."""
+        body = self._post("/cgi-bin/draft/add", {"articles": [article]})
+        return _needed(_read(body, _Uploaded).media_id, "media_id")
+
+    def draft_exists(self, media_id: str) -> bool:
+        """draft/get: False where the draft is gone, which it is once it has been published."""
+        try:
+            self._reading_post("/cgi-bin/draft/get", {"media_id": media_id})
+        except PlatformError as error:
+            if error.code == DRAFT_GONE:
+                return False
+            raise
+        return True
+
+    # --- publishing ---
+
+    def submit(self, media_id: str) -> Submitted:
+        """freepublish/submit: one attempt; no idempotency key exists."""
+        body = self._post("/cgi-bin/freepublish/submit", {"media_id": media_id}, meanings=SUBMIT)
+        return _read(body, Submitted)
+
+    def publish_status(self, publish_id: Number) -> PublishStatus:
+        return _read(self._reading_post("/cgi-bin/freepublish/get", {"publish_id": publish_id}), PublishStatus)
+
+    def published(self, offset: int = 0, count: int = PUBLISHED_PER_PAGE) -> PublishedPage:
+        """freepublish/batchget, without the texts."""
+        page = {"offset": offset, "count": count, "no_content": 1}
+        return _read(self._reading_post("/cgi-bin/freepublish/batchget", page), PublishedPage)
+
+    def article(self, article_id: str) -> NewsContent:
+        return _read(self._reading_post("/cgi-bin/freepublish/getarticle", {"article_id": article_id}), NewsContent)
+
+    # --- feedback ---
+
+    def comments(self, msg_data_id: Number, index: int, begin: int, count: int) -> Comments:
+        """comment/list of all kinds. index counts from 0; count has to be under 50."""
+        page = {"msg_data_id": msg_data_id, "index": index, "begin": begin, "count": count, "type": 0}
+        return _read(self._reading_post("/cgi-bin/comment/list", page), Comments)
+
+    def article_totals(self, day: date) -> ArticleTotals:
+        """datacube/getarticletotaldetail: figures of the posts published on that day (Beijing)."""
+        return _read(self._reading_post("/datacube/getarticletotaldetail", _days(day)), ArticleTotals)
+
+    def follower_totals(self, day: date) -> FollowerTotals:
+        return _read(self._reading_post("/datacube/getusercumulate", _days(day)), FollowerTotals)
+
+    # --- the wire ---
+
+    def _upload(self, path: str, query: dict[str, str], media: DraftMedia, data: bytes, wanted: str) -> _Uploaded:
+        extension = media.content_type.partition("/")[2].replace("jpeg", "jpg")
+        part = (f"{media.media_id}.{extension}", data, media.content_type)
+        uploaded = _read(self._call("POST", path, query=query, files={"media": part}), _Uploaded)
+        _needed(getattr(uploaded, wanted), wanted)
+        return uploaded
+
+    def _post(self, path: str, body: Any, meanings: Mapping[str, CodeMeaning] | None = None) -> dict[str, Any]:
+        return self._call("POST", path, json=body, meanings=meanings)
+
+    def _reading_post(self, path: str, body: Any) -> dict[str, Any]:
+        """A POST that only reads, so it may be repeated."""
+        for attempt in reading():
+            with attempt:
+                return self._post(path, body)
+        raise AssertionError("unreachable: reading() re-raises the last error")
+
+    def _call(
+        self, method: str, path: str, *, query: dict[str, str] | None = None,
+        meanings: Mapping[str, CodeMeaning] | None = None, **content: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """One attempt within the time-out, token included; a second one only where the token was refused."""
+        ends = time.monotonic() + self._timeout_s
+        token = self._token(None)
+        try:
+            return self._exchange(method, path, {**(query or {}), "access_token": token}, ends, meanings, content)
+        except PlatformError as error:
+            if not error.new_token:
+                raise
+        fresh = self._token(token)
+        return self._exchange(method, path, {**(query or {}), "access_token": fresh}, ends, meanings, content)
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        ends: float,
+        meanings: Mapping[str, CodeMeaning] | None,
+        content: dict[str, Any],
+    ) -> dict[str, Any]:
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise NotSentError("获取 access_token 用尽了时间，请求未发出 / no time left after the token, never sent")
+        return _checked(self._http.call(method, path, query=query, timeout_s=left, **content), meanings or {})
+
+    # --- the token ---
+
+    def _token(self, refused: str | None) -> str:
+        """A token that is not `refused`, if the platform gives one. Raises only errors that say: nothing was sent."""
+        with self._lock:
+            held, now = self._held, time.monotonic()
+            if held is not None and held.token != refused and now < held.good_until:
+                return held.token
+            token = self._ask_token(force=False)
+            if token == refused and (self._forced_at is None or now - self._forced_at >= self._tokens.force_every_s):
+                self._forced_at = now
+                return self._forced(token)
+            return token
+
+    def _forced(self, token: str) -> str:
+        """A forced renewal; where the platform allows none now, the old token, and the repeated call tells."""
+        try:
+            return self._ask_token(force=True)
+        except PlatformError as error:
+            if error.code in TOO_OFTEN:
+                return token
+            raise
+
+    def _ask_token(self, *, force: bool) -> str:
+        """stable_token; in normal mode it gives everybody the same one, so processes do not take it from each other."""
+        body: dict[str, Any] = {
+            "grant_type": "client_credential",
+            "appid": self._account.app_id,
+            "secret": self._account.app_secret,
+        }
+        if force:
+            body["force_refresh"] = True
+        try:
+            answer = self._http.call("POST", "/cgi-bin/stable_token", json=body)
+            given = _read(_checked(answer, TOKEN_ENDPOINT), _Token)
+        except NoAnswerError as error:
+            raise NotSentError("没有拿到 access_token，请求未发出 / no token, the call was never sent") from error
+        except PlatformError as error:
+            raise _before_the_call(error) from error
+        if not given.access_token:
+            raise NotSentError("平台给了空的 access_token，未采用 / an empty token was not taken")
+        self._held = _Held(given.access_token, time.monotonic() + max(0.0, given.expires_in - self._tokens.margin_s))
+        return given.access_token
+
+
+def instant(stamp: Number) -> datetime:
+    """Platform seconds, as number or text, as an instant."""
+    return datetime.fromtimestamp(int(stamp), UTC)
+
+
+def _days(day: date) -> dict[str, str]:
+    return {"begin_date": day.isoformat(), "end_date": day.isoformat()}
+
+
+def _checked(answer: Answer, meanings: Mapping[str, CodeMeaning]) -> dict[str, Any]:
+    """The body of a success; otherwise the error that the code means."""
+    body = answer.body
+    if answer.status == 413:
+        message = "文件或请求太大，被网关拒绝（HTTP 413） / too large for the gateway"
+        raise PlatformError(message, error_class="media", sent="yes", code="413")
+    if not isinstance(body, dict):
+        raise NoAnswerError(f"平台的答复（HTTP {answer.status}）不是 JSON 对象 / the answer is no JSON object")
+    code = str(body.get("errcode", 0))
+    if code != "0":
+        raise ERRORS.error(code, str(body.get("errmsg", "")), override=meanings.get(code))
+    if answer.status >= 400:
+        raise NoAnswerError(f"平台返回 HTTP {answer.status}，没有错误码 / HTTP {answer.status} without a code")
+    return body
+
+
+def _read(body: dict[str, Any], shape: type[Shape]) -> Shape:
+    """A success in the shape we know. Another shape is an answer nobody can use: what it did is unknown."""
+    try:
+        return msgspec.convert(body, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise NoAnswerError(f"平台的答复与文档不符 / the answer has another shape: {error}") from error
+
+
+def _needed(value: str, name: str) -> str:
+    if not value:
+        raise NoAnswerError(f"平台的答复里没有 {name} / the answer lacks {name}")
+    return value
+
+
+def _before_the_call(error: PlatformError) -> PlatformError:
+    """An error of the token endpoint, for a call that was therefore never made."""
+    return PlatformError(
+        f"获取 access_token 失败：{error.message}",
+        error_class=error.error_class,
+        sent=error.sent,
+        retriable=error.retriable,
+        scope="account",
+        retry_after_s=error.retry_after_s,
+        code=error.code,
+        recognised=error.recognised,
+    )
