@@ -12,7 +12,7 @@ from services.simulator.contract import Call, SimAccount
 
 CAPACITY = 200_000
 ANSWER_CHARS = 500
-_TOKEN = re.compile(r'("[a-z_]*(?:token|ticket|secret)"\s*:\s*")[^"]*(")', re.IGNORECASE)
+_TOKEN = re.compile(r'("[a-z_]*(?:token|ticket|secret)"\s*:\s*")[^"]*("|$)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class _Kept:
     remove_at: datetime | None = None
     ended_at: datetime | None = None
     comments: list[SimComment] = field(default_factory=list)
+    comment_ids: set[str] = field(default_factory=set)
 
 
 class SimWorld:
@@ -156,8 +157,12 @@ class SimWorld:
         ordinal = len(kept.comments) + 1
         remark = reactions.remarks[ordinal - 1]
         at = live_at + timedelta(seconds=remark.after)
+        native_id = self.simulated.comment_id(self, kept.post, ordinal, at)
+        if native_id in kept.comment_ids:
+            raise ValueError(f"{self.platform}: comment id {native_id} is given twice on {kept.post.native_id}")
+        kept.comment_ids.add(native_id)
         return SimComment(
-            native_id=self.simulated.comment_id(self, kept.post, ordinal, at),
+            native_id=native_id,
             author=remark.author,
             text=remark.text,
             at=at,

@@ -135,10 +135,3 @@ def test_comment_ids_stay_what_they_were(sim: SimulatorServer, http: httpx.Clien
     assert early
     assert late[: len(early)] == early
     assert len(set(late)) == len(late) > len(early)
-
-
-def test_a_post_may_not_go_live_in_the_future_nor_twice(sim: SimulatorServer, http: httpx.Client) -> None:
-    http.post("/toy/post")
-    world = sim.world("toy")
-    with pytest.raises(ValueError, match="went live before"):
-        world.go_live(world.posts[0], world.now())

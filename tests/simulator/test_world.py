@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from services.simulator.contract import SimPost, World
+from services.simulator.server import SimulatorServer
+from tests.simulator.toy_platform import TOY_ACCOUNTS, ToyPlatform
+
+
+class ForgetfulPlatform(ToyPlatform):
+    """Gives the same id to every comment."""
+
+    def comment_id(self, world: World, post: SimPost, ordinal: int, at: datetime) -> str:
+        return "always-the-same"
+
+
+def a_post(sim: SimulatorServer, native_id: str) -> SimPost:
+    return SimPost("toy", native_id, "main", "notice", "", "", sim.clock.now(), "live")
+
+
+def test_two_comments_of_one_post_with_one_id_are_a_loud_mistake() -> None:
+    with SimulatorServer(TOY_ACCOUNTS, platforms=[ForgetfulPlatform()], speed=0) as sim:
+        post = a_post(sim, "t1")
+        sim.world("toy").add_post(post)
+        sim.clock.advance(86_400)
+        with pytest.raises(ValueError, match="always-the-same is given twice"):
+            sim.world("toy").comments(post)
+
+
+def test_a_post_goes_live_neither_in_the_future_nor_twice(sim: SimulatorServer) -> None:
+    sim.clock.set_speed(0)
+    world, post = sim.world("toy"), a_post(sim, "t1")
+    post.state = "in_review"
+    world.add_post(post)
+    with pytest.raises(ValueError, match="future"):
+        world.go_live(post, sim.clock.now() + timedelta(seconds=1))
+    assert (post.state, post.live_at) == ("in_review", None)
+    world.go_live(post, sim.clock.now())
+    with pytest.raises(ValueError, match="went live before"):
+        world.go_live(post, sim.clock.now())
+
+
+def test_a_post_that_the_world_was_never_told_of_has_no_figures(sim: SimulatorServer) -> None:
+    with pytest.raises(ValueError, match="never given to add_post"):
+        sim.world("toy").counts(a_post(sim, "unknown"))
+
+
+def test_figures_of_an_earlier_instant_can_be_asked_for(sim: SimulatorServer) -> None:
+    sim.clock.set_speed(0)
+    world, post, live_at = sim.world("toy"), a_post(sim, "t1"), sim.clock.now()
+    world.add_post(post)
+    sim.clock.advance(600)
+    after_ten_minutes = world.counts(post)
+    sim.clock.advance(86_400)
+    assert world.counts(post, live_at + timedelta(seconds=600)) == after_ten_minutes
+    assert world.counts(post)["views"] > after_ten_minutes["views"] > 0
+    assert set(world.counts(post, live_at - timedelta(seconds=1)).values()) == {0}
