@@ -133,7 +133,7 @@ def test_the_key_of_an_event_follows_its_type() -> None:
     examples = FOLDER.parent / spec.examples
     read = decoder("feedback-unified")
     assert spec.key_of(read((examples / "comment.json").read_bytes())) == "weibo:5012345678901234"
-    assert spec.key_of(read((examples / "followers.json").read_bytes())) == "weibo/qinghe-tea"
+    assert spec.key_of(read((examples / "followers.json").read_bytes())) == "weibo:qinghe-tea"
 
 
 def test_an_event_on_the_wrong_topic_has_no_key() -> None:
