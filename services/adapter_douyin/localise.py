@@ -147,7 +147,8 @@ def _generated(
     report.rules.append("caption_from_master")
     if content.link:
         report.drop("link", "抖音文案里的网址不可点击，还可能影响审核")
-    more = [*sentences(_without_urls(content.summary, report)), *_body_sentences(body, report)]
+    summary = sentences(_without_urls(content.summary, report))
+    more = [*summary, *(sentence for sentence in _body_sentences(body, report) if sentence not in summary)]
     words = _tidy(_without_urls(title, report), report)
     more = [_tidy(sentence, report) for sentence in more]
     if not key_message_survives(words, content.key_message):
@@ -158,7 +159,7 @@ def _generated(
     converted = to_script(words, script)
     if converted != words or any(to_script(sentence, script) != sentence for sentence in more):
         report.rules.append(f"script_{script}")
-    return converted, list(dict.fromkeys(to_script(sentence, script) for sentence in more if sentence not in words))
+    return converted, [to_script(sentence, script) for sentence in more if sentence not in words]
 
 
 def _body_sentences(body: str, report: _Report) -> tuple[str, ...]:

@@ -55,13 +55,13 @@ WORDS = {
     2190007: "无效的video_id",
     2190008: "access_token过期,请刷新或重新授权",
 }
-FAULTS = {"rate_limit": 28003018, "token_expired": 28001008, "api_offline": 28001056, "daily_limit": 2114007}
+FAULTS = {"rate_limit": 28003018, "token_expired": 28001008, "api_offline": 28001056}
 OLD_FAMILY = {28001003: 2190002, 28001007: 2100005, 28001008: 2190008, 28001015: 2190015, 28003017: 2190001}
 
 VIDEO = "/api/douyin/v1/video"
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Raised inside a handler to answer with a code."""
 
     def __init__(self, code: int) -> None:
@@ -117,11 +117,11 @@ def _caller(world: World, call: Call) -> SimAccount:
         if until is None:
             continue
         if world.now() >= datetime.fromisoformat(until):
-            raise Refused(28001008)
+            raise RefusedError(28001008)
         if call.query.get("open_id") != account.open_id:
-            raise Refused(28001015)
+            raise RefusedError(28001015)
         return account
-    raise Refused(28001003)
+    raise RefusedError(28001003)
 
 
 def _tokens(world: World, account: SimAccount) -> dict[str, str]:
@@ -136,9 +136,9 @@ def _tokens(world: World, account: SimAccount) -> dict[str, str]:
 def _app_caller(world: World, call: Call) -> None:
     until = world.state.get("client_tokens", {}).get(call.headers.get("access-token", ""))
     if until is None:
-        raise Refused(28001003)
+        raise RefusedError(28001003)
     if world.now() >= datetime.fromisoformat(until):
-        raise Refused(28001008)
+        raise RefusedError(28001008)
 
 
 Handler = Callable[[World, Call], Reply]
@@ -150,7 +150,7 @@ def _guarded(name: str, handle: Callable[[World, SimAccount, Call], dict[str, An
     def handler(world: World, call: Call) -> Reply:
         try:
             reply = _answer(_ms(world), handle(world, _caller(world, call), call))
-        except Refused as refused:
+        except RefusedError as refused:
             old = world.take_fault("old_codes", name)
             reply = _answer(_ms(world), {}, OLD_FAMILY.get(refused.code, refused.code) if old else refused.code)
         return Reply(_as_strings(reply.body)) if world.take_fault("string_numbers", name) else reply
@@ -163,7 +163,7 @@ def _app_guarded(handle: Callable[[World, Call], dict[str, Any]]) -> Handler:
         try:
             _app_caller(world, call)
             return _answer(_ms(world), handle(world, call))
-        except Refused as refused:
+        except RefusedError as refused:
             return _answer(_ms(world), {}, refused.code)
 
     return handler
@@ -260,9 +260,9 @@ def _share_id(world: World, call: Call) -> dict[str, Any]:
 def _upload_video(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
     file = call.files.get("video")
     if file is None or file.size == 0:
-        raise Refused(28001007)
+        raise RefusedError(28001007)
     if file.size > ONE_REQUEST_MAX:
-        raise Refused(2190005)
+        raise RefusedError(2190005)
     return {"video": _new_video(world, account, file.sha256)}
 
 
@@ -277,7 +277,7 @@ def _upload_part(world: World, account: SimAccount, call: Call) -> dict[str, Any
     upload, file = _running_upload(world, account, call), call.files.get("video")
     number = call.query.get("part_number", "")
     if file is None or file.size == 0 or not number.isdecimal() or int(number) < 1:
-        raise Refused(28001007)
+        raise RefusedError(28001007)
     upload["parts"][int(number)] = (file.size, file.sha256)
     return {}
 
@@ -287,9 +287,9 @@ def _complete_upload(world: World, account: SimAccount, call: Call) -> dict[str,
     parts: dict[int, tuple[int, str]] = upload["parts"]
     sizes = [parts[number][0] for number in sorted(parts)]
     if sorted(parts) != list(range(1, len(parts) + 1)) or not parts or any(size < PART_MIN for size in sizes[:-1]):
-        raise Refused(28001007)
+        raise RefusedError(28001007)
     if sum(sizes) > VIDEO_MAX:
-        raise Refused(2190005)
+        raise RefusedError(2190005)
     del _uploads(world)[call.query["upload_id"]]
     return {"video": _new_video(world, account, "+".join(parts[number][1] for number in sorted(parts)))}
 
@@ -297,9 +297,9 @@ def _complete_upload(world: World, account: SimAccount, call: Call) -> dict[str,
 def _upload_image(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
     file = call.files.get("image")
     if file is None or file.size == 0:
-        raise Refused(28001007)
+        raise RefusedError(28001007)
     if file.size > IMAGE_MAX:
-        raise Refused(2190005)
+        raise RefusedError(2190005)
     image_id = f"tos-cn-i-{world.rng.getrandbits(96):024x}"
     _handles(world)[image_id] = (account.account, "image", file.sha256)
     return {"image": {"image_id": image_id, "width": 1080, "height": 1440}}
@@ -319,7 +319,7 @@ def _handles(world: World) -> dict[str, tuple[str, str, str]]:
 def _running_upload(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
     upload: dict[str, Any] | None = _uploads(world).get(call.query.get("upload_id", ""))
     if upload is None or upload["account"] != account.account or world.now() - upload["begun"] >= UPLOAD_LIVES:
-        raise Refused(28001007)
+        raise RefusedError(28001007)
     return upload
 
 
@@ -344,7 +344,7 @@ def _create_image_text(world: World, account: SimAccount, call: Call) -> dict[st
     said = _body(call)
     images = said.get("image_list")
     if not isinstance(images, list) or not 1 <= len(images) <= IMAGES_MAX:
-        raise Refused(28001007)
+        raise RefusedError(28001007)
     return _make(world, account, "video/create_image_text", said, [(image, "image") for image in images], "pictures")
 
 
@@ -352,20 +352,22 @@ def _make(
     world: World, account: SimAccount, endpoint: str, said: Mapping[str, Any], wanted: list[tuple[Any, str]], kind: str
 ) -> dict[str, Any]:
     """A post under review. Every upload serves one create, also one that is refused for its words [assumption]."""
+    if world.take_fault("daily_limit", endpoint):
+        raise RefusedError(2114007)
     text = said.get("text", "")
     if not isinstance(text, str) or len(text) > TEXT_MAX:
-        raise Refused(28001007)
+        raise RefusedError(28001007)
     handles = _handles(world)
     owned = [handles.get(handle) if isinstance(handle, str) else None for handle, _ in wanted]
     used: list[str] = []
     for found, (_, what) in zip(owned, wanted, strict=True):
         if found is None or found[:2] != (account.account, what):
-            raise Refused(2190007)
+            raise RefusedError(2190007)
         used.append(found[2])
     for handle, _ in wanted:
         handles.pop(handle, None)
     if SENSITIVE in text:
-        raise Refused(2111001)
+        raise RefusedError(2111001)
     post = SimPost(
         platform=world.platform,
         native_id=f"@{base64.b64encode(world.rng.randbytes(64)).decode()}",
@@ -395,7 +397,7 @@ def _video_data(world: World, account: SimAccount, call: Call) -> dict[str, Any]
     """A post that is gone or somebody else's is missing in the answer [assumption]."""
     wanted = _body(call).get("item_ids")
     if not isinstance(wanted, list) or not wanted:
-        raise Refused(28001007)
+        raise RefusedError(28001007)
     mine = {post.native_id: post for post in world.posts if post.account == account.account}
     found = [mine[item] for item in wanted if item in mine and mine[item].state != "removed"]
     return {"list": [_row(world, post) for post in found]}
@@ -504,9 +506,9 @@ def _comment(comment: SimComment, replies: Mapping[str, int], *, top: bool) -> d
 def _fans(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
     """For enterprise developers only; days up to yesterday, as the figures come the next day (C4 [doc])."""
     if account.options.get("enterprise", "true") != "true":
-        raise Refused(28001018)
+        raise RefusedError(28001018)
     if call.query.get("date_type") not in ("7", "15", "30"):
-        raise Refused(28001007)
+        raise RefusedError(28001007)
     days = int(call.query["date_type"])
     dates = [(world.now() - timedelta(days=back)).date().isoformat() for back in range(days, 0, -1)]
     return {"result_list": [{"date": date, "new_fans": 0, "total_fans": account.followers} for date in dates]}
@@ -517,20 +519,20 @@ def _post_of(world: World, account: SimAccount, call: Call) -> SimPost:
     for post in world.posts:
         if post.native_id == item and post.account == account.account and post.state != "removed":
             return post
-    raise Refused(28001007)
+    raise RefusedError(28001007)
 
 
 def _paging(world: World, call: Call, most: int, endpoint: str) -> tuple[int, int]:
     cursor, count = call.query.get("cursor", "0"), call.query.get("count", "")
     if not cursor.isdecimal() or not count.isdecimal() or not 1 <= int(count) <= most:
-        raise Refused(28001007)
+        raise RefusedError(28001007)
     short = world.take_fault("short_page", endpoint)
     return int(cursor), max(1, int(count) // 3) if short else int(count)
 
 
 def _body(call: Call) -> dict[str, Any]:
     if not isinstance(call.json, dict):
-        raise Refused(28001007)
+        raise RefusedError(28001007)
     return call.json
 
 
@@ -571,7 +573,7 @@ ENDPOINTS = (
 class DouyinSimulator:
     platform = "douyin"
     exposed: tuple[Metric, ...] = ("views", "likes", "comments", "shares")
-    taken_faults = ("review_refused", "short_page", "string_numbers", "old_codes", *FAULTS)
+    taken_faults = ("review_refused", "short_page", "daily_limit", "string_numbers", "old_codes")
 
     def endpoints(self) -> Sequence[Endpoint]:
         return ENDPOINTS
@@ -584,7 +586,7 @@ class DouyinSimulator:
     def fault_reply(self, kind: str, endpoint: str, call: Call) -> Reply | None:
         """Token endpoints know no expired access token and no quota of a capability."""
         code = FAULTS.get(kind)
-        if code is None or endpoint in OAUTH or (kind == "daily_limit" and "/create_" not in endpoint):
+        if code is None or endpoint in OAUTH:
             return None
         return _answer(0, {}, code)
 
