@@ -262,6 +262,50 @@ def test_a_worker_killed_under_load_again_and_again_copies_each_record_once(
     assert numbers(kafka_settings, sink) == list(range(3_000))
 
 
+def test_a_worker_frozen_past_its_session_writes_nothing_for_partitions_it_has_lost(
+    kafka_settings: KafkaSettings, topics: Topics, unique: str
+) -> None:
+    source, sink = topics("source"), topics("sink")
+    fill(kafka_settings, source, 2_000)
+    command = [sys.executable, "-c", _WORKER, kafka_settings.bootstrap, unique, source, sink, os.getcwd()]
+    zombie = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        until(lambda: len(numbers(kafka_settings, sink)) > 200, "progress")
+        zombie.send_signal(signal.SIGSTOP)
+        with running(kafka_settings, unique, source, Copier(sink), "b") as heir:
+            until(lambda: heir.stage.owned == set(range(PARTITIONS)), "everything moved to the heir")
+            fill(kafka_settings, source, 1_000, start=2_000)
+            zombie.send_signal(signal.SIGCONT)
+            until(lambda: heir.stage.owned == {2, 3}, "the frozen one has come back as a member")
+            until(lambda: len(numbers(kafka_settings, sink)) >= 3_000, "all copied")
+            assert numbers(kafka_settings, sink) == list(range(3_000))
+    finally:
+        zombie.kill()
+        zombie.wait()
+
+
+def test_work_under_way_is_written_before_its_partition_moves(
+    kafka_settings: KafkaSettings, topics: Topics, unique: str
+) -> None:
+    source, sink = topics("source"), topics("sink")
+    first = Copier(sink)
+    written_when_assigned: list[int] = []
+
+    class Observer(Copier):
+        def assigned(self, partitions: Sequence[int]) -> None:
+            written_when_assigned.append(len(numbers(kafka_settings, sink)))
+            super().assigned(partitions)
+
+    with running(kafka_settings, unique, source, first, "a"):
+        until(lambda: bool(first.owned), "assigned")
+        first.under_way += [Due((Outgoing(sink, b"1", b"k", 3),)), Due((Outgoing(sink, b"2", b"k", 3),))]
+        second = Observer(sink)
+        with running(kafka_settings, unique, source, second, "b"):
+            until(lambda: second.owned == {2, 3}, "moved")
+    assert written_when_assigned[0] == 2
+    assert first.calls[:3] == ["assigned", "revoked", "assigned"]
+
+
 def test_a_loop_started_before_kafka_works_once_it_is_there_and_again_after_an_outage(
     tmp_path: Path, unique: str
 ) -> None:

@@ -167,11 +167,14 @@ class EmbeddedBroker:
         )
 
     def _last_words(self) -> str:
+        """The end of what the broker logged, without stack frames, which push the cause out of sight."""
         said = []
         for name in ("broker.out", "kafka.log"):
             log = self._log_dir / name
             if log.exists():
-                said.append(f"--- {log}\n{log.read_text('utf-8', 'replace')[-1_500:]}")
+                lines = log.read_text("utf-8", "replace").splitlines()
+                telling = [line[:500] for line in lines if not line.startswith(("\tat ", "\t..."))]
+                said += [f"--- {log}", *telling[-12:]]
         return "\n".join(said)
 
     @property

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as OutOfTime
 from typing import Any
 
 from kafka import KafkaProducer
@@ -28,8 +27,9 @@ from services.runtime.settings import KafkaSettings
 
 MAX_RECORD_BYTES = 1_000_000  # below the broker's 1 MiB, which counts the batch around the record too
 # The next transaction meets the broker still finishing the last; the default of 100 ms would be waited out each time.
-_RETRY_BACKOFF_MS = 5
+_RETRY_BACKOFF_MS = 2
 _CLOSE_S = 5.0
+_GRACE_S = 5.0  # beyond the broker's own time-out of a transaction, so that its verdict can still arrive
 
 log = get_logger(__name__)
 
@@ -55,6 +55,25 @@ def _send(producer: Any, record: Outgoing) -> Any:
         partition=record.partition,
         headers=list(record.headers),
     )
+
+
+def _close(producer: Any, timeout_s: float) -> None:
+    """Close within `timeout_s`, whatever is unsent.
+
+    The library alone would give up closing and go on trying in the background, where a transaction that nobody waits
+    for any more could still be committed.
+    """
+    try:
+        producer.close(timeout=timeout_s)
+    except client.KafkaError as error:
+        log.warning("kafka_close_incomplete", cause=repr(error))
+        producer._sender.force_close()
+        producer._sender.join(_CLOSE_S)
+        if producer._transaction_manager is not None:
+            for *_, request in producer._transaction_manager._pending_requests:
+                request.fail(error)  # wakes the abandoned thread that waits for the answer
+        with contextlib.suppress(client.KafkaError):
+            producer.close(timeout=0)
 
 
 class Producer:
@@ -91,7 +110,11 @@ class Producer:
             raise translated(error, SendFailed, f"sending {len(records)} record(s) to {topics}") from error
 
     def close(self) -> None:
-        self._client.close(timeout=_CLOSE_S)
+        _close(self._client, _CLOSE_S)
+
+
+class _NoAnswer(Exception):  # noqa: N818 - never leaves this module
+    """Raised when the broker did not decide about a transaction in time."""
 
 
 class TransactionalProducer:
@@ -113,7 +136,6 @@ class TransactionalProducer:
         self._settings = settings
         self._timeout_s = timeout_ms / 1000
         self._unusable: KafkaProblem | None = None
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"txn-{transactional_id}")
         options = _options(settings) | {
             "client_id": transactional_id,
             "transactional_id": transactional_id,
@@ -130,7 +152,7 @@ class TransactionalProducer:
         try:
             producer.init_transactions()
         except BaseException:
-            producer.close(timeout=0)
+            _close(producer, 0)
             raise
         return producer
 
@@ -155,13 +177,30 @@ class TransactionalProducer:
         if offsets and group is None:
             raise ValueError("offsets need the group metadata of the consumer that read them")
         try:
-            # The client library waits for ever; a worker thread gives each transaction a deadline.
-            self._worker.submit(self._transaction, records, offsets, group).result(self._timeout_s + 5.0)
-        except OutOfTime as error:
-            self._unusable = TransactionFailed(f"no answer within {self._timeout_s + 5.0:g} s")
+            self._within_deadline(lambda: self._transaction(records, offsets, group))
+        except _NoAnswer as error:
+            self._unusable = TransactionFailed(f"transaction of {self.transactional_id}: {error}")
             raise self._unusable from error
         except (client.KafkaError, AssertionError, ValueError, TypeError) as error:
             raise self._aborted(error) from error
+
+    def _within_deadline(self, work: Callable[[], None]) -> None:
+        """Do `work`, but not for ever as the client library would; the abandoned thread does not hold up the exit."""
+        outcome: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=run, name=f"txn-{self.transactional_id}", daemon=True)
+        thread.start()
+        thread.join(self._timeout_s + _GRACE_S)
+        if thread.is_alive():
+            raise _NoAnswer(f"no answer within {self._timeout_s + _GRACE_S:g} s")
+        if outcome:
+            raise outcome[0]
 
     def _transaction(
         self,
@@ -190,8 +229,8 @@ class TransactionalProducer:
         try:
             if is_producer_fenced(cause):
                 raise client.ProducerFencedError
-            self._worker.submit(self._client.abort_transaction).result(self._timeout_s + 5.0)
-        except (client.KafkaError, OutOfTime) as abort_error:
+            self._within_deadline(self._client.abort_transaction)
+        except (client.KafkaError, _NoAnswer) as abort_error:
             self._unusable = problem if isinstance(problem, Fenced) else TransactionFailed(str(problem))
             log.warning("transaction_producer_spent", transactional_id=self.transactional_id, cause=repr(abort_error))
         log.warning("transaction_aborted", transactional_id=self.transactional_id, cause=repr(cause))
@@ -199,8 +238,4 @@ class TransactionalProducer:
 
     def close(self) -> None:
         """Close within seconds; an open transaction is left to its timeout or to the successor."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
-        self._client.close(timeout=0 if self._unusable else _CLOSE_S)
-
-
-Commit = Callable[[Sequence[Outgoing], Mapping[TopicPartition, int], GroupMetadata], None]
+        _close(self._client, 0 if self._unusable else _CLOSE_S)
