@@ -1,0 +1,51 @@
+"""The `tongbo` command: finds one file per command in this folder, each with `register(app)`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import typer
+
+HELP = """同播：一份内容进来，按每个平台的样子发出去，再把反响收回来。
+
+tongbo: one campaign in, every platform out, one set of numbers back.
+
+\b
+第一次使用 / first steps:
+  tongbo up                                  启动流水线 / start the pipeline
+  tongbo publish deploy/demo/campaign.yaml   发布示例活动 / publish the sample campaign
+  tongbo status                              各发布位的状态 / where everything stands
+  tongbo explain pl-…                        一个发布位的来龙去脉 / the life of one placement
+  tongbo down                                停止 / stop
+"""
+
+
+def application() -> typer.Typer:
+    """The command with everything that is in this folder."""
+    app = typer.Typer(
+        name="tongbo", help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )  # fmt: skip
+
+    @app.callback()
+    def tongbo() -> None:
+        """Keeps sub-commands even when there is only one."""
+
+    tongbo.__doc__ = HELP
+    for found in sorted(pkgutil.iter_modules([str(Path(__file__).parent)]), key=lambda one: one.name):
+        if found.name == "main" or found.ispkg:
+            continue
+        register = getattr(importlib.import_module(f"services.cli.{found.name}"), "register", None)
+        if register is not None:
+            register(app)
+    return app
+
+
+def main() -> None:
+    application()()
+
+
+if __name__ == "__main__":
+    main()

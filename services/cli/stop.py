@@ -1,0 +1,16 @@
+"""How a command ends when it cannot go on: one message for people, Chinese first, and an exit code for scripts."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+
+errors = Console(stderr=True, highlight=False)
+
+
+def stopped(message: str, message_en: str, *, code: int = 1) -> typer.Exit:
+    """Say why, then `raise` what this returns. Codes: 1 it was tried and failed, 2 it could not be tried."""
+    errors.print(message, style="bold red", markup=False)
+    if message_en:
+        errors.print(message_en, style="red", markup=False)
+    return typer.Exit(code)
