@@ -1,0 +1,62 @@
+"""What the documents tell people to do can be done: links lead somewhere, examples load, commands exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from services.adapter.accounts import load_accounts
+
+ROOT = Path(__file__).parents[1]
+READMES = [ROOT / "README.md", ROOT / "README.zh.md"]
+PAGES = [*READMES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PROMISES = (
+    "At most one live post per placement; an unknown outcome is reconciled, never blindly retried.",
+    "equal, number for number, to a recount of the feedback topic, also after kill -9, rebalance and replay.",
+    "No answer is never shown as success, and a missing number is never shown as 0.",
+)
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_link_leads_to_a_file_or_a_heading(page: Path) -> None:
+    text = page.read_text()
+    headings = {
+        re.sub(r"[^\w\- ]", "", line).strip().lower().replace(" ", "-") for line in re.findall(r"^#+ (.+)$", text, re.M)
+    }
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"(?<!\[)`[^`]*`", "", text)):
+        if target.startswith("#"):
+            assert target[1:] in headings
+        elif "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", READMES, ids=name_of)
+def test_the_accounts_example_loads(page: Path, tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.S)
+    file = tmp_path / "accounts.yaml"
+    file.write_text(example)
+    secrets = {name: f"secret of {name}" for name in re.findall(r"env:(\w+)", example)}
+    account = load_accounts(file, secrets).get("weibo", "my-brand")
+    assert account is not None
+    assert account.app_secret == "secret of WEIBO_APP_SECRET"
+
+
+@pytest.mark.parametrize("page", [*READMES, ROOT / "CONTRIBUTING.md"], ids=name_of)
+def test_a_command_that_is_named_exists(page: Path) -> None:
+    text = page.read_text()
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"\bmake ([a-z]+)\b(?= |`|$)", "\n".join(re.findall(r"`[^`]+`", text)))) <= targets
+    commands = {path.stem for path in (ROOT / "services/cli").glob("*.py")}
+    assert set(re.findall(r"`tongbo ([a-z]+)", text)) <= commands
+
+
+@pytest.mark.parametrize("page", READMES, ids=name_of)
+@pytest.mark.parametrize("promise", PROMISES)
+def test_the_promises_stand_there_word_for_word(page: Path, promise: str) -> None:
+    assert promise in page.read_text()
