@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 
 from services.runtime.logging import configure_logging
 from services.simulator.run import run
@@ -13,7 +12,7 @@ from services.simulator.settings import parse
 def main() -> int:
     settings = parse()
     configure_logging("simulator", "0")
-    return run(settings, say=partial(print, flush=True))
+    return run(settings)
 
 
 if __name__ == "__main__":

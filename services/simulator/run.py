@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from services.adapter.accounts import Accounts, AccountsError, load_accounts
 from services.simulator.audience import Audience
@@ -22,7 +23,7 @@ def run(
     settings: SimulatorSettings,
     *,
     env: Mapping[str, str] = os.environ,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = partial(print, flush=True),
     stop: threading.Event | None = None,
 ) -> int:
     """Serve until SIGINT, SIGTERM or `stop` (where given, signals are the caller's); returns the exit code."""

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -37,6 +40,28 @@ def test_the_same_post_meets_the_same_audience_whatever_was_asked_before() -> No
         first.reactions("weibo", "main", 3, "video"),
     ):
         assert other.remarks != first.reactions("weibo", "main", 2, "video").remarks
+
+
+def test_the_audience_is_the_same_in_another_process_with_other_hashes() -> None:
+    tell = (
+        "from services.simulator.seeded import SeededAudience\n"
+        "import hashlib\n"
+        "told = repr(SeededAudience(3).reactions('weibo', 'main', 2, 'video'))\n"
+        "print(hashlib.sha256(told.encode()).hexdigest())\n"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", tell],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": "."},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+    assert len(digests.pop().strip()) == 64
 
 
 def test_most_happens_in_the_first_hour_and_nothing_after_a_day() -> None:
