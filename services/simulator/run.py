@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from services.adapter.accounts import Accounts, AccountsError, load_accounts
 from services.simulator.audience import Audience
@@ -19,11 +18,16 @@ from services.simulator.settings import SimulatorSettings
 CLEAN, WRONG_SETTINGS = 0, 2
 
 
+def _print(line: str) -> None:
+    """Seen at once, also where standard output is a file."""
+    print(line, flush=True)
+
+
 def run(
     settings: SimulatorSettings,
     *,
     env: Mapping[str, str] = os.environ,
-    say: Callable[[str], None] = partial(print, flush=True),
+    say: Callable[[str], None] = _print,
     stop: threading.Event | None = None,
 ) -> int:
     """Serve until SIGINT, SIGTERM or `stop` (where given, signals are the caller's); returns the exit code."""
