@@ -92,7 +92,13 @@ class _Status:
         return status_length(self.text) <= STATUS_MAX
 
     def holds(self, words: str) -> bool:
-        return normalise(without_end_mark(words)) in normalise(f"{self.title}\n{''.join(self.lead)}")
+        """Whether these words stand in it somewhere."""
+        return key_message_survives(f"{self.title}{''.join(self.lead)}", words)
+
+    def says(self, sentence: str) -> bool:
+        """Whether the title or a sentence is this very one, whatever ends it."""
+        said = {normalise(without_end_mark(words)) for words in (self.title, *self.lead)}
+        return normalise(without_end_mark(sentence)) in said
 
 
 def localise(content: MasterContent, target: Target, account: Account) -> Localised:
@@ -241,7 +247,7 @@ def _with_topics(status: _Status, topics: tuple[str, ...]) -> _Status:
 def _with_sentences(status: _Status, supply: tuple[str, ...], source: str, report: _Report) -> _Status:
     """Sentences in their order, none cut, until one does not fit; what is said already is not said again."""
     for number, sentence in enumerate(supply):
-        if status.holds(sentence):
+        if status.says(sentence):
             continue
         longer = dataclasses.replace(status, lead=(*status.lead, sentence))
         if not longer.fits:
@@ -253,11 +259,13 @@ def _with_sentences(status: _Status, supply: tuple[str, ...], source: str, repor
 
 
 def _glued(pieces: tuple[str, ...]) -> str:
-    """Sentences side by side; a space where a missing end mark or an @name would make them run together."""
+    """Sentences side by side; one without an end mark gets one, and an @name the space that ends it."""
     text = ""
     for piece in pieces:
-        runs_on = bool(text) and (without_end_mark(text) == text or _ENDS_IN_MENTION.search(text) is not None)
-        text += (" " if runs_on else "") + piece
+        if text and without_end_mark(text) == text:
+            ends_open = text[-1].isascii() or _ENDS_IN_MENTION.search(text) is not None
+            text += " " if ends_open else "。"
+        text += piece
     return text
 
 
@@ -298,7 +306,7 @@ def _human(content: MasterContent, variant: Variant, account: Account, link: str
         )
     lead: tuple[str, ...] = (text,)
     if not key_message_survives(text, content.key_message):
-        lead = (without_end_mark(content.key_message) + "。", text)
+        lead = (content.key_message, text)
         report.rule("key_message_inserted")
         report.warnings.append("文案里没有核心信息，已加在最前 / the key message was missing and put first")
     needs_link = account.way == "open" and not _safe_urls(text, account)
