@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 import time
-import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from typing import NamedTuple, Protocol
 
 _REFRESH_S = 0.5
+_SET_BACK_S = 60.0  # simulated seconds; less is measuring error
 
 
 class Clock(Protocol):
@@ -60,23 +61,23 @@ class _Reading(NamedTuple):
     taken_at: float
     now: datetime
     speed: float
-    elapsed: float
 
 
 class RemoteClock:
     """Follows a simulated clock (`GET url` → `{"now": RFC 3339, "speed": factor}`), read anew twice a second.
 
-    Between readings, and while the clock does not answer, time goes on at the last known speed. The returned time
-    never goes back, so a late answer cannot make something happen before its cause.
+    Between readings, and while the clock does not answer, time goes on at the last known speed; before the first
+    answer it is the machine's. `now` holds still instead of going back a little (a late answer must not put an effect
+    before its cause) and follows when the simulation was set back; `monotonic` only ever grows.
     """
 
     def __init__(self, url: str, *, refresh_s: float = _REFRESH_S) -> None:
         self._url = url
         self._lock = threading.Lock()
-        local = time.monotonic()
-        self._reading = _Reading(local, datetime.now(UTC), 1.0, local)
-        self._latest: datetime | None = None
-        self._seen = False
+        self._reading = _Reading(time.monotonic(), datetime.now(UTC), 1.0)
+        self._answered = False
+        self._latest = self._reading.now
+        self._elapsed = 0.0
         self._stop = threading.Event()
         self.refresh()
         self._thread = threading.Thread(target=self._follow, args=(refresh_s,), name="remote-clock", daemon=True)
@@ -84,16 +85,13 @@ class RemoteClock:
 
     def now(self) -> datetime:
         with self._lock:
-            at = self._reading
-            moment = at.now + timedelta(seconds=(time.monotonic() - at.taken_at) * at.speed)
-            if self._latest is None or moment > self._latest:
-                self._latest = moment
-            return self._latest
+            return self._moved()
 
     def monotonic(self) -> float:
-        """Simulated seconds: a deadline of ten seconds passes in one second at speed 10."""
+        """Simulated seconds: a deadline of ten seconds passes in one second at speed 10, and at once when advanced."""
         with self._lock:
-            return self._elapsed_at(time.monotonic())
+            self._moved()
+            return self._elapsed
 
     def refresh(self) -> bool:
         """Read the remote clock once; False when it did not answer with a usable time."""
@@ -104,29 +102,26 @@ class RemoteClock:
             remote, speed = datetime.fromisoformat(body["now"]), float(body["speed"])
             if remote.tzinfo is None:
                 return False
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, HTTPException, ValueError, KeyError, TypeError):
             return False
-        taken_at = (before + time.monotonic()) / 2
         with self._lock:
-            elapsed = self._elapsed_at(taken_at)
-            if self._latest is None:
-                self._latest = remote.astimezone(UTC)
-            jump = (remote - self._reading.now).total_seconds() - (
-                taken_at - self._reading.taken_at
-            ) * self._reading.speed
-            # An advance of the simulated clock must pass deadlines too; small differences are measuring error.
-            elapsed += jump if jump > 1.0 and self._seen else 0.0
-            self._reading = _Reading(taken_at, remote.astimezone(UTC), speed, elapsed)
-            self._seen = True
+            self._reading = _Reading((before + time.monotonic()) / 2, remote.astimezone(UTC), speed)
+            if not self._answered:  # from the machine's time to the simulated one is no passing of time
+                self._answered, self._latest = True, self._reading.now
         return True
 
     def close(self) -> None:
         self._stop.set()
         self._thread.join(timeout=3.0)
 
-    def _elapsed_at(self, local: float) -> float:
+    def _moved(self) -> datetime:
         at = self._reading
-        return at.elapsed + max(0.0, local - at.taken_at) * at.speed
+        moment = at.now + timedelta(seconds=(time.monotonic() - at.taken_at) * at.speed)
+        step = (moment - self._latest).total_seconds()
+        if step > 0 or step < -_SET_BACK_S:
+            self._latest = moment
+        self._elapsed += max(0.0, step)
+        return self._latest
 
     def _follow(self, refresh_s: float) -> None:
         while not self._stop.wait(refresh_s):

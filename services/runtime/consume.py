@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from services.runtime import metrics
-from services.runtime.clock import Clock
+from services.runtime.clock import Clock, SystemClock
 from services.runtime.dead_letters import dead_letter, topic_of
 from services.runtime.health import Health
 from services.runtime.kafka.admin import partition_count
@@ -28,6 +28,7 @@ _BUSY_POLL_S = 0.002
 _DRAIN_PAUSE_S = 0.02
 _FIRST_BACK_OFF_S = 0.2
 _LONGEST_BACK_OFF_S = 5.0
+_MACHINE = SystemClock()  # records are stamped by machines, also in a simulated year
 
 log = get_logger(__name__)
 
@@ -202,7 +203,7 @@ class ConsumeLoop:
 
     def _decided(self, record: Record) -> tuple[Outgoing, ...]:
         """The records that follow from one record; every way of refusing it ends in a dead letter."""
-        age_s = (self._clock.now() - record.timestamp).total_seconds()
+        age_s = (_MACHINE.now() - record.timestamp).total_seconds()
         metrics.CONSUMED_AGE.labels(self._service, record.topic).set(max(0.0, age_s))
         try:
             outcome = self._stage.handle(record)

@@ -64,9 +64,14 @@ def test_the_remote_clock_follows_speed_jumps_and_survives_an_outage(simulated: 
         held = clock.now()
         assert abs(clock.now() - simulated.now()) < timedelta(seconds=6)
         simulated.broken = False
-        simulated.base -= timedelta(hours=2)
+        passed = clock.monotonic()
+        simulated.base -= timedelta(seconds=30)  # a little: as if an answer had come late
         clock.refresh()
         assert clock.now() >= held
+        simulated.base -= timedelta(hours=2)  # much: the simulation was set back
+        clock.refresh()
+        assert clock.now() < held - timedelta(hours=1)
+        assert clock.monotonic() >= passed
     finally:
         clock.close()
 
@@ -88,3 +93,17 @@ def test_a_setting_names_the_clock() -> None:
     assert clock_from("system").now().utcoffset() == timedelta(0)
     with pytest.raises(ValueError, match="sundial"):
         clock_from("sundial")
+
+
+def test_a_simulated_clock_that_answers_late_starts_no_deadline_early(simulated: Simulated) -> None:
+    simulated.broken = True
+    clock = RemoteClock(f"http://127.0.0.1:{simulated.server.server_port}/clock", refresh_s=60)
+    try:
+        assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
+        simulated.broken = False
+        before = clock.monotonic()
+        assert clock.refresh()
+        assert abs(clock.now() - simulated.now()) < timedelta(seconds=6)
+        assert clock.monotonic() - before < 6
+    finally:
+        clock.close()
