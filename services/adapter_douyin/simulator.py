@@ -386,8 +386,9 @@ def _make(
 
 
 def _video_list(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    """Newest first, pinned posts before all others, as the app shows them [assumption]."""
     posts = [post for post in world.posts if post.account == account.account and post.state != "removed"]
-    posts.sort(key=lambda post: post.created_at, reverse=True)
+    posts.sort(key=lambda post: (bool(post.data.get("is_top")), post.created_at), reverse=True)
     cursor, count = _paging(world, call, LIST_MAX, "video/video_list")
     rows = [_row(world, post) for post in posts[cursor : cursor + count]]
     return {"list": rows, "cursor": cursor + len(rows), "has_more": cursor + len(rows) < len(posts)}

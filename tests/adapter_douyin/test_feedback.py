@@ -246,6 +246,16 @@ def test_a_total_that_is_never_reached_does_not_cost_a_full_walk_each_time() -> 
     assert set(collector.seen) == platform.everything()
 
 
+def test_a_pinned_comment_does_not_end_the_walk_where_the_total_lags_behind() -> None:
+    platform = Scripted(roots=[f"@{n}" for n in range(8)], pinned=["@0"])
+    collector = Collector(platform, live("@item"))
+    collector.poll()
+    platform.roots += [f"@new{n}" for n in range(7)]
+    platform.hidden = -4
+    collector.poll()
+    assert set(collector.seen) == platform.everything()
+
+
 def test_an_interrupted_walk_is_taken_up_again() -> None:
     platform = Scripted(roots=[f"@{n}" for n in range(23)], below={"@1": ["@r1", "@r2"]})
     collector = Collector(platform, live("@item"))
