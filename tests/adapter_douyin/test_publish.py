@@ -142,6 +142,21 @@ def test_a_lost_upload_is_repeated_and_leaves_one_post(
     assert len(posts(sim)) == 1
 
 
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after"])
+@pytest.mark.parametrize("endpoint", ["video/upload_video", "oauth/refresh_token"])
+def test_a_lost_upload_or_refresh_leaves_one_post(
+    sim: SimulatorServer, drive: Drive, video: Content, endpoint: str, fault: str
+) -> None:
+    driver = drive(video())
+    sim.set_fault("douyin", endpoint, fault, count=1)
+    if endpoint.startswith("oauth/"):
+        sim.set_fault("douyin", "video/create_video", "token_expired", count=1)
+    for _ in range(3):
+        driver.run()
+    assert driver.record.state == "ACCEPTED"
+    assert len(posts(sim)) == 1
+
+
 def test_a_create_that_never_arrived_is_not_found_and_made_again_with_fresh_uploads(
     sim: SimulatorServer, drive: Drive, content: Content
 ) -> None:
