@@ -14,7 +14,6 @@ PICTURE_TYPES = ("image/jpeg", "image/png", "image/gif")
 PICTURE_BELOW = 5 * 1024 * 1024  # "< 5 MB": WB-WIKI 2/statuses/share [doc]
 PICTURES = {"open": 1, "commercial": 9}  # share takes one [doc]; 9 in the app [memory], 15 cap in wb4java [client]
 COUNTS_MAX_IDS = 100  # WB-WIKI 2/statuses/count [doc]
-TIMELINE_ROWS = 5  # an ordinary app sees only the latest 5 of its user [client: wb4java]
 
 HOUR = 3600.0
 _RATES_SOURCE = "WB-WIKI rate limits of 2012–2013, quoted by clients [client]"

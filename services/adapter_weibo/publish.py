@@ -22,7 +22,6 @@ from services.adapter.errors import PlatformError
 from services.adapter.text import fingerprint
 from services.adapter_weibo.client import Picture, Status, Timeline, WeiboClient, annotation, base62, post_url
 from services.adapter_weibo.errors import GONE
-from services.adapter_weibo.limits import TIMELINE_ROWS
 from services.adapter_weibo.settings import LOOKING
 
 SHARE = Step("share", "post", "微博开放接口发布")
@@ -65,7 +64,7 @@ class WeiboPublication:
         if reaches_back or _is_whole(timeline):
             return NotFound()
         return Undecidable(
-            f"微博只让应用看到最近 {TIMELINE_ROWS} 条，它们都比这次调用新，更早的看不到；请到微博主页核对"
+            f"微博只让应用看到最近 {len(timeline.rows)} 条，它们都比这次调用新，更早的看不到；请到微博主页核对"
         )
 
     def follow(self, client: WeiboClient, record: PlacementRecord) -> Followed:

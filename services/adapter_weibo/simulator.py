@@ -257,10 +257,11 @@ def _hint(call: Call) -> str | None:
 
 
 def _user_timeline(world: World, call: Call, account: SimAccount) -> Any:
-    """The authorizing user's own posts, the latest 5 for an ordinary app [client]."""
+    """The authorizing user's own posts, the latest 5 for an ordinary app [client]; `timeline_rows` for other grants."""
     mine = [post for post in world.posts if post.account == account.account and post.state == "live"]
     first = _whole(call, "page", 1) == 1
-    shown = mine[-min(_whole(call, "count", 20), TIMELINE_ROWS) :][::-1] if first else []
+    rows = min(_whole(call, "count", 20), int(account.options.get("timeline_rows", TIMELINE_ROWS)))
+    shown = mine[::-1][:rows] if first else []
     statuses = [_status_body(world, post) for post in shown]
     return {"statuses": statuses, "previous_cursor": 0, "next_cursor": 0, "total_number": len(mine)}
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import services.adapter_weibo
 from services.adapter_weibo.errors import ERRORS, MEANINGS
 
 # Every code that the fact sheet of the platform names.
@@ -51,3 +54,9 @@ def test_limits_are_retried_later_and_tokens_belong_to_the_account() -> None:
 def test_an_unknown_code_is_loud_and_leaves_the_outcome_open() -> None:
     error = ERRORS.error(29999, "new")
     assert (error.recognised, error.outcome, error.code) == (False, "unknown", "29999")
+
+
+def test_the_readme_lists_every_code_with_its_meaning() -> None:
+    readme = (Path(services.adapter_weibo.__file__).parent / "README.md").read_text(encoding="utf-8")
+    for code, meaning in MEANINGS.items():
+        assert f"| {code} | {meaning.meaning} | `{meaning.error_class}` | {meaning.scope} |" in readme
