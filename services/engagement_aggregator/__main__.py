@@ -1,0 +1,72 @@
+"""Process of the aggregator: waits for Kafka and the topics, runs the Faust app, ends with a last flush."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from services.engagement_aggregator.app import AggregatorApp, build
+from services.engagement_aggregator.partition import Counts
+from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
+from services.runtime.kafka.admin import partition_count, wait_for_kafka
+from services.runtime.kafka.errors import KafkaUnavailable, UnknownTopic
+from services.runtime.main import ServiceContext, run_service
+
+_LOOK_S = 0.1
+_TOPICS_RETRY_S = 2.0
+
+
+class UnequalPartitions(Exception):  # noqa: N818 - says what is the case
+    """Raised when topics that must lie side by side have different numbers of partitions."""
+
+
+def main(context: ServiceContext[AggregatorSettings]) -> int:
+    counts = _wait_for_topics(context)
+    if counts is None:
+        return 0
+    return asyncio.run(_serve(context, counts))
+
+
+def _wait_for_topics(context: ServiceContext[AggregatorSettings]) -> Counts | None:
+    """The partition counts, as soon as Kafka answers and all topics are there; None when told to stop before."""
+    settings = context.settings
+    while not context.stop.is_set():
+        try:
+            context.health.waiting("Kafka")
+            wait_for_kafka(settings.kafka, context.stop, context.log)
+            found = {topic: partition_count(settings.kafka, topic) for topic in settings.copartitioned}
+            dead_letters = partition_count(settings.kafka, settings.dead_letter_topic)
+        except (KafkaUnavailable, UnknownTopic) as problem:
+            context.health.waiting(str(problem))
+            context.log.warning("topics_awaited", reason=str(problem))
+            context.stop.wait(_TOPICS_RETRY_S)
+            continue
+        if len(set(found.values())) > 1:
+            raise UnequalPartitions(f"这些主题的分区数必须相同 / these topics need the same partition count: {found}")
+        return Counts(partitions=next(iter(found.values())), dead_letters=dead_letters)
+    return None
+
+
+async def _serve(context: ServiceContext[AggregatorSettings], counts: Counts) -> int:
+    app = build(context.settings, counts, context.health)
+    app.finalize()
+    await app.start()
+    try:
+        while not context.stop.is_set() and not app.crashed:
+            await asyncio.sleep(_LOOK_S)  # noqa: ASYNC110 - a signal handler sets a threading event, which has no await
+        return _verdict(context, app)
+    finally:
+        await app.ownership.release()
+        await app.stop()
+
+
+def _verdict(context: ServiceContext[AggregatorSettings], app: AggregatorApp) -> int:
+    if not app.crashed:
+        return 0
+    context.log.error("aggregator_crashed", cause=repr(app.crash_reason))
+    context.health.failed(repr(app.crash_reason))
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(run_service(SERVICE, AggregatorSettings, main))

@@ -1,0 +1,101 @@
+"""The Faust app: assignment, streams and the table are Faust's; folding and flushing are the owned partitions'.
+
+Must not call a platform or anything else that can hang: the agent only folds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from services.engagement_aggregator import table
+from services.engagement_aggregator.connection import client_options, faust_credentials, servers
+from services.engagement_aggregator.ownership import Ownership
+from services.engagement_aggregator.partition import Counts, OwnedPartition
+from services.engagement_aggregator.recovery import OwnershipTableManager
+from services.engagement_aggregator.settings import SERVICE, TABLE, AggregatorSettings
+from services.engagement_aggregator.transport import BatchTransport
+from services.runtime.health import Health
+from services.runtime.logging import get_logger
+
+_QUEUED_BATCHES = 8
+
+log = get_logger(__name__)
+
+
+class AggregatorApp(faust.App):  # type: ignore[misc]  # Faust ships no annotations for it
+    """Faust's app with an ownership object; releases the partitions before Faust gives them back."""
+
+    ownership: Ownership
+
+    async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await self.ownership.release()
+        await super()._on_partitions_revoked(revoked)
+
+
+class RawBatches(faust.Schema):  # type: ignore[misc]
+    """The value stays the batch that the transport delivered."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> None:
+        return None
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.value
+
+
+def build(settings: AggregatorSettings, counts: Counts, health: Health) -> AggregatorApp:
+    """The app, ready to be started; the topics exist."""
+    app = _configured(settings, counts.partitions)
+    app.transport = BatchTransport(app.conf.broker_consumer, app)
+    rows = app.Table(TABLE, partitions=counts.partitions, key_type=bytes, value_type=bytes, options=dict(table.OPTIONS))
+    options = client_options(settings.kafka)
+
+    def make(number: int) -> OwnedPartition:
+        return OwnedPartition(number, settings=settings, options=options, store=lambda: rows.data, counts=counts)
+
+    app.ownership = Ownership(
+        make,
+        rewind=lambda positions: app.consumer.read_on_from(positions),  # noqa: PLW0108 - made only when the app starts
+        crash=app.crash,
+        health=health,
+        fenced_pause_s=settings.session_timeout_s,
+    )
+
+    async def aggregate(batches: Any) -> None:
+        async for batch in batches:
+            await app.ownership.deliver(batch)
+
+    app.agent(app.topic(*settings.sources, schema=RawBatches()), name="aggregate")(aggregate)
+    return app
+
+
+def _configured(settings: AggregatorSettings, partitions: int) -> AggregatorApp:
+    folder = settings.state_dir.resolve() / SERVICE / f"{settings.topic_prefix}{settings.instance}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return AggregatorApp(
+        settings.application,
+        broker=[f"kafka://{server}" for server in servers(settings.kafka)],
+        broker_credentials=faust_credentials(settings.kafka),
+        # On the app, not on the Table: there a bare "rocksdb://" is ignored and the Table silently stays in memory.
+        store="rocksdb://",
+        datadir=str(folder),
+        Table=table.RowTable,
+        TableManager=OwnershipTableManager,
+        web_enabled=False,
+        autodiscover=False,
+        topic_partitions=partitions,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        # A restarted worker gets its own partitions back at once, instead of waiting until its dead self is given up.
+        consumer_group_instance_id=f"{settings.application}-{settings.instance}",
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=1024 * 1024,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 10,
+        broker_request_timeout=max(30.0, settings.session_timeout_s + 5),
+        stream_buffer_maxsize=_QUEUED_BATCHES,
+        stream_wait_empty=False,
+    )

@@ -1,0 +1,246 @@
+"""One owned partition number: fold what arrives, write it out in atomic flushes, know how far it has read.
+
+The truth about how far is the table itself: the last row of every flush holds the next offsets, so rows and offsets
+can never disagree. A batch is folded only if it joins on to what has been folded; a hole is read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from faust.types import TP
+
+from schemas.aggregate_state import TablePosition
+from services.engagement_aggregator import changelog
+from services.engagement_aggregator.brand import fold_campaigns
+from services.engagement_aggregator.flush import FlushWriter, KeyedRow, Staged
+from services.engagement_aggregator.fold import Folded, fold
+from services.engagement_aggregator.output import campaign_totals, published
+from services.engagement_aggregator.rows import CachedRows
+from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
+from services.engagement_aggregator.table import RowStore
+from services.runtime import metrics
+from services.runtime.dead_letters import dead_letter
+from services.runtime.failpoints import reached
+from services.runtime.kafka.partitions import partition_of
+from services.runtime.kafka.records import Outgoing, Record
+from services.runtime.logging import get_logger
+
+Accepted = Literal["folded", "old", "hole"]
+
+log = get_logger(__name__)
+
+
+class Batch(NamedTuple):
+    """One fetch of one partition. start and end: the reader's position before and after, markers included."""
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+    records: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Numbers of partitions: of the co-partitioned topics, and of the dead letter topic."""
+
+    partitions: int
+    dead_letters: int
+
+
+class OwnedPartition:
+    """Opened by `open`, fed by `accept`, written by `run` until it fails or is closed. Not reusable."""
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        settings: AggregatorSettings,
+        options: dict[str, Any],
+        store: Callable[[], RowStore],
+        counts: Counts,
+    ) -> None:
+        self.number = number
+        self.positions: dict[str, int] = {}
+        self.is_open = False
+        self._settings, self._options, self._store, self._counts = settings, options, store, counts
+        self._changelog = TP(settings.changelog_topic, number)
+        self._lineage = ""
+        self._rows = CachedRows(lambda key: store().read(number, key), settings.cached_rows)
+        self._changed: set[str] = set()
+        self._dead: list[Outgoing] = []
+        self._moved, self._full = asyncio.Event(), asyncio.Event()
+        self._abandoned: Exception | None = None
+        self._drained = asyncio.Event()
+        self._flushing = asyncio.Lock()
+        self._writer = FlushWriter(
+            options,
+            transactional_id=f"{settings.application}-{number}",
+            group=settings.application,
+            changelog=settings.changelog_topic,
+            partition=number,
+        )
+
+    async def open(self) -> None:
+        """Fence the predecessor, recover the table, learn the position. Raises what Kafka or the disk raises."""
+        await self._writer.start()
+        reached("open:after_fencing")
+        async with changelog.reader(self._options) as consumer:
+            position = await changelog.restore(consumer, self._store(), self._changelog)
+            for topic in self._settings.sources:
+                self.positions[topic] = await _place(consumer, TP(topic, self.number), position)
+        self._lineage, self.is_open = position.lineage, True
+        self._drained.set()
+
+    def accept(self, batch: Batch) -> Accepted:
+        """Fold a batch that joins on to what is known; tells when it is old or does not join on."""
+        position = self.positions[batch.topic]
+        if batch.end <= position:
+            return "old"
+        if batch.start > position:
+            return "hole"
+        records = [record for record in batch.records if record.offset >= position]
+        folded = self._fold(batch.topic, [record.value for record in records])
+        self._changed |= folded.changed
+        for refused in folded.refused:
+            self._refuse(records[refused.index], refused.cause, refused.message)
+        metrics.RECORDS.labels(SERVICE, batch.topic, "folded").inc(len(records) - len(folded.refused))
+        self.positions[batch.topic] = batch.end
+        self._moved.set()
+        if len(self._changed) >= self._settings.unflushed_rows:
+            self._drained.clear()
+            self._full.set()
+        return "folded"
+
+    async def room(self) -> None:
+        """Wait while more is unwritten than memory should hold; returns at once when the partition has failed."""
+        await self._drained.wait()
+
+    async def run(self) -> None:
+        """Flush at most every interval, for as long as it goes well; raises what ends it."""
+        try:
+            while True:
+                await self._moved.wait()
+                if self._abandoned is not None:
+                    raise self._abandoned
+                began = time.monotonic()
+                await self.flush()
+                pause = self._settings.flush_interval_s - (time.monotonic() - began)
+                if pause > 0:
+                    await _either(self._full, pause)
+        finally:
+            self.is_open = False
+            self._drained.set()
+
+    async def flush(self) -> None:
+        """Write out everything folded so far, in one transaction, and only then to the disk."""
+        async with self._flushing:
+            if not self._moved.is_set() or not self.is_open:
+                return
+            began = time.monotonic()
+            staged, scopes = self._staged()
+            offset = await asyncio.wait_for(self._writer.commit(staged), self._settings.flush_timeout_s)
+            self._store().write(self._changelog, staged.changelog, offset)
+            reached("flush:after_disk")
+            self._rows.shrink(self._changed)
+            if len(self._changed) < self._settings.unflushed_rows:
+                self._drained.set()
+        metrics.FLUSH_SECONDS.observe(time.monotonic() - began)
+        for scope in scopes:
+            metrics.AGGREGATE_ROWS.labels(scope).inc()
+
+    def abandon(self, reason: Exception) -> None:
+        """End `run` with this error; nothing more is folded or written."""
+        self._abandoned, self.is_open = reason, False
+        self._moved.set()
+        self._full.set()
+
+    async def close(self) -> None:
+        """Let go of writer and disk; what is not flushed is read again by the successor."""
+        self.is_open = False
+        self._drained.set()
+        await self._writer.close()
+        self._store().close(self.number)
+
+    def _fold(self, topic: str, values: Sequence[bytes | None]) -> Folded:
+        if topic == self._settings.campaign_topic:
+            return fold_campaigns(self._rows, values)
+        return fold(self._rows, values, self._owns)
+
+    def _owns(self, campaign_id: str) -> bool:
+        return partition_of(campaign_id, self._counts.partitions) == self.number
+
+    def _refuse(self, raw: Any, cause: str, message: str) -> None:
+        record = Record(
+            topic=raw.topic,
+            partition=raw.partition,
+            offset=raw.offset,
+            key=raw.key,
+            value=raw.value,
+            headers=tuple((name, value or b"") for name, value in raw.headers or ()),
+            timestamp=datetime.fromtimestamp(max(raw.timestamp, 0) / 1000, UTC),
+        )
+        self._dead.append(
+            dead_letter(
+                self._settings.application,
+                record,
+                cause=cause,
+                message=message,
+                first_seen_at=datetime.now(UTC),
+                partitions=self._counts.dead_letters,
+            )
+        )
+        metrics.DEAD_LETTERS.labels(SERVICE, cause).inc()
+        log.warning("record_refused", topic=raw.topic, partition=raw.partition, offset=raw.offset, cause=cause)
+
+    def _staged(self) -> tuple[Staged, list[str]]:
+        """A consistent picture of now, taken without a pause: rows, what follows from them, and the offsets."""
+        changed, self._changed = sorted(self._changed), set()
+        records, self._dead = self._dead, []
+        self._moved.clear()
+        self._full.clear()
+        rows: list[KeyedRow] = []
+        scopes: list[str] = []
+        for key in changed:
+            row, name = self._rows[key], key.encode()
+            rows.append((name, msgspec.json.encode(row)))
+            if (aggregate := published(key, row)) is not None:
+                scopes.append(aggregate.scope)
+                value = msgspec.json.encode(aggregate)
+                records.append(Outgoing(self._settings.output_topic, value, name, self.number))
+            if (totals := campaign_totals(key, row)) is not None:
+                place = partition_of(totals.brand_id, self._counts.partitions)
+                campaign = totals.campaign_id.encode()
+                records.append(Outgoing(self._settings.campaign_topic, msgspec.json.encode(totals), campaign, place))
+        position = TablePosition(lineage=self._lineage, next_offsets=dict(self.positions))
+        rows.append((changelog.POSITION_KEY, msgspec.json.encode(position)))
+        return Staged(rows, records, dict(self.positions)), scopes
+
+
+async def _either(event: asyncio.Event, timeout_s: float) -> None:
+    """Until the event or the time, whichever is first."""
+    try:
+        await asyncio.wait_for(event.wait(), timeout_s)
+    except TimeoutError:
+        return
+
+
+async def _place(consumer: Any, where: TP, position: TablePosition) -> int:
+    """Where to read on; says loudly when the source no longer has that place."""
+    begin: int = (await consumer.beginning_offsets([where]))[where]
+    end: int = (await consumer.end_offsets([where]))[where]
+    wanted = position.next_offsets.get(where.topic, begin)
+    if wanted < begin:
+        log.error("source_records_expired_unread", topic=where.topic, partition=where.partition, lost=begin - wanted)
+        return begin
+    if wanted > end:
+        log.error("source_shorter_than_read", topic=where.topic, partition=where.partition, read=wanted, end=end)
+        return begin
+    return wanted

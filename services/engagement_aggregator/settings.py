@@ -1,0 +1,67 @@
+"""Settings of the aggregator, and the names of the topics and groups that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.runtime.settings import ServiceSettings, setting
+
+SERVICE = "engagement-aggregator"
+TABLE = "rows"  # another name means another table: everything is folded anew
+
+
+@dataclass(frozen=True, kw_only=True)
+class AggregatorSettings(ServiceSettings):
+    """One worker; 1..n workers share the partitions, each with an instance number and a state folder of its own."""
+
+    flush_interval_s: float = setting(
+        1.0, at_least=0.01, meaning="两次写出之间最长秒数 / at most this long between two flushes of a partition"
+    )
+    flush_timeout_s: float = setting(
+        30.0, at_least=1.0, meaning="一次写出的时限，超时则重来 / a flush that takes longer is given up and begun anew"
+    )
+    unflushed_rows: int = setting(
+        50_000, at_least=1, meaning="未写出的行数达到此数即写出 / flush early at this many changed rows of a partition"
+    )
+    cached_rows: int = setting(
+        100_000, at_least=0, meaning="每个分区留在内存中的行数 / rows of a partition kept in memory"
+    )
+    session_timeout_s: float = setting(
+        10.0, at_least=1.0, meaning="失联多久后分区转交他人 / after this silence partitions go to another worker"
+    )
+    topic_prefix: str = setting(
+        "", meaning="所有主题、消费组与事务名的前缀 / put before every topic, group and transactional id"
+    )
+
+    @property
+    def application(self) -> str:
+        return f"{self.topic_prefix}{SERVICE}"
+
+    @property
+    def feedback_topic(self) -> str:
+        return f"{self.topic_prefix}feedback-unified"
+
+    @property
+    def campaign_topic(self) -> str:
+        return f"{self.topic_prefix}engagement-campaign-total"
+
+    @property
+    def output_topic(self) -> str:
+        return f"{self.topic_prefix}engagement-aggregate"
+
+    @property
+    def changelog_topic(self) -> str:
+        return f"{self.application}-{TABLE}-changelog"
+
+    @property
+    def dead_letter_topic(self) -> str:
+        return f"{self.application}-dlq"
+
+    @property
+    def sources(self) -> tuple[str, str]:
+        return self.feedback_topic, self.campaign_topic
+
+    @property
+    def copartitioned(self) -> tuple[str, ...]:
+        """The topics that must have the same number of partitions."""
+        return (*self.sources, self.output_topic, self.changelog_topic)

@@ -1,0 +1,159 @@
+"""Faust's consumer, changed in three ways: one fetch of a partition is one message, only committed records are read,
+and Faust never commits an offset, for offsets are committed by the flush that holds what was made of the records.
+
+Each batch says from which position to which it was read, taken where the client moves its position. So a batch that
+Faust drops between a rewind and the next flow is noticed by the one after it, whatever the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import ConsumerStoppedError
+from aiokafka.structs import TopicPartition
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.types import TP, ConsumerMessage
+
+from services.engagement_aggregator.partition import Batch
+from services.runtime.logging import get_logger
+
+log = get_logger(__name__)
+
+
+class BatchThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships no annotations for its drivers
+    """The thread that owns the client."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # Faust asks for it only in a mode of its own that loses updates
+        return consumer
+
+    async def hold_changelogs(self, changelogs: Iterable[TP]) -> None:
+        """Do not fetch these: they are read by recovery, outside the group."""
+        await self.call_thread(self._pause, [TopicPartition(*tp) for tp in changelogs])
+
+    async def _pause(self, partitions: list[TopicPartition]) -> None:
+        self._ensure_consumer().pause(*partitions)
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - the driver calls it so
+        max_records: int | None = None,
+    ) -> dict[TP, Batch]:
+        if not self.consumer.flow_active:
+            return {}
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError
+        with fetcher._subscriptions.fetch_context():
+            if fetcher._subscriptions.reassignment_in_progress:
+                await fetcher._subscriptions.wait_for_assignment()
+            found = _drained(fetcher, active_partitions)
+            if not found and timeout:
+                waiter = fetcher._create_fetch_waiter()
+                done, _ = await asyncio.wait([waiter], timeout=timeout)
+                if not done:
+                    waiter.cancel()
+                    return {}
+                waiter.result()  # raises what the fetcher could not get past, such as refused access
+                found = _drained(fetcher, active_partitions)
+            return found
+
+
+def _drained(fetcher: Any, active: set[TP]) -> dict[TP, Batch]:
+    """Everything that has been fetched for the active partitions, with the position before and after each."""
+    found: dict[TP, Batch] = {}
+    for tp in list(fetcher._records):
+        if tp not in active:
+            if not fetcher._subscriptions.is_assigned(tp):
+                del fetcher._records[tp]
+            continue
+        fetched = fetcher._records[tp]
+        if not isinstance(fetched, FetchResult):
+            if found:
+                break  # hand over what there is, the error comes with the next call
+            del fetcher._records[tp]
+            fetcher._notify(fetcher._wait_consume_future)
+            fetched.check_raise()
+        del fetcher._records[tp]
+        fetcher._notify(fetcher._wait_consume_future)
+        if fetched.check_assignment(tp):
+            state = fetched._assignment.state_value(fetched._topic_partition)
+            start = state.position
+            records = fetched.getall()
+            if state.position > start:
+                found[tp] = Batch(tp.topic, tp.partition, start, state.position, records)
+    return found
+
+
+class BatchConsumer(Consumer):  # type: ignore[misc]
+    """Hands over whole fetches; knows nothing of acknowledgements."""
+
+    _thread: BatchThread
+
+    def _new_consumer_thread(self) -> BatchThread:
+        return BatchThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - as above
+        batches, _ = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        self.app.ownership.polled()
+        for tp, batch in (batches or {}).items():
+            if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            yield tp, self._message(tp, batch, generation)
+
+    def _message(self, tp: TP, batch: Batch, generation: int) -> ConsumerMessage:
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            batch.end - 1,
+            None,
+            0,
+            [],
+            None,
+            batch,
+            None,
+            None,
+            None,
+            tp,
+            generation_id=generation,
+        )
+
+    async def perform_seek(self) -> None:
+        """Read on from where the table stands, not from the group's offsets."""
+        await self._thread.hold_changelogs(tp for tp in self.assignment() if self._is_changelog_tp(tp))
+        await self.read_on_from(self.app.ownership.positions())
+
+    async def read_on_from(self, positions: Mapping[TP, int]) -> None:
+        """Raises IllegalStateError when a partition has been taken away meanwhile."""
+        if positions:
+            await self.seek_wait(positions)
+
+    def ack(self, message: ConsumerMessage) -> bool:
+        """Nothing is committed by acknowledgements, so they need not be remembered."""
+        first = not message.acked
+        message.acked = True
+        self._unacked_messages.discard(message)
+        return first
+
+    async def commit(self, *_: Any, **__: Any) -> bool:
+        return False
+
+    async def force_commit(self, *_: Any, **__: Any) -> bool:
+        return False
+
+    async def _add_gap(self, *_: Any) -> None:
+        """Gaps between batches are transaction markers; the batches themselves say whether they join on."""
+
+    async def verify_all_partitions_active(self) -> None:
+        """Looks for commits that are not made here; health is told by `polled` instead."""
+
+
+class BatchTransport(Transport):  # type: ignore[misc]
+    Consumer = BatchConsumer
