@@ -1,0 +1,1 @@
+"""The `tongbo` command, one file per command."""
