@@ -46,19 +46,25 @@ class _Walk:
 
     def after(self, page: CommentRows) -> _Walk:
         """With one more page behind it; `below` is 0 again where the walk has ended."""
-        ids = [int(row.id) for row in page.rows]
+        ids = [number for row in page.rows if self._asked_for(number := int(row.id))]
         total = self.total if self.below or page.total is None else page.total
-        return replace(
-            self, top=max([self.top, *ids]), below=self._next(page, ids), seen=self.seen + len(ids), total=total
-        )
+        below = self._next(page, ids)
+        return replace(self, top=max([self.top, *ids]), below=below, seen=self.seen + len(ids), total=total)
+
+    def _asked_for(self, number: int) -> bool:
+        """A pinned comment may come whatever was asked."""
+        return number > self.done_to and (not self.below or number <= self.below)
 
     def _next(self, page: CommentRows, ids: Sequence[int]) -> int:
-        """A short page is not the end, and an empty one neither while the platform names another cursor below."""
-        if page.next_cursor == 0 and len(ids) < LISTENING.comments_per_page:
+        """Where to go on: under the last row, which a pinned comment is not, or at the platform's cursor if higher.
+
+        A short page is not the end, and an empty one neither while the cursor points below.
+        """
+        if page.next_cursor == 0 and len(page.rows) < LISTENING.comments_per_page:
             return 0
-        below = min(ids) - 1 if ids else page.next_cursor
-        descends = not self.below or below < self.below
-        return below if descends and below > self.done_to else 0
+        choices = (page.next_cursor, ids[-1] - 1 if ids else 0)
+        lower = (number for number in choices if not self.below or number < self.below)
+        return max((number for number in lower if number > self.done_to), default=0)
 
     def finished(self) -> _Walk:
         """The start of the next walk, which goes down to where this one began."""

@@ -60,7 +60,7 @@ class WeiboPublication:
         ]
         if mine:
             return Live(_post(client, min(mine, key=lambda status: (status.created_at, int(status.id)))))
-        reaches_back = any(status.created_at < since for status in timeline.rows)
+        reaches_back = bool(timeline.rows) and timeline.rows[-1].created_at < since  # a pinned old post comes first
         if reaches_back or _is_whole(timeline):
             return NotFound()
         return Undecidable(

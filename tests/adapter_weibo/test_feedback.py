@@ -111,15 +111,16 @@ def test_replies_keep_their_parent_and_authors_their_ids(connect: Connect, sim: 
 
 
 class Platform:
-    """A comments endpoint made of ids: those in `hidden` are counted and not shown."""
+    """A comments endpoint made of ids: those in `hidden` are counted and not shown, `pinned` leads every page."""
 
-    def __init__(self, ids: list[int], hidden: set[int]) -> None:
-        self.ids, self.hidden, self.calls = ids, hidden, 0
+    def __init__(self, ids: list[int], hidden: set[int], pinned: int | None = None) -> None:
+        self.ids, self.hidden, self.pinned, self.calls = ids, hidden, pinned, 0
 
     def comments(self, status_id: str, *, count: int, since_id: int, max_id: int) -> CommentRows:
         self.calls += 1
         asked = sorted((i for i in self.ids if i > since_id and (not max_id or i <= max_id)), reverse=True)
         page, left = asked[:count], asked[count:]
+        page = page if self.pinned is None else [self.pinned, *page]
         rows = tuple(CommentRow(str(i), "1", "好", NOW, None, 0) for i in page if i not in self.hidden)
         return CommentRows(rows, left[0] if left else 0, len(self.ids))
 
@@ -143,6 +144,20 @@ def test_a_comment_released_late_below_the_line_is_collected() -> None:
     calls = platform.calls
     collected.poll(platform, _post())
     assert platform.calls == calls + 1  # what stays hidden is not searched for again
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_pinned_old_comment_hides_no_others() -> None:
+    platform = Platform(list(range(100, 130)), set(), pinned=103)
+    collected = Collected()
+    collected.poll(platform, _post())
+    assert {int(i) for i in collected.times} == set(platform.ids)
+    platform.ids += range(140, 160)
+    collected.poll(platform, _post())
+    assert {int(i) for i in collected.times} == set(platform.ids)
+    calls = platform.calls
+    collected.poll(platform, _post())
+    assert platform.calls == calls + 1
 
 
 def _post() -> LivePost:

@@ -18,8 +18,7 @@ from tests.adapter_weibo.samples import ACCOUNTS, COMMERCIAL, OPEN, content, loc
 
 PATHS = {"open": "/2/statuses/share.json", "commercial": "/2/statuses/update/biz.json"}
 words = st.text(
-    st.sampled_from("茶春香。！#＃@ \n…頭髮abc1.？😀👨\u200d👩🏽\ufe0f【】&<")
-    | st.characters(codec="utf-8"),
+    st.sampled_from("茶春香。！#＃@ \n…頭髮abc1.？😀👨\u200d👩🏽\ufe0f【】&<") | st.characters(codec="utf-8"),
     max_size=200,
 )
 

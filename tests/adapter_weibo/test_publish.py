@@ -11,7 +11,7 @@ from schemas.placement import PlacementRecord, StepRecord
 from services.adapter.contract import Live, NotFound, Removed, Undecidable
 from services.adapter.errors import NoAnswerError, PlatformError
 from services.adapter_weibo import ADAPTER
-from services.adapter_weibo.client import WeiboClient
+from services.adapter_weibo.client import Status, Timeline, WeiboClient
 from services.simulator.server import SimulatorServer
 from tests.adapter_weibo.samples import ACCOUNTS, Media, carry_on, content, picture, record
 
@@ -164,6 +164,22 @@ def test_when_newer_posts_pushed_ours_out_of_sight_nobody_guesses(connect: Conne
     look = ADAPTER.publication.find(client, placement, NOBODY)
     assert isinstance(look, Undecidable)
     assert "5" in look.reason
+
+
+def test_a_pinned_old_post_is_no_proof_that_the_window_reaches_back(sim: SimulatorServer) -> None:
+    placement = intended(sim, "open", 0)
+    called = placement.first_called_at
+    assert called is not None
+
+    def row(number: int, age: timedelta) -> Status:
+        return Status(str(number), str(number), "1", f"第 {number} 条", called - age, None, False)
+
+    class Pinned:
+        def user_timeline(self) -> Timeline:
+            newer = [row(number, timedelta(seconds=-number)) for number in range(9, 5, -1)]
+            return Timeline((row(1, timedelta(days=90)), *newer), 300)
+
+    assert isinstance(ADAPTER.publication.find(Pinned(), placement, NOBODY), Undecidable)
 
 
 def test_a_removed_post_is_noticed(connect: Connect, sim: SimulatorServer) -> None:
