@@ -1,0 +1,60 @@
+"""`tongbo explain`: the life of a placement in plain words."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from services.adapter.registry import UnknownPlatformError, adapter
+from services.cli.addresses import address
+from services.cli.client import PublisherClient, RefusedByPublisherError, UnreachableError
+from services.cli.stop import stopped
+from services.cli.story import Language, Tone, told
+
+HELP = """一个发布位的来龙去脉：计划、改写、每一步、未知结果如何查清、错误的含义与下一步。
+
+The life of a placement: its plan, its form, every step, how an unknown outcome was cleared, what an error means.
+
+\b
+例 / examples:
+  tongbo explain pl-0f3a…
+  tongbo explain pl-0f3a… --lang en
+"""
+STYLES: dict[Tone, str] = {
+    "title": "bold", "plain": "", "good": "green", "bad": "red", "wait": "yellow", "dim": "dim",
+}  # fmt: skip
+
+console = Console(highlight=False)
+
+
+def register(app: typer.Typer) -> None:
+    app.command(help=HELP)(explain)
+
+
+def explain(
+    placement: Annotated[str, typer.Argument(help="发布位编号 / placement id (tongbo status)")],
+    lang: Annotated[Language, typer.Option(help="语言 / language")] = "zh",
+    publisher: Annotated[str | None, typer.Option(help="发布服务地址 / address of the publisher")] = None,
+) -> None:
+    url = address("publisher", publisher)
+    try:
+        with PublisherClient(url) as client:
+            detail = client.placement(placement)
+    except RefusedByPublisherError as error:
+        raise stopped(f"{error.document.detail}；编号见 tongbo status 活动编号", "") from None
+    except UnreachableError as error:
+        raise stopped(
+            f"连不上发布服务 {error}；它在运行吗？tongbo up", "the publisher does not answer: tongbo up"
+        ) from None
+    for line in told(detail, _named(detail.status.platform, lang), lang):
+        console.print(line.text, style=STYLES[line.tone], markup=False, soft_wrap=True)
+
+
+def _named(platform: str, language: Language) -> str:
+    try:
+        name = adapter(platform).name
+    except UnknownPlatformError:
+        return platform
+    return name.zh if language == "zh" else name.en
