@@ -96,7 +96,7 @@ def reading(attempts: int = 3) -> Retrying:
     )
 
 
-_back_off = wait_exponential_jitter(initial=0.2, max=5)
+_back_off = wait_exponential_jitter(multiplier=0.2, max=5)
 
 
 def _wait(state: RetryCallState) -> float:
