@@ -153,7 +153,7 @@ class Stack:
         return self._media(name, role, out.getvalue(), "image/jpeg", ".jpg", size)
 
     def video(self, name: str) -> MediaRef:
-        data = (ROOT / "deploy/demo/media/video.mp4").read_bytes()
+        data = (ROOT / "deploy/demo/media/film.mp4").read_bytes()
         return self._media(name, "video", data, "video/mp4", ".mp4", (720, 1280), duration_s=6.0)
 
     def _media(
@@ -215,6 +215,7 @@ def content(
     version: int = 1,
     due_in_s: float = 0,
     title: str | None = None,
+    body: str = "",
 ) -> MasterContent:
     """A content that every platform takes as far as its kind goes; words differ by content so that posts do."""
     now = datetime.now(UTC)
@@ -224,7 +225,7 @@ def content(
         campaign_id=campaign_id, trace_id=content_id, content_id=content_id, version=version, kind=kind,
         title=title or f"青禾冷泡茶第{content_id}号", key_message="冷水三分钟，一杯好茶",
         summary=f"夏天的新喝法 {content_id}",
-        body=f"冷水三分钟，一杯好茶。\n\n这是第 {content_id} 篇。", topics=("冷泡茶",), link="https://qinghe.example/new",
+        body=f"冷水三分钟，一杯好茶。\n\n这是第 {content_id} 篇。\n\n{body}", topics=("冷泡茶",), link="https://qinghe.example/new",
         author="青禾", media=tuple(media),
         targets=tuple(Target(platform=p, account=a, schedule=schedule) for p, a in targets),
     )  # fmt: skip
