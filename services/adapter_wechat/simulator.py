@@ -140,11 +140,11 @@ def _caller(world: World, call: Call) -> SimAccount:
     if not given:
         raise RefusedError(41001)
     for account in world.accounts.values():
-        for token in _tokens(account):
-            if token.value == given and world.now() < token.void_at:
-                return account
-            if token.value == given and world.now() >= token.issued_at + TOKEN_LIVES:
-                raise RefusedError(42001)
+        if (token := _tokens(account).get(given)) is None:
+            continue
+        if world.now() < token.void_at:
+            return account
+        raise RefusedError(42001 if world.now() >= token.issued_at + TOKEN_LIVES else 40001)
     raise RefusedError(40001)
 
 
@@ -165,8 +165,9 @@ def _number(value: object, code: int) -> int:
 # --- B1: tokens ------------------------------------------------------------------------------------------------------
 
 
-def _tokens(account: SimAccount) -> list[Token]:
-    held: list[Token] = account.state.setdefault("tokens", [])
+def _tokens(account: SimAccount) -> dict[str, Token]:
+    """Every token the account ever had, by its value."""
+    held: dict[str, Token] = account.state.setdefault("tokens", {})
     return held
 
 
@@ -184,7 +185,7 @@ def _issue(world: World, account: SimAccount, family: str) -> Token:
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
     value = "92_" + "".join(world.rng.choices(alphabet, k=130))
     token = Token(value, world.now(), world.now() + TOKEN_LIVES)
-    _tokens(account).append(token)
+    _tokens(account)[value] = token
     account.state[family] = token
     return token
 
