@@ -52,8 +52,8 @@ async def _serve(context: ServiceContext[AggregatorSettings], counts: Counts) ->
     app.finalize()
     await app.start()
     try:
-        while not context.stop.is_set() and not app.crashed:
-            await asyncio.sleep(_LOOK_S)  # noqa: ASYNC110 - a signal handler sets a threading event, which has no await
+        while not context.stop.is_set() and not app.crashed:  # noqa: ASYNC110 - a signal sets a threading event
+            await asyncio.sleep(_LOOK_S)
         return _verdict(context, app)
     finally:
         await app.ownership.release()
