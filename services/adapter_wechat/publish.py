@@ -30,7 +30,7 @@ from services.adapter.contract import (
     StepOutcome,
     Undecidable,
 )
-from services.adapter.errors import PlatformError
+from services.adapter.errors import NoAnswerError, PlatformError
 from services.adapter.text import normalise
 from services.adapter_wechat.client import Number, PublishedItem, PublishStatus, Submitted, WechatClient
 from services.adapter_wechat.errors import ERRORS, NO_SUCH_ARTICLE
@@ -190,6 +190,8 @@ def _job_result(client: WechatClient, record: PlacementRecord, status: PublishSt
 
 def _published_post(client: WechatClient, record: PlacementRecord, status: PublishStatus) -> PostRef:
     """The status names id and address; when it was published only the list knows."""
+    if not status.article_id:
+        raise NoAnswerError("平台说已发布，但答复里没有 article_id / published, but the answer lacks the article_id")
     address = next((one.article_url for one in status.article_detail.item if one.idx == 1), None)
     listed = next((one for one in client.published().item if one.article_id == status.article_id), None)
     submitted = record.result_of("submit") or {}

@@ -245,6 +245,19 @@ def test_a_status_nobody_knows_is_loud(sim: SimulatorServer, worker: Worker, mon
     assert not caught.value.recognised
 
 
+def test_published_without_an_id_is_asked_again_and_not_shown_as_live(
+    sim: SimulatorServer, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = intended(content(), sim.clock.now())
+    while record.state != "ACCEPTED":
+        record = worker.once(record)
+    with monkeypatch.context() as patched:
+        patched.setattr(WechatClient, "publish_status", lambda *_: PublishStatus(publish_status=0))
+        record = worker.once(record)
+    assert record.state == "ACCEPTED"
+    assert worker.run(record).state == "LIVE"
+
+
 def test_only_the_submit_can_make_a_post_and_steps_resume_where_the_record_says(sim: SimulatorServer) -> None:
     publication, record = WechatPublication(sim.clock.now), intended(content(), sim.clock.now())
     taken = []
