@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from services.adapter.registry import platforms
+from services.runtime.logging import configure_logging
 from services.simulator.run import run
 from services.simulator.settings import DEFAULT_ACCOUNTS, DEFAULT_PORT, SimulatorSettings
 
-HELP = """单独运行平台模拟器：/weibo、/wechat、/douyin 与管理接口 /_sim，只监听本机。
+HELP = f"""单独运行平台模拟器：{"、".join(f"/{name}" for name in platforms())} 与管理接口 /_sim，只监听本机。
 
-Run the simulated platforms alone. Each platform's real paths stand below its name, e.g. POST
-/weibo/2/statuses/share.json; app ids and secrets it accepts are printed.
+Run the simulated platforms alone. Each platform's real paths stand below its name; app ids and secrets that it accepts
+are printed.
 
 例 / example:  tongbo simulator --port 8900 --speed 60
 """
@@ -32,5 +34,6 @@ def simulator(
     seed: Annotated[int, typer.Option(help="受众模型的随机种子 / seed of the audience model")] = 1,
     accounts: Annotated[Path, typer.Option(help="账号文件 / accounts file")] = DEFAULT_ACCOUNTS,
 ) -> None:
+    configure_logging("simulator", "0")
     settings = SimulatorSettings(port=port, audience=audience, speed=speed, seed=seed, accounts=accounts)
     raise typer.Exit(run(settings))

@@ -18,6 +18,7 @@ from typing import Self, TypeVar
 import msgspec
 from PIL import Image
 
+from schemas.aggregate import EngagementAggregate
 from schemas.content import ContentKind, MasterContent, MediaRef, MediaRole, Schedule, Target
 from schemas.placement import PlacementRecord
 from schemas.topics import load_topics
@@ -53,6 +54,7 @@ class Stack:
     """A context manager; everything it started ends with it, and the logs of services are shown where a wait fails."""
 
     def __init__(self, folder: Path, *, speed: float = 20.0, root: Path = ROOT) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder, self._root = folder, root
         self.broker = EmbeddedBroker(folder / "kafka", log_dir=folder / "kafka-log")
         self.simulator = SimulatorServer(load_accounts(ACCOUNTS, {}), speed=speed)
@@ -87,7 +89,9 @@ class Stack:
 
     # --- services ---
 
-    def start(self, service: str, n: int = 0, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    def start(
+        self, service: str, n: int = 0, env: Mapping[str, str] | None = None, arguments: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
         name = f"{service}-{n}"
         settings = {
             **os.environ,
@@ -104,8 +108,9 @@ class Stack:
         }
         with self.log_of(name).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", f"services.{service}"], env=settings, cwd=self._root, stdout=log, stderr=log
-            )
+                [sys.executable, "-m", f"services.{service}", *arguments],
+                env=settings, cwd=self._root, stdout=log, stderr=log,
+            )  # fmt: skip
         self._running[name] = process
         return process
 
@@ -178,6 +183,17 @@ class Stack:
             record = msgspec.json.decode(raw.value or b"", type=PlacementRecord)
             found[record.placement_id] = record
         return found
+
+    def aggregates(self) -> dict[str, EngagementAggregate]:
+        """The newest committed row of each key."""
+        found = {}
+        for raw in read_topic(self.kafka, "engagement-aggregate"):
+            row = msgspec.json.decode(raw.value or b"", type=EngagementAggregate)
+            found[row.key] = row
+        return found
+
+    def running(self) -> list[subprocess.Popen[bytes]]:
+        return list(self._running.values())
 
     def posts(self, platform: str) -> list[SimPost]:
         """Every post ever made there, live or not."""
