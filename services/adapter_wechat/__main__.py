@@ -1,5 +1,6 @@
-"""`python -m services.adapter_wechat`: the WeChat adapter as its own process."""
+"""Starts the WeChat adapter's process."""
 
 from services.adapter.process import main
 
-raise SystemExit(main("wechat"))
+if __name__ == "__main__":
+    raise SystemExit(main("wechat"))
