@@ -21,7 +21,8 @@ def decoded(raw: bytes, kind: type[T]) -> T:
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_json(raw, error) from None
+        problem = _not_json(f"{type(error).__name__}: {error}") if raw.strip() else empty_body()
+        raise problem from None
     made, problems = converted(value, kind)
     if made is None:
         raise invalid(problems)
@@ -36,8 +37,11 @@ def converted(value: object, kind: type[T]) -> tuple[T | None, list[Problem]]:
     return msgspec.convert(value, type=kind), []
 
 
-def _not_json(raw: bytes, error: Exception) -> RefusedError:
-    where = "请求体为空 / the body is empty" if not raw.strip() else f"{type(error).__name__}: {error}"
+def empty_body() -> RefusedError:
+    return _not_json("请求体为空 / the body is empty")
+
+
+def _not_json(where: str) -> RefusedError:
     problem = Problem(
         field="",
         code="malformed_json",

@@ -9,6 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
+from services.publisher.decoding import empty_body
 from services.publisher.problems import Problem, ProblemDocument, RefusedError, invalid
 from services.runtime.logging import get_logger
 
@@ -63,7 +64,10 @@ def refused(request: Request[Any, Any, Any], error: RefusedError) -> Response[An
 def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """What the framework refuses by itself: routes, methods, parameters, sizes."""
     if isinstance(error, ValidationException):
-        return refused(request, invalid(_parameter(one) for one in _listed(error.extra)))
+        told = _listed(error.extra)
+        if any(one.get("key") == "data" for one in told):  # the framework's word for a body that is not there
+            return refused(request, empty_body())
+        return refused(request, invalid(_parameter(one, error.detail) for one in told))
     if error.status_code >= 500:
         return crashed(request, error)
     code, title = _TITLES.get(error.status_code, ("refused", "请求被拒绝 / refused"))
@@ -84,13 +88,13 @@ def _listed(extra: Any) -> list[dict[str, Any]]:
     return [one for one in extra if isinstance(one, dict)] if isinstance(extra, list) else [{}]
 
 
-def _parameter(told: dict[str, Any]) -> Problem:
+def _parameter(told: dict[str, Any], detail: str) -> Problem:
     name = str(told.get("key", "parameters"))
-    words = str(told.get("message", ""))
+    words = str(told.get("message") or detail)
     return Problem(
         field=name,
         code="wrong_parameter",
         message=f"参数有误：{words}",
-        message_en=words or "a parameter is wrong",
+        message_en=words,
         way_out="请按 /schema 填写 / see /schema",
     )
