@@ -49,7 +49,8 @@ RECORD = PlacementRecord(
 )  # fmt: skip
 STATUS = PlacementStatus(
     placement_id="pl-1", campaign_id="c", content_id="n", content_version=2, kind="notice", title="试饮会",
-    platform="weibo", account="tea", slot="main", state="LIVE", state_zh="已上线", final=True, overdue=False, waiting_on="", since=at(70),
+    platform="weibo", account="tea", slot="main", state="LIVE", state_zh="已上线",
+    final=True, overdue=False, waiting_on="", since=at(70),
     due_at=START, late_until=at(3600), url="https://weibo.example/5", native_id="5", error=None,
 )  # fmt: skip
 
