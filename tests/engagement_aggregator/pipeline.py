@@ -1,4 +1,4 @@
-"""The aggregator as real processes on a real broker: topics of one test, feedback put on them, rows read and compared."""
+"""The aggregator as real processes on a real broker: topics of one test, feedback put on them, rows compared."""
 
 from __future__ import annotations
 
@@ -75,6 +75,14 @@ class Worker:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+    def folded(self) -> int:
+        """Feedback records folded since the start, by its own metrics."""
+        port = self.await_event("service_started")["http_port"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        counted = [line for line in lines if line.startswith("tongbo_records_total") and "feedback-unified" in line]
+        return int(sum(float(line.rpartition(" ")[2]) for line in counted))
 
     def await_killed(self, timeout_s: float = 40.0) -> None:
         assert self.process.wait(timeout_s) == -signal.SIGKILL, "it ended otherwise than at the named point"
@@ -154,7 +162,9 @@ class Pipeline:
     def _about(self, number: int) -> list[FeedbackEvent]:
         chance, at = self._random, self._sequence
         late = max(1, at - chance.randrange(3))
-        likes = Reading(reason="failed") if chance.random() < 0.1 else Reading(value=at * 10 - chance.randrange(15) + 15)
+        likes = (
+            Reading(reason="failed") if chance.random() < 0.1 else Reading(value=at * 10 - chance.randrange(15) + 15)
+        )
         events: list[FeedbackEvent] = [
             AUDIENCE.metrics(number, late, at, at, likes=likes, comments=at, shares=chance.randrange(50)),
             AUDIENCE.comment(number, chance.randrange(40), at, version=chance.randrange(1, 3)),
@@ -190,6 +200,9 @@ class Pipeline:
                 raise AssertionError(f"{len(found)} figures differ, such as {found[:5]}")
             time.sleep(0.3)
 
+    def feedback_count(self) -> int:
+        return sum(1 for _ in read_topic(self.kafka, self.settings.feedback_topic))
+
     def repeat_feedback(self) -> None:
         """Put every record of the feedback topic on it a second time."""
         records = list(read_topic(self.kafka, self.settings.feedback_topic))
@@ -197,7 +210,12 @@ class Pipeline:
 
     def await_lag_gone(self) -> None:
         """Everything on the source topics is covered by committed offsets of the group."""
-        eventually("no lag", lambda: not any(lag(self.kafka, self.settings.application).values()))
+
+        def gone() -> bool:
+            behind = lag(self.kafka, self.settings.application)
+            return len(behind) == 2 * self.kafka.partitions and not any(behind.values())
+
+        eventually("no lag", gone)
 
     def dead_letters(self) -> list[Record]:
         return list(read_topic(self.kafka, self.settings.dead_letter_topic))

@@ -1,0 +1,66 @@
+"""Several workers: partitions move, and whoever lost one cannot write to it any more."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from services.runtime.kafka.admin import lag
+from tests.engagement_aggregator.pipeline import Pipeline, Worker, eventually
+
+pytestmark = pytest.mark.kafka
+
+
+def owned(worker: Worker) -> list[int]:
+    taken = worker.events("partitions_taken")
+    return list(taken[-1]["partitions"]) if taken else []
+
+
+def shared_by(pipeline: Pipeline, one: Worker, other: Worker) -> None:
+    def disjoint_and_complete() -> bool:
+        both = owned(one) + owned(other)
+        return sorted(both) == list(range(pipeline.kafka.partitions)) and all((owned(one), owned(other)))
+
+    eventually("two workers share the partitions", lambda: disjoint_and_complete() and one.ready() and other.ready())
+
+
+def test_a_second_worker_takes_over_what_a_killed_one_owned(pipeline: Pipeline) -> None:
+    first, second = pipeline.start("0"), pipeline.start("1")
+    shared_by(pipeline, first, second)
+    pipeline.traffic(10)
+    first.kill()
+    pipeline.traffic(10)
+    eventually("the survivor owns all", lambda: owned(second) == list(range(pipeline.kafka.partitions)))
+    pipeline.await_exact()
+
+
+def test_partitions_move_to_a_worker_that_joins_while_events_flow(pipeline: Pipeline) -> None:
+    first = pipeline.start("0")
+    pipeline.traffic(10)
+    second = pipeline.start("1")
+    pipeline.traffic(60, until=lambda: bool(owned(second)))
+    shared_by(pipeline, first, second)
+    pipeline.traffic(10)
+    pipeline.await_exact()
+    assert second.stop() == 0
+    pipeline.traffic(5)
+    eventually("the first owns all again", lambda: len(owned(first)) == pipeline.kafka.partitions)
+    pipeline.await_exact()
+
+
+def test_a_worker_that_slept_through_its_eviction_writes_nothing_when_it_wakes(pipeline: Pipeline) -> None:
+    zombie, heir = pipeline.start("0"), pipeline.start("1")
+    shared_by(pipeline, zombie, heir)
+    pipeline.traffic(20, until=lambda: zombie.folded() > 0)
+    pipeline.traffic(1)
+    zombie.process.send_signal(signal.SIGSTOP)
+    pipeline.traffic(10)
+    eventually("the heir owns all", lambda: len(owned(heir)) == pipeline.kafka.partitions)
+    pipeline.traffic(5)
+    zombie.process.send_signal(signal.SIGCONT)
+    pipeline.traffic(10)
+    shared_by(pipeline, zombie, heir)
+    pipeline.traffic(5)
+    pipeline.await_exact()
+    eventually("no lag", lambda: not any(lag(pipeline.kafka, pipeline.settings.application).values()))
