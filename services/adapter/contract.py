@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 from schemas.content import ContentKind, MasterContent, MediaRef, Target
 from schemas.feedback import Metric, Reading, Readings
 from schemas.placement import Draft, DraftMedia, Effect, PlacementRecord, PostRef
 from services.adapter.accounts import Account
 from services.adapter.errors import ErrorTable, PlatformError
+
+if TYPE_CHECKING:
+    from services.adapter.aftercare import AccountCare, Callbacks, Replies, Retraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +303,8 @@ class ClientFactory(Protocol):
 class Adapter:
     """Everything the pipeline knows about one platform.
 
-    ways: the ways of posting an account may declare. localise: pure and deterministic.
+    ways: the ways of posting an account may declare. localise: pure and deterministic. The last four are described in
+    `aftercare.py`; None where the platform offers no such thing.
     """
 
     platform: str
@@ -313,3 +317,7 @@ class Adapter:
     publication: Publication
     feedback: FeedbackSource
     client: ClientFactory
+    retraction: Retraction | None = None
+    replies: Replies | None = None
+    care: AccountCare | None = None
+    callbacks: Callbacks | None = None
