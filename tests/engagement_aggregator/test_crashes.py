@@ -18,16 +18,25 @@ def test_kill_9_inside_a_flush_leaves_every_row_equal_to_a_recount(pipeline: Pip
     whole = pipeline.start()
     pipeline.await_exact()
     whole.kill()
-    victim = pipeline.start(kill_at=point)
-    pipeline.traffic(400, until=lambda: victim.process.poll() is not None)
-    victim.await_killed()
-    survivor = pipeline.start()
     pipeline.traffic(5)
-    pipeline.await_exact()
+    pipeline.start(kill_at=point).await_killed()
+    survivor = pipeline.start()
+    pipeline.await_exact()  # with no new event that would touch the same rows again and heal what is missing
     if point in BEFORE_COMMIT:
         assert pipeline.aborted(pipeline.settings.changelog_topic) > 0
+    pipeline.traffic(5)
+    pipeline.await_exact()
     assert survivor.stop() == 0
-    assert pipeline.differences() == []
+
+
+def test_kill_9_at_any_moment_under_load_leaves_every_row_equal_to_a_recount(pipeline: Pipeline) -> None:
+    for _ in range(3):
+        victim = pipeline.start(flush_s=0.05)
+        pipeline.traffic(200, until=lambda process=victim: process.folded() > 0)  # type: ignore[misc]
+        pipeline.traffic(3)
+        victim.kill()
+    pipeline.start()
+    pipeline.await_exact()
 
 
 def test_records_delivered_again_after_everything_was_folded_change_nothing(pipeline: Pipeline) -> None:
