@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from services.cli.stop import stopped
 from services.runtime.settings import KafkaSettings, SettingsError, read_settings
@@ -22,7 +22,7 @@ VARIABLES: dict[Part, str] = {
 
 def address(part: Part, option: str | None, env: Mapping[str, str] = os.environ) -> str:
     """The address of `part`; ends the command with a clear word where nobody knows it."""
-    known = option or env.get(VARIABLES[part], "").strip() or _written(env).get(part)
+    known: str | None = option or env.get(VARIABLES[part], "").strip() or _written(env).get(part)
     if known:
         return known
     raise stopped(
@@ -44,7 +44,7 @@ def addresses_file(env: Mapping[str, str] = os.environ) -> Path:
     return Path(env.get("TONGBO_HOME") or ".tongbo") / "run" / "addresses.json"
 
 
-def _written(env: Mapping[str, str]) -> dict[str, str]:
+def _written(env: Mapping[str, str]) -> dict[str, Any]:
     path = addresses_file(env)
     try:
         found = json.loads(path.read_bytes())

@@ -26,7 +26,7 @@ STYLES: dict[Tone, str] = {
     "title": "bold", "plain": "", "good": "green", "bad": "red", "wait": "yellow", "dim": "dim",
 }  # fmt: skip
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def register(app: typer.Typer) -> None:

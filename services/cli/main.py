@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import signal
 from pathlib import Path
 
 import typer
+
+from services.runtime.logging import configure_logging
 
 HELP = """同播：一份内容进来，按每个平台的样子发出去，再把反响收回来。
 
@@ -44,7 +47,11 @@ def application() -> typer.Typer:
 
 
 def main() -> None:
-    application()()
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the commands are being loaded: no traceback
+    commands = application()
+    signal.signal(signal.SIGINT, before)
+    configure_logging("cli", "0", "error")  # a command speaks to people; `up` and `demo` keep a log of their own
+    commands()
 
 
 if __name__ == "__main__":

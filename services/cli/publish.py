@@ -32,7 +32,7 @@ command is harmless: what was accepted is not accepted again.
   tongbo publish campaign.yaml --suffix 0314            作为新活动再发一次 / once more, as a new campaign
 """
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def register(app: typer.Typer) -> None:

@@ -33,7 +33,7 @@ COLOURS = {
     "UNKNOWN": "yellow", "PARKED": "yellow",
 }  # fmt: skip
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 Found = CampaignList | CampaignStatus | ContentStatus | PlacementDetail
 
 

@@ -131,13 +131,15 @@ class _Teller:
 
     def history(self, record: PlacementRecord) -> Iterator[Line]:
         before: HistoryEntry | None = None
+        unknown: HistoryEntry | None = None
         for entry in record.history:
-            waited = f"（+{self.span(before.at, entry.at)}）" if before else ""
+            waited = f" +{self.span(before.at, entry.at)}" if before else ""
             step = f" [{entry.step}]" if entry.step else ""
             words = entry.note if self.language == "zh" and entry.note else self.pick(STATES[entry.state])
             yield Line(TONES.get(entry.state, "plain"), f"{local(entry.at)}{waited} {entry.state}{step} {words}")
-            if before and before.state == "UNKNOWN" and entry.state != "UNKNOWN":
-                yield self._cleared(before, entry)
+            if unknown and entry.state != "UNKNOWN":
+                yield self._cleared(unknown, entry)
+            unknown = (unknown or entry) if entry.state == "UNKNOWN" else None
             if entry.failure:
                 yield from self._why(entry.failure)
             before = entry

@@ -37,7 +37,7 @@ _ENVELOPE = frozenset(
 _LEADING = ("placement_id", "content_id", "platform", "account", "state", "text", "title", "name", "scope", "metrics")
 _LONGEST = 160
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def register(app: typer.Typer) -> None:

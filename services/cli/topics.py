@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -31,7 +33,7 @@ Topics: list, create, describe, lag. The topic files in schemas/topics/ say what
 """
 KafkaOption = Annotated[str | None, typer.Option(help="Kafka 地址 / Kafka brokers")]
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +51,7 @@ def listing(context: typer.Context, kafka: KafkaOption = None) -> None:
         return
     settings = kafka_settings(kafka)
     try:
-        present = set(list_topics(settings))
+        present = {name: partition_count(settings, name) for name in list_topics(settings)}
     except KafkaProblem as error:
         raise stopped(str(error), "") from None
     table = Table(title=f"主题 / topics @ {settings.bootstrap}", title_justify="left")
@@ -58,7 +60,7 @@ def listing(context: typer.Context, kafka: KafkaOption = None) -> None:
     for spec in _specs():
         table.add_row(
             spec.name,
-            str(spec.partitions or settings.partitions),
+            str(present.get(spec.name, "")),
             f"{spec.cleanup_policy} {spec.retention}",
             f"{', '.join(spec.producers)} → {', '.join(spec.consumers)}",
             escape(spec.purpose.zh),
@@ -70,7 +72,7 @@ def listing(context: typer.Context, kafka: KafkaOption = None) -> None:
 def create(kafka: KafkaOption = None) -> None:
     settings = kafka_settings(kafka)
     try:
-        reports = ensure_topics(settings, _specs())
+        reports = ensure_topics(_as_laid_out(settings), _specs())
     except KafkaProblem as error:
         raise stopped(str(error), "") from None
     words = {"created": "已创建 / created", "existing": "已存在 / exists", "differs": "与主题文件不一致 / differs"}
@@ -132,6 +134,15 @@ def behind(
 
 def _specs() -> tuple[TopicSpec, ...]:
     return load_topics(dead_letter_services())
+
+
+def _as_laid_out(settings: KafkaSettings) -> KafkaSettings:
+    """Entity topics have one partition count; where the cluster has some already, that one, unless told otherwise."""
+    if os.environ.get("TONGBO_PARTITIONS"):
+        return settings
+    present = set(list_topics(settings))
+    existing = next((spec.name for spec in _specs() if spec.partitions is None and spec.name in present), None)
+    return settings if existing is None else replace(settings, partitions=partition_count(settings, existing))
 
 
 def _partitions(settings: KafkaSettings, name: str) -> str:

@@ -6,27 +6,26 @@ Decides with the register (what the log says), writes through the writer; knows 
 from __future__ import annotations
 
 import hashlib
-import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from schemas.content import CampaignDefined, ContentCancelled, MasterContentEvent
+from schemas.content import CampaignDefined, MasterContentEvent
 from services.adapter.accounts import Accounts
 from services.adapter.contract import Adapter
 from services.publisher import register as names
 from services.publisher.acceptance import Stamp, judged
-from services.publisher.answers import CampaignAccepted, CancelAccepted
 from services.publisher.doubts import Doubts
+from services.publisher.events import Made, campaign_defined, content_cancelled
 from services.publisher.follower import LogFollower
 from services.publisher.known import Known
 from services.publisher.media import MediaFolder
-from services.publisher.problems import conflict, invalid, not_found, problem, unfit
+from services.publisher.problems import conflict, not_found, problem, unfit
 from services.publisher.register import Entry, Register
 from services.publisher.requests import CampaignRequest, CancelRequest, CheckRequest, ContentRequest
+from services.publisher.turns import Turns
 from services.publisher.writer import LogWriter, OutcomeUnknownError
 from services.runtime.clock import Clock
 from services.runtime.logging import get_logger
@@ -42,9 +41,6 @@ class Answer:
 
     body: bytes
     repeated: bool
-
-
-Made = tuple[MasterContentEvent, bytes]
 
 
 class Desk:
@@ -63,13 +59,13 @@ class Desk:
     ) -> None:
         self._register, self._follower, self._writer, self._media = register, follower, writer, media
         self._accounts, self._adapter, self._clock, self._doubts = accounts, adapter, clock, doubts
-        self._turns = _Turns()
+        self._turns = Turns()
 
     def campaign(self, request: CampaignRequest, key: str | None) -> Answer:
         """Define a campaign; the same id with another definition is a conflict."""
         own = names.campaign_identity(request.campaign_id)
         stamp = self._stamp(request, key)
-        return self._take(own, "campaign", stamp, lambda: _campaign(request, stamp))
+        return self._take(own, "campaign", stamp, lambda: campaign_defined(request, stamp))
 
     def content(self, request: ContentRequest, key: str | None) -> Answer:
         """Accept one version of a content."""
@@ -113,7 +109,7 @@ class Desk:
                 return Answer(before.answer or b"{}", repeated=True)
             self._doubts.settle((identity,))
             stamp = self._stamp(request, None)
-            event, answer = _cancel(newest.brand_id, newest.campaign_id, content_id, version, request, stamp)
+            event, answer = content_cancelled(newest.brand_id, newest.campaign_id, content_id, version, request, stamp)
             return self._written(identity, (identity,), event, answer, stamp)
 
     # --- once only ---
@@ -194,80 +190,3 @@ def _again(entry: Entry, stamp: Stamp, *, by_key: bool) -> Answer:
         "修改内容请把 version 加一 / to change it, send the next version",
         "version",
     )
-
-
-def _campaign(request: CampaignRequest, stamp: Stamp) -> Made:
-    if request.starts_at and request.ends_at and request.ends_at <= request.starts_at:
-        wrong = "结束时间不晚于开始时间", "it ends before it starts"
-        raise invalid([problem("ends_at", "ends_before_start", *wrong, "请改正其中一个 / correct one of them")])
-    event = CampaignDefined(
-        event_id=f"campaign-defined:{request.campaign_id}",
-        occurred_at=stamp.now,
-        observed_at=stamp.now,
-        brand_id=request.brand_id,
-        campaign_id=request.campaign_id,
-        trace_id=stamp.trace_id,
-        name=request.name,
-        objective=request.objective,
-        starts_at=request.starts_at,
-        ends_at=request.ends_at,
-        request_sha256=stamp.request_sha256,
-        idempotency_key=stamp.idempotency_key,
-    )
-    answer = CampaignAccepted(
-        campaign_id=request.campaign_id,
-        brand_id=request.brand_id,
-        name=request.name,
-        objective=request.objective,
-        starts_at=request.starts_at,
-        ends_at=request.ends_at,
-        accepted_at=stamp.now,
-        trace_id=stamp.trace_id,
-    )
-    return event, msgspec.json.encode(answer)
-
-
-def _cancel(
-    brand_id: str, campaign_id: str, content_id: str, version: int, request: CancelRequest, stamp: Stamp
-) -> Made:
-    event = ContentCancelled(
-        event_id=f"content-cancelled:{content_id}:{version}",
-        occurred_at=stamp.now,
-        observed_at=stamp.now,
-        brand_id=brand_id,
-        campaign_id=campaign_id,
-        trace_id=stamp.trace_id,
-        content_id=content_id,
-        version=version,
-        reason=request.reason,
-        actor=request.actor,
-    )
-    answer = CancelAccepted(
-        content_id=content_id,
-        version=version,
-        reason=request.reason,
-        actor=request.actor,
-        accepted_at=stamp.now,
-        trace_id=stamp.trace_id,
-    )
-    return event, msgspec.json.encode(answer)
-
-
-class _Turns:
-    """One at a time for each name; all names of a caller are taken together, so nobody waits in a circle."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._taken: set[str] = set()
-
-    @contextmanager
-    def of(self, *wanted: str) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._taken.isdisjoint(wanted))
-            self._taken.update(wanted)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._taken.difference_update(wanted)
-                self._changed.notify_all()

@@ -44,6 +44,7 @@ RECORD = PlacementRecord(
         HistoryEntry(at=START, state="INTENDED", note="已接收第 2 版"),
         HistoryEntry(at=at(1), state="CALLING", step="submit", note="开始调用"),
         HistoryEntry(at=at(10), state="UNKNOWN", step="submit", note="结果未知", failure=LOST),
+        HistoryEntry(at=at(40), state="UNKNOWN", step="submit", note="第 1 次查找，没有找到"),
         HistoryEntry(at=at(70), state="LIVE", note="已上线"),
     ),
 )  # fmt: skip
@@ -68,7 +69,7 @@ def test_the_story_has_plan_form_every_step_and_the_link_in_order() -> None:
 
 
 def test_times_are_told_on_the_clock_of_shanghai_with_what_was_waited() -> None:
-    assert "11-01 12:00:10（+9.0 秒） UNKNOWN [submit]" in text()
+    assert "11-01 12:00:10 +9.0 秒 UNKNOWN [submit]" in text()
 
 
 def test_an_unknown_outcome_says_how_it_was_cleared() -> None:
