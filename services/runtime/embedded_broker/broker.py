@@ -133,7 +133,7 @@ class EmbeddedBroker:
         self._pid_file.write_text(f"{self._process.pid}\n", "ascii")
 
     def _format(self, class_path: str, properties: Path) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
+        cluster = _cluster_id()
         tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster, "-c", str(properties)]
         done = subprocess.run(
             [str(java()), "-Xmx128m", *self._log_options(), "-cp", class_path, *tool],
@@ -207,6 +207,14 @@ class EmbeddedBroker:
             except OSError:
                 return False
         return True
+
+
+def _cluster_id() -> str:
+    """As Kafka makes its own: one that began with a hyphen would be taken for an option."""
+    while True:
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
+        if not cluster.startswith("-"):
+            return cluster
 
 
 def _free_port() -> int:
