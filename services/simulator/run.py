@@ -42,7 +42,7 @@ def run(
         )
         _refuse_broken(server)
         with server:
-            say(_greeting(server, accounts))
+            say(_greeting(server, accounts, hide_secrets=settings.hide_secrets))
             (stop or _stop_on_signals()).wait()
     except (AccountsError, CascadeError, RefusedError, SimulatorError) as problem:
         say(str(problem))
@@ -62,12 +62,13 @@ def _refuse_broken(server: SimulatorServer) -> None:
         raise SimulatorError(f"这些平台的模拟器无法加载 / simulated platforms that do not load: {named}")
 
 
-def _greeting(server: SimulatorServer, accounts: Accounts) -> str:
+def _greeting(server: SimulatorServer, accounts: Accounts, *, hide_secrets: bool) -> str:
     lines = [f"平台模拟器 / simulator: {server.url}   管理 / admin: {server.url}/_sim/info"]
     for platform, own_port in server.addresses().items():
         lines.append(f"  {platform}: {server.url}/{platform}   独立端口 / own port: {own_port}")
         lines += [
-            f"    {one.account}  app_id={one.app_id}  app_secret={one.app_secret}  open_id={one.open_id}"
+            f"    {one.account}  app_id={one.app_id}  app_secret={'***' if hide_secrets else one.app_secret}"
+            f"  open_id={one.open_id}"
             for one in accounts.of(platform)
         ]
     return "\n".join(lines)

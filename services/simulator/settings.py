@@ -13,13 +13,14 @@ DEFAULT_ACCOUNTS = Path("deploy/demo/accounts.yaml")
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatorSettings:
-    """audience None: the seeded model. port 0: any free one."""
+    """audience None: the seeded model. port 0: any free one. hide_secrets: for output that is kept as a log."""
 
     port: int = DEFAULT_PORT
     audience: Path | None = None
     speed: float = 1.0
     seed: int = 1
     accounts: Path = DEFAULT_ACCOUNTS
+    hide_secrets: bool = False
 
 
 def parse(arguments: Sequence[str] | None = None) -> SimulatorSettings:
@@ -33,4 +34,5 @@ def parse(arguments: Sequence[str] | None = None) -> SimulatorSettings:
     parser.add_argument("--speed", type=float, default=1.0, help="模拟时钟倍速 / speed of the simulated clock")
     parser.add_argument("--seed", type=int, default=1, help="随机种子 / seed of all randomness")
     parser.add_argument("--accounts", type=Path, default=DEFAULT_ACCOUNTS, help="账号文件 / accounts file")
+    parser.add_argument("--hide-secrets", action="store_true", help="不打印密钥 / print no app secrets")
     return SimulatorSettings(**vars(parser.parse_args(arguments)))
