@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,17 +11,15 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
 from services.cli.campaign_file import CampaignFileError, paths_of
 from services.cli.client import RefusedByPublisherError, UnreachableError
 from services.cli.publish import CampaignRefusedError
 from services.cli.running.demonstration import Demonstration
-from services.cli.running.pipeline import Layout, NotReadyError, Pipeline, Plan
-from services.cli.running.screen import screen
+from services.cli.running.display import Display, demo_console
+from services.cli.running.foreground import STOPPED_EARLY, keep_own_log, stop_on_signals
+from services.cli.running.pipeline import Layout, NotReadyError, Pipeline, Plan, StoppedError
 from services.cli.running.session import AlreadyRunningError, ownership
-from services.cli.running.settlement import Settlement
 from services.cli.running.watching import Watching
 from services.cli.stop import stopped
 
@@ -42,9 +38,9 @@ where anything differs.
 CAMPAIGN = Path("deploy/demo/campaign.yaml")
 ACCOUNTS = Path("deploy/demo/accounts.yaml")
 PARTITIONS = 4
-WRONG_SHOWN = 20
-
-console = Console(highlight=False)
+# The platforms' own patience after a lost answer (up to three minutes) is longer than the whole demo. The simulated
+# platforms show a post at once, and 15 s with two looks still outlast a call that is late by its full time-out.
+LOOKING_SOON = {"TONGBO_LOOK_AFTER_S": "15", "TONGBO_LOOK_EVERY_S": "15"}
 
 
 def register(app: typer.Typer) -> None:
@@ -62,121 +58,82 @@ def demo(
     campaign: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="活动文件 / campaign file")] = CAMPAIGN,
     home: Annotated[Path, typer.Option(envvar="TONGBO_HOME", help="数据目录 / data folder")] = Path(".tongbo"),
 ) -> None:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    if json_file is not None and (wrong := _unwritable(json_file)):
+        raise stopped(f"--json {json_file}：{wrong}", "", code=2)
+    stop = stop_on_signals()
     layout = Layout(home=home.resolve())
     plan = Plan(
         accounts=ACCOUNTS.resolve(), partitions=PARTITIONS, speed=speed, seed=seed,
-        audience=audience.resolve() if audience else None,
+        audience=audience.resolve() if audience else None, env=LOOKING_SOON,
     )  # fmt: skip
+    console = demo_console()
     try:
-        with ownership(layout):
-            code = _run(layout, plan, campaign, stop, once=once, json_file=json_file)
+        with ownership(layout, lambda line: console.print(f"  {line}", markup=False)):
+            code = _run(layout, plan, campaign, stop, console, once=once, json_file=json_file)
     except AlreadyRunningError as problem:
         raise stopped(str(problem), "") from None
     raise typer.Exit(code)
 
 
+def _unwritable(file: Path) -> str | None:
+    """Why the result could not be written, told before anything runs; an older result must not be taken for the new."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        file.touch()
+        file.unlink()
+    except OSError as problem:
+        return f"无法写入，请换一个路径 / cannot be written, give another path（{problem.strerror}）"
+    return None
+
+
 def _run(
-    layout: Layout, plan: Plan, campaign: Path, stop: threading.Event, *, once: bool, json_file: Path | None
-) -> int:
+    layout: Layout, plan: Plan, campaign: Path, stop: threading.Event, console: Console, *,
+    once: bool, json_file: Path | None,
+) -> int:  # fmt: skip
     if not os.environ.get("KAFKA_BOOTSTRAP"):
         layout.clear_data()  # each demo tells its story from the beginning
-    pipeline = Pipeline(layout, plan, lambda line: console.print(f"  {line}", markup=False))
+    keep_own_log(layout)
+    pipeline = Pipeline(layout, plan, lambda line: console.print(f"  {line}", markup=False, soft_wrap=True), stop)
     watching: Watching | None = None
     try:
-        console.print("同播演示：正在启动 / starting …", style="bold")
-        pipeline.start()
-        watching = Watching(pipeline.kafka)
-        return _tell(pipeline, watching, campaign, stop, once=once, json_file=json_file)
+        console.print("同播演示 / tongbo demo", style="bold")
+        with console.status("正在启动 / starting …"):
+            pipeline.start()
+            watching = Watching(pipeline.kafka)
+        return _tell(Demonstration(pipeline, watching, stop), campaign, console, once=once, json_file=json_file)
     except NotReadyError as problem:
-        console.print(str(problem), style="bold red", markup=False)
+        console.print(str(problem), style="bold red", markup=False, soft_wrap=True)
         return 1
-    except KeyboardInterrupt:
-        return 130
+    except StoppedError:
+        return STOPPED_EARLY if once or watching is None else 0
     finally:
         stop.set()
-        console.print("正在停止 / stopping …", style="dim")
-        if watching is not None:
-            watching.close()
-        pipeline.stop()
+        with console.status("正在停止 / stopping …"):
+            if watching is not None:
+                watching.close()
+            pipeline.stop()
         console.print("已全部停止 / all stopped", style="dim")
 
 
-def _tell(
-    pipeline: Pipeline, watching: Watching, campaign: Path, stop: threading.Event, *, once: bool, json_file: Path | None
-) -> int:
-    with Live(console=console, auto_refresh=False, transient=once) as live:
-        shown_at = 0.0
-
-        def show(headline: str) -> None:
-            nonlocal shown_at
-            if console.is_terminal:
-                live.update(
-                    screen(
-                        headline,
-                        told.records(),
-                        dict(watching.rows),
-                        told.comments(),
-                        watching.latest_comments,
-                        told.lags,
-                    ),
-                    refresh=True,
-                )
-            elif time.monotonic() - shown_at > 5:
-                shown_at = time.monotonic()
-                states = ", ".join(sorted(f"{r.platform}/{r.account}/{r.content_id}={r.state}" for r in told.records()))
-                console.print(f"{headline}   评论 {sum(told.comments().values())}   {states}", markup=False)
-
-        told = Demonstration(pipeline, watching, stop, show)
-        suffix = f"{datetime.now(UTC):%m%d%H%M%S}" if os.environ.get("KAFKA_BOOTSTRAP") else ""
-        try:
+def _tell(told: Demonstration, campaign: Path, console: Console, *, once: bool, json_file: Path | None) -> int:
+    display = Display(console)
+    told.show = lambda headline: display.show(told, headline)
+    suffix = f"{datetime.now(UTC):%m%d%H%M%S}" if os.environ.get("KAFKA_BOOTSTRAP") else ""
+    try:
+        with display.live(leave=not once):
             told.publish(campaign, suffix)
-        except CampaignFileError as error:
-            console.print(*paths_of(error.problems), sep="\n", markup=False)
-            return 2
-        except CampaignRefusedError as error:
-            console.print(*paths_of(error.problems), sep="\n", markup=False)
-            return 1
-        except (RefusedByPublisherError, UnreachableError) as error:
-            console.print(str(error), style="bold red", markup=False)
-            return 1
-        settlement = told.run(once=once)
-    if settlement is None:
-        return 0
+            settlement = told.run(once=once)
+    except CampaignFileError as error:
+        console.print(*paths_of(error.problems), sep="\n", markup=False)
+        return 2
+    except CampaignRefusedError as error:
+        console.print(*paths_of(error.problems), sep="\n", markup=False)
+        return 1
+    except (RefusedByPublisherError, UnreachableError) as error:
+        console.print(str(error), style="bold red", markup=False)
+        return 1
     if json_file is not None:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(settlement), indent=2) + b"\n")
-    console.print(
-        screen(
-            "结束 / settled", told.records(), dict(watching.rows), told.comments(), watching.latest_comments, told.lags
-        )
-    )
-    console.print(_summary(settlement))
+    display.verdict(told, settlement)
     return 0 if settlement.ok else 1
-
-
-def _summary(settlement: Settlement) -> Table:
-    """What was expected beside what was found."""
-    table = Table(title="核对 / settlement", title_justify="left")
-    for heading in ("", "应有 / expected", "实有 / found", "差异 / differences"):
-        table.add_column(heading, justify="left" if heading == "" else "right")
-    states = ", ".join(f"{state} {count}" for state, count in sorted(settlement.placements.by_state.items()))
-    posts, feedback, rows = settlement.posts, settlement.feedback, settlement.aggregates
-    table.add_row("发布位 / placements", str(settlement.placements.expected), states, "")
-    table.add_row(
-        "帖子 / posts", str(posts.expected), str(posts.on_platform), f"重复 {posts.doubled}，缺失 {posts.missing}"
-    )
-    table.add_row(
-        "评论 / comments",
-        str(feedback.true),
-        str(feedback.collected),
-        f"缺失 {feedback.missing}，重复 {feedback.repeated}",
-    )
-    table.add_row("汇总行 / aggregate rows", str(rows.rows), str(rows.rows), f"不符 {len(rows.wrong)}")
-    for one in rows.wrong[:WRONG_SHOWN]:
-        table.add_row(f"  {one.key}", str(one.expected), str(one.got), one.metric, style="red")
-    verdict = "全部相符 / all equal" if settlement.ok else "有差异 / something differs"
-    table.caption = f"{verdict}，{settlement.seconds:g} 秒 / seconds"
-    table.caption_style = "bold green" if settlement.ok else "bold red"
-    return table

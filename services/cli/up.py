@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from services.cli.running.pipeline import Layout, NotReadyError, Pipeline, Plan
+from services.cli.running.foreground import STOPPED_EARLY, keep_own_log, stop_on_signals
+from services.cli.running.pipeline import Layout, NotReadyError, Pipeline, Plan, StoppedError
 from services.cli.running.session import AlreadyRunningError, owner_of, ownership
 
 HELP = """启动整条流水线：Kafka、主题、平台模拟器、发布器、适配器、采集器、聚合器。
@@ -56,49 +54,66 @@ def up(
 
 
 def _stay(layout: Layout, plan: Plan) -> int:
-    """Run until SIGTERM or Ctrl-C."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    """Run until SIGTERM, Ctrl-C or the end of the terminal."""
+    stop = stop_on_signals()
     try:
-        with ownership(layout):
-            pipeline = Pipeline(layout, plan, lambda line: print(line, flush=True))
+        with ownership(layout, say):
+            keep_own_log(layout)
+            pipeline = Pipeline(layout, plan, say, stop)
             try:
                 pipeline.start()
-                print(f"全部就绪：{pipeline.addresses} / all ready", flush=True)
-                (layout.run / "ready").touch()
+                say(f"全部就绪 / all ready   发布 / publisher：{pipeline.addresses['publisher']}")
+                layout.ready.touch()
                 while not stop.wait(0.3):
                     pipeline.supervisor.watch()
             finally:
-                (layout.run / "ready").unlink(missing_ok=True)
+                layout.ready.unlink(missing_ok=True)
+                say("正在停止 / stopping …")
                 pipeline.stop()
+                say("已全部停止 / all stopped")
+    except StoppedError:
+        return STOPPED_EARLY
     except (AlreadyRunningError, NotReadyError) as problem:
-        print(problem, flush=True)
+        say(str(problem))
         return 1
     return 0
+
+
+def say(line: str) -> None:
+    """Plain lines: standard output is a file where the pipeline runs in the background."""
+    print(line, flush=True)
 
 
 def _detach(layout: Layout, arguments: list[str]) -> int:
     """Start the supervisor in the background, show its progress until all is ready, leave it running."""
     if owner := owner_of(layout):
-        console.print(f"流水线已在运行（进程 {owner}） / already running; stop it with `tongbo down`")
+        console.print(
+            f"流水线已在运行（进程 {owner}），停止：tongbo down / already running; stop it with `tongbo down`"
+        )
         return 1
     layout.log.mkdir(parents=True, exist_ok=True)
-    (layout.run / "ready").unlink(missing_ok=True)
+    layout.ready.unlink(missing_ok=True)
     log = layout.log / "supervisor.log"
-    shown = log.stat().st_size if log.exists() else 0
-    with log.open("ab") as out:
+    if log.exists():
+        log.replace(log.with_suffix(".log.1"))
+    stop = stop_on_signals()
+    with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "services.cli.main", *arguments, "--foreground"],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, env=dict(os.environ),
         )  # fmt: skip
+    shown = 0
     with console.status("正在启动 / starting …"):
-        while process.poll() is None and not (layout.run / "ready").exists():
+        while process.poll() is None and not layout.ready.exists():
             shown = _show_from(log, shown)
-            time.sleep(0.2)
+            if stop.wait(0.2):
+                process.terminate()  # the one in the background ends what it has started, then itself
+                process.wait()
     _show_from(log, shown)
+    if stop.is_set():
+        return STOPPED_EARLY
     if process.poll() is not None:
-        console.print(f"启动失败，日志：{log} / could not start, see the log", style="red")
+        console.print(f"启动失败，日志：{layout.log} / could not start, see the logs there", style="red")
         return 1
     console.print("已在后台运行；停止：tongbo down / running in the background; stop with `tongbo down`", style="green")
     return 0
@@ -109,5 +124,5 @@ def _show_from(log: Path, position: int) -> int:
         lines.seek(position)
         text = lines.read()
     if text:
-        console.print(text.decode(errors="replace").rstrip("\n"))
+        console.print(text.decode(errors="replace").rstrip("\n"), markup=False, soft_wrap=True)
     return position + len(text)

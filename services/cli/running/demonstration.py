@@ -7,10 +7,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 from urllib.request import Request, urlopen
 from zoneinfo import ZoneInfo
 
@@ -20,37 +22,53 @@ from schemas.placement import PlacementRecord
 from services.cli.campaign_file import load
 from services.cli.client import PublisherClient
 from services.cli.publish import Published, send
-from services.cli.running.pipeline import Pipeline
+from services.cli.running.pipeline import NotReadyError, Pipeline, StoppedError
 from services.cli.running.settlement import Settlement, TrueFigures, settle
 from services.cli.running.watching import Watching
 from services.runtime.kafka.admin import lag, list_groups
 from services.runtime.kafka.errors import KafkaProblem
 
 BEIJING = ZoneInfo("Asia/Shanghai")
-FINAL_WITHIN_S = 110.0
+FINAL_BY_S = 120.0
 LISTEN_S = 20.0
-SETTLE_WITHIN_S = 45.0
+SETTLED_BY_S = 170.0  # all in all it has three minutes
 LAG_EVERY_S = 3.0
+SIMULATOR_BACK_WITHIN_S = 20.0
+GROUPS = ("tongbo-", "engagement-aggregator")
 
 
 @dataclass(slots=True)
 class Demonstration:
-    """One run of the sample campaign. `show` is called several times a second with what stage it is in."""
+    """One run of the sample campaign. `show` is called several times a second with what stage it is in.
+
+    began: when the clock of its three minutes started, monotonic.
+    """
 
     pipeline: Pipeline
     watching: Watching
     stop: threading.Event
-    show: Callable[[str], None]
+    show: Callable[[str], None] = lambda _: None
+    began: float = field(default_factory=time.monotonic)
     published: Published | None = None
     expected: tuple[str, ...] = ()
     lags: dict[str, int] = field(default_factory=dict)
-    _began: float = field(default_factory=time.monotonic)
 
     def publish(self, file: Path, suffix: str) -> None:
-        """Through the publisher's HTTP API, as any client does."""
+        """Through the publisher's HTTP API, as any client does; raises what `send` raises, or StoppedError."""
         campaign = load(file, suffix=suffix)
-        with PublisherClient(self.pipeline.addresses["publisher"]) as client:
-            self.published = send(client, campaign)
+        done: Future[Published] = Future()
+
+        def publish() -> None:
+            try:
+                with PublisherClient(self.pipeline.addresses["publisher"]) as client:
+                    done.set_result(send(client, campaign))
+            except Exception as problem:
+                done.set_exception(problem)  # raised again by result(), in the thread that waits
+
+        threading.Thread(target=publish, name="publish", daemon=True).start()
+        while not done.done():
+            self._pause("正在提交活动 / submitting the campaign")
+        self.published = done.result()
         self.expected = tuple(one.placement_id for answer in self.published.answers for one in answer.placements)
 
     def records(self) -> list[PlacementRecord]:
@@ -59,28 +77,30 @@ class Demonstration:
 
     def comments(self) -> Counter[str]:
         """Collected comments by platform."""
-        assert self.published is not None
+        if self.published is None:
+            return Counter()
         return Counter(post.partition(":")[0] for post, _ in self.watching.comments_of(self.published.campaign_id))
 
-    def run(self, *, once: bool) -> Settlement | None:
-        """Watch until stopped; with `once` until the campaign has settled, and then the comparison."""
+    def run(self, *, once: bool) -> Settlement:
+        """Until the campaign has settled, then the comparison; without `once` for ever. Raises StoppedError."""
         threading.Thread(target=self._follow_lag, name="lag", daemon=True).start()
-        if not once:
-            while not self._pause("运行中，Ctrl-C 结束 / running, Ctrl-C ends it"):
-                pass
-            return None
-        self._until("正在发布 / publishing", self._all_final, FINAL_WITHIN_S)
-        self._until("正在收集反馈 / collecting feedback", lambda: False, LISTEN_S)
+        while not once:
+            self._pause("运行中，Ctrl-C 结束 / running, Ctrl-C ends it")
+        self._until("正在发布 / publishing", self._all_final, FINAL_BY_S)
+        self._until("正在收集反馈 / collecting feedback", lambda: False, self.seconds() + LISTEN_S)
         self._end_of_story()
-        self._until("等待汇总追平 / settling", lambda: self.compare().ok, SETTLE_WITHIN_S)
+        self._until("等待汇总追平 / settling", lambda: self.compare().ok, SETTLED_BY_S)
         return self.compare()
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
 
     def compare(self) -> Settlement:
         """What the topics say now against what the simulator knows now."""
         assert self.published is not None
         truth = msgspec.convert(self._simulator("/_sim/truth"), list[TrueFigures])
         return settle(
-            seconds=time.monotonic() - self._began,
+            seconds=self.seconds(),
             expected=self.expected,
             records=dict(self.watching.records),
             truth=truth,
@@ -99,30 +119,36 @@ class Demonstration:
         morning = (now + timedelta(days=1)).replace(hour=9, minute=0, second=0, microsecond=0)
         self._simulator("/_sim/clock", {"advance_s": (morning - now).total_seconds()})
 
-    def _until(self, stage: str, reached: Callable[[], bool], within_s: float) -> None:
-        deadline = time.monotonic() + within_s
-        while not reached() and time.monotonic() < deadline:
-            if self._pause(stage):
-                raise KeyboardInterrupt
-        self.show(stage)
+    def _until(self, stage: str, reached: Callable[[], bool], by_s: float) -> None:
+        while not reached() and self.seconds() < by_s:
+            self._pause(stage)
 
-    def _pause(self, stage: str) -> bool:
-        """A moment of waiting, in which the children are looked after; True when it is time to stop."""
+    def _pause(self, stage: str) -> None:
+        """A moment of waiting, in which the children are looked after; raises StoppedError when it is time to stop."""
         self.pipeline.supervisor.watch()
-        self.show(f"{stage}   {time.monotonic() - self._began:.0f} s   {datetime.now(UTC):%H:%M:%S} UTC")
-        return self.stop.wait(0.4)
+        self.show(f"{stage}   {self.seconds():.0f} s")
+        if self.stop.wait(0.4):
+            raise StoppedError
 
     def _follow_lag(self) -> None:
         while not self.stop.is_set():
             try:
-                groups = [group for group in list_groups(self.pipeline.kafka) if group.startswith("tongbo")]
+                groups = [group for group in list_groups(self.pipeline.kafka) if group.startswith(GROUPS)]
                 self.lags = {group: sum(lag(self.pipeline.kafka, group).values()) for group in groups}
             except KafkaProblem:
                 pass  # shown as it was; the next round asks again
             self.stop.wait(LAG_EVERY_S)
 
     def _simulator(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Asks until it answers: it may just be starting again, and then its answers speak for themselves."""
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.pipeline.addresses["simulator"] + path, data, {"Content-Type": "application/json"})  # noqa: S310 - our own address
-        with urlopen(request, timeout=30) as response:  # noqa: S310
-            return json.load(response)
+        deadline = time.monotonic() + SIMULATOR_BACK_WITHIN_S
+        while True:
+            try:
+                with urlopen(request, timeout=30) as response:  # noqa: S310
+                    return json.load(response)
+            except (URLError, OSError) as problem:
+                if time.monotonic() > deadline:
+                    raise NotReadyError(f"模拟器没有应答 / the simulator does not answer：{problem}") from problem
+                self._pause("等待模拟器 / waiting for the simulator")

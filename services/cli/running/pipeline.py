@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
@@ -19,12 +20,17 @@ import msgspec
 from schemas.topics import load_topics
 from services.adapter.registry import platforms
 from services.cli.running.supervisor import Child, Supervisor
-from services.runtime.embedded_broker.jars import fetch_jars
+from services.runtime.embedded_broker.jars import JarsUnavailable, fetch_jars
 from services.runtime.kafka.admin import ensure_topics, wait_for_kafka
+from services.runtime.kafka.connection import reachable
+from services.runtime.kafka.errors import KafkaProblem
 from services.runtime.logging import get_logger
 from services.runtime.settings import KafkaSettings, read_settings
 
 READY_WITHIN_S = 90.0
+GIVE_UP_AFTER = 4
+WRONG_SETTINGS = 2
+FORGETFUL = "它的帖子与数据只在内存里，已经清空 / its posts and figures lived in memory and are gone"
 CONSUMER_SERVICES = ("feedback_collector", "engagement_aggregator")
 
 log = get_logger(__name__)
@@ -49,8 +55,22 @@ class Layout:
         return self.run / "addresses.json"
 
     @property
+    def lock(self) -> Path:
+        return self.run / "lock"
+
+    @property
+    def ready(self) -> Path:
+        """Exists while everything that was started is ready."""
+        return self.run / "ready"
+
+    @property
     def supervisor_pid(self) -> Path:
         return self.run / "supervisor.pid"
+
+    @property
+    def broker_pid(self) -> Path:
+        """Written by the embedded broker itself."""
+        return self.home / "kafka" / "broker.pid"
 
     def clear_data(self) -> None:
         """Forget what an earlier run left: log of Kafka, state, media. Never touches a cluster that is not ours."""
@@ -77,7 +97,11 @@ class Plan:
 
 
 class NotReadyError(Exception):
-    """Raised when a service does not become ready in time; names it and its log file."""
+    """Raised when something does not become ready; says what it said itself and where its log is."""
+
+
+class StoppedError(Exception):
+    """Raised out of `start` when it is asked to stop before everything is ready."""
 
 
 def python(module: str, *arguments: str) -> list[str]:
@@ -90,84 +114,107 @@ def dead_letter_services() -> tuple[str, ...]:
 
 
 class Pipeline:
-    """Starts and stops all processes of the pipeline on this machine. `say` gets progress, Chinese first."""
+    """Starts and stops all processes of the pipeline on this machine. `say` gets progress, Chinese first.
 
-    def __init__(self, layout: Layout, plan: Plan, say: Callable[[str], None]) -> None:
-        self.layout, self.plan, self._say = layout, plan, say
+    `stop` ends a start under way. Where a start fails the caller calls `stop()`.
+    """
+
+    def __init__(self, layout: Layout, plan: Plan, say: Callable[[str], None], stop: threading.Event) -> None:
+        self.layout, self.plan, self._say, self._stop = layout, plan, say, stop
         self.supervisor = Supervisor(layout.run, layout.log, say)
         self.addresses: dict[str, str] = {}
         self._health: dict[str, int] = {}
+        self._together: list[str] = []
         self._taken: set[int] = set()
 
     def start(self) -> None:
-        """Start everything and return when all are ready; raises NotReadyError. On failure the caller stops."""
-        self._start_kafka()
-        self._make_topics()
-        if self.plan.simulator:
-            self._start_simulator()
+        """Start everything and return when all are ready; raises NotReadyError or StoppedError."""
+        try:
+            if self.plan.simulator:
+                self._start_simulator()  # first: it refuses a wrong audience or accounts file at once
+            self._start_kafka()
+            ensure_topics(self.kafka, load_topics(dead_letter_services()))
+        except (JarsUnavailable, KafkaProblem) as problem:
+            if self._stop.is_set():
+                raise StoppedError from None
+            raise NotReadyError(str(problem)) from problem
         children = [self._publisher(), *self._workers()]
         for child in children:
+            self._together.append(child.name)
             self.supervisor.start(child)
         self._write_addresses()
         for child in children:
             self._await_http(child, f"http://127.0.0.1:{self._health[child.name]}/health/ready")
+            self._say(f"{child.name} 就绪 / ready")
         self._await_http(children[0], self.addresses["publisher"] + "/health/ready")
 
     def stop(self) -> None:
-        """End the services together, then simulator and Kafka: what others need goes last."""
-        together = [child.name for child in (self._publisher_name(), *self._workers())] if self._health else []
-        self.supervisor.stop_together(together)
+        """End the services together, then Kafka and the simulator: what others need goes last."""
+        self.supervisor.stop_together(self._together)
         self.supervisor.stop()
         self.layout.addresses.unlink(missing_ok=True)
 
     # --- the parts ---
 
     def _start_kafka(self) -> None:
+        child: Child | None = None
         own = os.environ.get("KAFKA_BOOTSTRAP")
         if own:
             self._say(f"使用已有 Kafka：{own} / using the Kafka cluster at KAFKA_BOOTSTRAP")
             self.addresses["kafka"] = own
         else:
-            fetch_jars(self._say)
-            port = self._port(self.plan.kafka_port)
+            self._fetch_jars()
+            port = self._port(self.plan.kafka_port, "Kafka")
             data, logs = self.layout.home / "kafka", self.layout.log / "kafka"
             command = python(
                 "services.runtime.embedded_broker",
                 "--data-dir", str(data), "--port", str(port), "--log-dir", str(logs),
             )  # fmt: skip
-            self.supervisor.start(Child("kafka", 0, command))
+            child = Child("kafka", 0, command)
+            self.supervisor.start(child)
             self.addresses["kafka"] = f"127.0.0.1:{port}"
-        waiting = threading.Event()
-        threading.Timer(READY_WITHIN_S, waiting.set).start()
-        wait_for_kafka(self.kafka, waiting, log)
-        waiting.set()
+        self._await(child, lambda: reachable(self.kafka), f"Kafka（{self.addresses['kafka']}）")
+        wait_for_kafka(self.kafka, self._stop, log, timeout_s=READY_WITHIN_S)
+        self._say(f"kafka 就绪 / ready：{self.addresses['kafka']}")
+
+    def _fetch_jars(self) -> None:
+        """On a thread that may be left behind: a download under way cannot be ended otherwise."""
+        fetched: Future[None] = Future()
+
+        def fetch() -> None:
+            try:
+                fetch_jars(self._say)
+            except Exception as problem:
+                fetched.set_exception(problem)  # raised again by result(), in the thread that waits
+            else:
+                fetched.set_result(None)
+
+        threading.Thread(target=fetch, name="jars", daemon=True).start()
+        while not fetched.done():
+            self._pause()
+        fetched.result()
 
     @property
     def kafka(self) -> KafkaSettings:
         env = {**os.environ, "KAFKA_BOOTSTRAP": self.addresses["kafka"], "TONGBO_PARTITIONS": str(self.plan.partitions)}
         return read_settings(KafkaSettings, env)
 
-    def _make_topics(self) -> None:
-        ensure_topics(self.kafka, load_topics(dead_letter_services()))
-
     def _start_simulator(self) -> None:
-        port = self._port(self.plan.simulator_port)
+        port = self._port(self.plan.simulator_port, "模拟器 / simulator")
         arguments = ["--port", str(port), "--speed", str(self.plan.speed), "--seed", str(self.plan.seed)]
-        arguments += ["--accounts", str(self.plan.accounts)]
+        arguments += ["--accounts", str(self.plan.accounts), "--hide-secrets"]
         if self.plan.audience:
             arguments += ["--audience", str(self.plan.audience)]
-        child = Child("simulator", 0, python("services.simulator", *arguments), self.plan.env)
+        child = Child("simulator", 0, python("services.simulator", *arguments), self.plan.env, FORGETFUL)
         self.supervisor.start(child)
         self.addresses["simulator"] = f"http://127.0.0.1:{port}"
         self._await_http(child, self.addresses["simulator"] + "/_sim/info")
+        self._say("simulator-0 就绪 / ready")
 
     def _publisher(self) -> Child:
-        port = self._port(self.plan.publisher_port)
+        port = self._port(self.plan.publisher_port, "发布服务 / publisher")
         self.addresses["publisher"] = f"http://127.0.0.1:{port}"
         return self._service("publisher", 0, {"TONGBO_PUBLISHER_PORT": str(port)})
-
-    def _publisher_name(self) -> Child:
-        return Child("publisher", 0, ())
 
     def _workers(self) -> list[Child]:
         adapters = [
@@ -201,24 +248,32 @@ class Pipeline:
     # --- readiness and addresses ---
 
     def _await_http(self, child: Child, url: str) -> None:
+        self._await(child, lambda: _answers(url), child.name)
+
+    def _await(self, child: Child | None, ready: Callable[[], bool], what: str) -> None:
+        """Until `ready`; raises NotReadyError where the child (None: not ours) cannot start or time is over."""
         deadline = time.monotonic() + READY_WITHIN_S
-        while time.monotonic() < deadline:
-            code = self.supervisor.exited(child.name)
-            if code is not None and code == 2:
-                break  # its settings are wrong: waiting will not help
-            self.supervisor.watch()
-            if _answers(url):
-                self._say(f"{child.name} 就绪 / ready")
-                return
-            time.sleep(0.1)
-        raise NotReadyError(f"{child.name} 没有就绪，日志：{self.supervisor.log_of(child)} / not ready, see its log")
+        while not ready():
+            self._pause()
+            code = None if child is None else self.supervisor.exited(child.name)
+            hopeless = code == WRONG_SETTINGS or (child and self.supervisor.restarts(child.name) >= GIVE_UP_AFTER)
+            if hopeless or time.monotonic() > deadline:
+                said = (
+                    f"{self.supervisor.last_words(child)}\n日志 / log：{self.supervisor.log_of(child)}" if child else ""
+                )
+                raise NotReadyError(f"{what} 没有就绪 / not ready\n{said}".rstrip())
+
+    def _pause(self) -> None:
+        self.supervisor.watch()
+        if self._stop.wait(0.1):
+            raise StoppedError
 
     def _write_addresses(self) -> None:
         health = {name: f"http://127.0.0.1:{port}" for name, port in sorted(self._health.items())}
         text = msgspec.json.format(msgspec.json.encode({**self.addresses, "health": health}), indent=2)
         self.layout.addresses.write_bytes(text)
 
-    def _port(self, wanted: int) -> int:
+    def _port(self, wanted: int, what: str = "") -> int:
         """The wanted port if it is free, else any free one; never one given out before."""
         for port in (wanted, 0, 0, 0, 0, 0):
             with socket.socket() as probe:
@@ -230,6 +285,8 @@ class Pipeline:
                 found = int(probe.getsockname()[1])
             if found not in self._taken:
                 self._taken.add(found)
+                if wanted and found != wanted:
+                    self._say(f"{what}：端口 {wanted} 已被占用，改用 {found} / port taken, using {found}")
                 return found
         raise NotReadyError("找不到空闲端口 / no free port")
 

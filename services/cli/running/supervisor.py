@@ -17,19 +17,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 STOP_WITHIN_S = 15.0
+FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 STABLE_AFTER_S = 30.0
 _PR_SET_PDEATHSIG = 1
+_TAIL_BYTES = 8_000
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One process to keep running. `n` counts processes of one service from 0."""
+    """One process to keep running. `n` counts processes of one service from 0; `loses`: what a restart costs."""
 
     service: str
     n: int
     command: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
+    loses: str = ""
 
     @property
     def name(self) -> str:
@@ -41,31 +44,46 @@ class _Running:
     child: Child
     process: subprocess.Popen[bytes]
     started_at: float
-    pause_s: float = 0.5
+    pause_s: float = FIRST_PAUSE_S
     restart_at: float | None = None
     restarts: int = 0
 
 
 class Supervisor:
-    """Children with a pid file in `run_dir` and a log file in `log_dir` each."""
+    """Children with a pid file in `run_dir` and a log file in `log_dir` each; `say` gets what happens to them."""
 
-    def __init__(self, run_dir: Path, log_dir: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, run_dir: Path, log_dir: Path, say: Callable[[str], None], *, stop_within_s: float = STOP_WITHIN_S
+    ) -> None:
         self._run_dir, self._log_dir, self._say = run_dir, log_dir, say
+        self._stop_within_s = stop_within_s
         self._running: dict[str, _Running] = {}
         run_dir.mkdir(parents=True, exist_ok=True)
         log_dir.mkdir(parents=True, exist_ok=True)
 
     def start(self, child: Child) -> None:
+        """Run it until `stop`, with a fresh log; the log of the run before is kept beside it."""
+        log = self.log_of(child)
+        if log.exists():
+            log.replace(log.with_suffix(".log.1"))
         self._running[child.name] = _Running(child, self._spawn(child), time.monotonic())
 
-    def restarts(self) -> int:
-        return sum(one.restarts for one in self._running.values())
+    def restarts(self, name: str | None = None) -> int:
+        """How often a child (default: all together) had to be started again."""
+        return sum(one.restarts for one in self._running.values() if name in (None, one.child.name))
 
     def pid(self, name: str) -> int:
         return self._running[name].process.pid
 
     def log_of(self, child: Child) -> Path:
         return self._log_dir / f"{child.name}.log"
+
+    def last_words(self, child: Child, lines: int = 8) -> str:
+        """The end of what a child wrote for people: structured log lines are left to its log file."""
+        with self.log_of(child).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            written = log.read().decode("utf-8", "replace").splitlines()
+        return "\n".join([line for line in written if line.strip() and not line.startswith("{")][-lines:])
 
     def watch(self) -> None:
         """Start again what has died, after a pause that grows while it keeps dying. Call this a few times a second."""
@@ -75,14 +93,18 @@ class Supervisor:
             now = time.monotonic()
             if one.restart_at is None:
                 if now - one.started_at > STABLE_AFTER_S:
-                    one.pause_s = 0.5
+                    one.pause_s = FIRST_PAUSE_S
                 one.restart_at = now + one.pause_s
-                code = one.process.returncode
-                self._say(f"{one.child.name} 已退出（{code}），{one.pause_s:g} 秒后重启 / ended, restarting")
+                how, how_en = _ending(one.process.returncode)
+                self._say(
+                    f"{one.child.name} 意外退出（{how}），{one.pause_s:g} 秒后重启"
+                    f" / ended ({how_en}), restart in {one.pause_s:g} s"
+                )
             elif now >= one.restart_at:
                 one.process, one.started_at, one.restart_at = self._spawn(one.child), now, None
                 one.pause_s = min(one.pause_s * 2, LONGEST_PAUSE_S)
                 one.restarts += 1
+                self._say(f"{one.child.name} 已重启 / restarted" + (f"；{one.child.loses}" if one.child.loses else ""))
 
     def exited(self, name: str) -> int | None:
         """The exit code of a child that is not running now, else None."""
@@ -90,20 +112,28 @@ class Supervisor:
 
     def stop(self) -> None:
         """End all children, last started first, services before what they need; kill what does not end in time."""
-        for one in reversed(self._running.values()):
-            _end(one.process, STOP_WITHIN_S)
-            (self._run_dir / f"{one.child.name}.pid").unlink(missing_ok=True)
-        self._running.clear()
+        for name in list(reversed(self._running)):
+            self.stop_together([name])
 
     def stop_together(self, names: Sequence[str]) -> None:
         """Ask several children to end at the same time, then wait for them: faster than one after the other."""
-        chosen = [self._running.pop(name) for name in names if name in self._running]
+        chosen = [self._running[name] for name in names if name in self._running]
         for one in chosen:
             if one.process.poll() is None:
                 one.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + self._stop_within_s
         for one in chosen:
-            _end(one.process, STOP_WITHIN_S)
+            self._end(one, max(0.0, deadline - time.monotonic()))
             (self._run_dir / f"{one.child.name}.pid").unlink(missing_ok=True)
+            del self._running[one.child.name]
+
+    def _end(self, one: _Running, within_s: float) -> None:
+        try:
+            one.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self._say(f"{one.child.name} 没有按时退出，强制结束 / did not end in time, killed")
+            one.process.kill()
+            one.process.wait()
 
     def _spawn(self, child: Child) -> subprocess.Popen[bytes]:
         with self.log_of(child).open("ab") as log:
@@ -114,22 +144,26 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **child.env},
                 start_new_session=True,  # Ctrl-C is for the supervisor, which ends the children in order
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one syscall, no locks
+                preexec_fn=_ending_with(os.getpid()),  # noqa: PLW1509 - two system calls, no locks
             )
         (self._run_dir / f"{child.name}.pid").write_text(f"{process.pid}\n")
         return process
 
 
-def _end_with_parent() -> None:
-    """Linux ends this process when its parent dies without saying so."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _ending_with(parent: int) -> Callable[[], None] | None:
+    """Makes Linux end a child whose parent dies without saying so, also where that happens before the child asks."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)  # loaded before the fork: afterwards only system calls are safe
+
+    def ask() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask
 
 
-def _end(process: subprocess.Popen[bytes], within_s: float) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(within_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _ending(code: int) -> tuple[str, str]:
+    """How a process ended, in Chinese and in English."""
+    return (f"退出码 {code}", f"exit {code}") if code >= 0 else (f"信号 {-code}", f"signal {-code}")

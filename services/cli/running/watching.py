@@ -16,6 +16,7 @@ from services.runtime.kafka.records import Record
 from services.runtime.settings import KafkaSettings
 
 LEDGER, FEEDBACK, AGGREGATES = "placement-ledger", "feedback-unified", "engagement-aggregate"
+LATEST = 5
 
 
 class Watching:
@@ -26,7 +27,7 @@ class Watching:
         self.rows: dict[str, EngagementAggregate] = {}
         self.comments: list[tuple[str, str, str]] = []
         self.snapshots: Counter[str] = Counter()
-        self.latest_comments: list[CommentObserved] = []
+        self._latest: dict[str, tuple[CommentObserved, ...]] = {}
         self._stop = threading.Event()
         self._tail = Tail(kafka, [LEDGER, FEEDBACK, AGGREGATES], stop=self._stop)
         self._thread = threading.Thread(target=self._follow, name="watching", daemon=True)
@@ -46,6 +47,10 @@ class Watching:
         """(post_key, comment_id) of every comment event of the campaign, repetitions included."""
         return [(post, comment) for campaign, post, comment in list(self.comments) if campaign == campaign_id]
 
+    def latest_of(self, campaign_id: str) -> tuple[CommentObserved, ...]:
+        """The newest comments of the campaign, the last one newest."""
+        return self._latest.get(campaign_id, ())
+
     def _follow(self) -> None:
         while not self._stop.is_set():
             for record in self._tail.poll(0.2):
@@ -63,7 +68,7 @@ class Watching:
         event = _feedback_event(value)
         if isinstance(event, CommentObserved) and event.version == 1:
             self.comments.append((event.campaign_id, event.post_key, event.comment_id))
-            self.latest_comments = [*self.latest_comments[-4:], event]
+            self._latest[event.campaign_id] = (*self._latest.get(event.campaign_id, ())[-LATEST + 1 :], event)
         if isinstance(event, MetricsObserved):
             self.snapshots[event.platform] += 1
 
