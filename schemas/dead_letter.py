@@ -5,7 +5,7 @@ Not a `Fact`: the brand and even the type of an unreadable record may be unknown
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -33,3 +33,19 @@ class DeadLetter(Struct, frozen=True, kw_only=True, tag_field="type", tag="DeadL
     value: str | None
     value_omitted: bool = False
     first_seen_at: Instant
+
+
+class DeadLetterHandled(Struct, frozen=True, kw_only=True, tag_field="type", tag="DeadLetterHandled"):
+    """What a person did about a dead letter, beside it on the same topic. dead_letter_id: its event_id.
+
+    action: `resent` = its record went to its own topic again (edited: with other bytes); `discarded` = it will not.
+    """
+
+    event_id: Annotated[str, Meta(min_length=1, max_length=500)]
+    schema_version: int = 1
+    dead_letter_id: Annotated[str, Meta(min_length=1, max_length=400)]
+    action: Literal["resent", "discarded"]
+    edited: bool = False
+    reason: Annotated[str, Meta(min_length=1, max_length=1000)]
+    actor: Annotated[str, Meta(min_length=1, max_length=200)]
+    handled_at: Instant

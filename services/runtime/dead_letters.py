@@ -8,12 +8,16 @@ from datetime import datetime
 import msgspec
 
 from schemas.dead_letter import DeadLetter as DeadLetterEvent
+from schemas.dead_letter import DeadLetterHandled
 from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.records import Outgoing, Record
 
 _OURS = "dlq."
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(DeadLetterEvent)
+_ENTRY: msgspec.json.Decoder[DeadLetterEvent | DeadLetterHandled] = msgspec.json.Decoder(
+    DeadLetterEvent | DeadLetterHandled
+)
 _MESSAGE_HEADER_LIMIT = 1_000  # characters: a header is for a glance, the value has more of it
 _MESSAGE_LIMIT = 20_000
 _VALUE_LIMIT = 650_000  # bytes; base64 adds a third, and the whole must stay below what the broker accepts
@@ -78,13 +82,28 @@ def original_headers(record: Record) -> tuple[tuple[str, bytes], ...]:
 
 
 def decode(record: Record) -> DeadLetterEvent:
-    """The dead letter a record of a `<service>-dlq` topic holds; raises msgspec.DecodeError or ValidationError."""
+    """The dead letter in a record; raises msgspec.DecodeError or ValidationError for anything else."""
     return _DECODER.decode(record.value or b"")
 
 
-def replay_of(record: Record) -> Outgoing:
-    """The original record again, for its own topic and partition: same key, headers and bytes, so order holds."""
+def entry(record: Record) -> DeadLetterEvent | DeadLetterHandled:
+    """What a record of a `<service>-dlq` topic holds; raises msgspec.DecodeError or ValidationError."""
+    return _ENTRY.decode(record.value or b"")
+
+
+def handled(record: Record, event: DeadLetterHandled) -> Outgoing:
+    """The note about the dead letter in `record`, for the same place of the same topic."""
+    return Outgoing(record.topic, _ENCODER.encode(event), record.key, record.partition)
+
+
+def replay_of(record: Record, edited: bytes | None = None) -> Outgoing:
+    """The original record again, for its own topic and partition: same key and headers, and the same bytes or `edited`.
+
+    Raises OriginalOmitted where the bytes were not kept and none are given.
+    """
     event = decode(record)
+    if edited is not None:
+        return Outgoing(event.topic, edited, record.key, event.partition, original_headers(record))
     if event.value_omitted:
         where = f"{event.topic}-{event.partition} @ {event.offset}"
         raise OriginalOmitted(f"原记录过大，未随死信保存 / too large to be kept in the dead letter: read it at {where}")

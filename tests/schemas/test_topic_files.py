@@ -120,7 +120,7 @@ def test_a_service_name_that_is_no_topic_name_is_refused() -> None:
 
 def test_a_topic_is_found_by_name_dead_letters_of_any_service_too() -> None:
     assert topic("placement-ledger").cleanup_policy == "compact"
-    assert topic("adapter-bilibili-dlq").producers == ("adapter-bilibili",)
+    assert topic("adapter-bilibili-dlq").producers == ("adapter-bilibili", "cli")
 
 
 def test_an_unknown_topic_is_refused_with_the_list_of_those_that_exist() -> None:
