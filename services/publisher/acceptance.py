@@ -13,6 +13,7 @@ from msgspec import structs
 
 from schemas.content import Declarations, MasterContent, MediaRef, Target, Variant
 from schemas.placement import Draft
+from services.adapter.accounts import Account
 from services.adapter.contract import Adapter, Localised, Refusal
 from services.publisher.answers import VariantMedia, VariantReport
 from services.publisher.content_checks import identity, texts, variants
@@ -22,6 +23,9 @@ from services.publisher.plan import Plan
 from services.publisher.problems import Problem, problem, unfit
 from services.publisher.requests import ContentRequest
 from services.publisher.target_checks import named, targets
+from services.runtime.logging import get_logger
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,28 @@ def judged(request: ContentRequest, known: Known, stamp: Stamp) -> Plan:
     if not any(one.target is None for one in problems):
         for number, (target, account) in usable.items():
             adapter = known.adapter(target.platform)
-            localised = adapter.localise(master, target, account)
+            localised = _localised(adapter, master, target, account)
             problems.extend(_refusals(adapter, number, target, localised))
             if localised.draft is not None:
                 reports.append(_report(master, target, localised.draft))
     if problems:
         raise unfit(problems)
     return Plan(master, tuple(reports), tuple(_warnings(request, master, known, stamp.now)))
+
+
+def _localised(adapter: Adapter, master: MasterContent, target: Target, account: Account) -> Localised:
+    """The adapter's verdict; where its rules fail over a text, that text is refused, not the whole service."""
+    try:
+        return adapter.localise(master, target, account)
+    except Exception:  # whatever a platform's rules may stumble over
+        log.exception("localise_failed", platform=target.platform, content_id=master.content_id)
+        way_out = (
+            "请改写文字里的特殊写法，并把日志交给维护者 / reword unusual characters, give the log to the maintainers"
+        )
+        message = "平台规则处理这份内容时出错"
+        return Localised(
+            None, (Refusal("localise_failed", "", message, "its rules failed over this content", way_out),)
+        )
 
 
 def _master(

@@ -157,6 +157,10 @@ def test_problems_of_all_targets_come_together_with_those_of_the_platforms() -> 
     ]
 
 
+def test_rules_that_fail_over_a_text_refuse_that_text_only() -> None:
+    assert problems(title="💥") == [("", "localise_failed")] * 2
+
+
 def test_an_older_or_changed_version_is_refused() -> None:
     newest = judge(version=3).master
     assert problems(versions=(newest,), version=2) == [("version", "version_not_newer")]

@@ -266,6 +266,20 @@ def test_every_bad_request_gets_a_problem_document(
         assert problem["way_out"]
 
 
+def test_a_content_too_large_for_a_record_is_refused_and_the_next_one_is_not(
+    publisher: Running, campaign: dict[str, Any], kafka: KafkaSettings
+) -> None:
+    noise = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(90_000))
+    places = ({"platform": "toy"}, {"platform": "toy", "account": "tea"}, {"platform": "other"})
+    variants = [place | {"text": "短", "body": noise} for place in places]
+    large = content(campaign["campaign_id"], body=noise, variants=variants)
+    refused = publisher.http.post("/contents", content=msgspec.json.encode(large))
+    assert refused.status_code == 413
+    assert refused.json()["problems"][0]["code"] == "content_too_large"
+    assert contents(kafka, campaign["campaign_id"]) == []
+    assert publisher.http.post("/contents", json=content(campaign["campaign_id"])).status_code == 202
+
+
 def test_ends_before_it_starts_is_refused(publisher: Running) -> None:
     body = {
         "campaign_id": "backwards", "brand_id": "qinghe", "name": "n", "objective": "launch",

@@ -16,6 +16,8 @@ LIMIT = 60
 
 def localise(master: MasterContent, target: Target, account: Account) -> Localised:
     """Title and key message in at most LIMIT characters; refuses what is longer and what has no link."""
+    if "💥" in master.title:
+        raise RuntimeError("a defect of the rules")
     human = master.variant_for(target.platform, target.account)
     text = (human.text if human else None) or f"{master.title}：{master.key_message} {master.link or ''}".strip()
     refusals = []
