@@ -122,10 +122,39 @@ def test_offsets_of_a_passed_generation_fence_the_whole_transaction(
     assert values(kafka_settings, sink) == ["值2"]
 
 
-def joined(settings: KafkaSettings, group: str, topic: str, name: str) -> GroupConsumer:
+def test_a_member_that_fell_out_of_its_group_is_fenced_and_not_taken_for_a_stranger_without_generation(
+    kafka_settings: KafkaSettings, topics: Topics, unique: str
+) -> None:
+    """A worker that was frozen learns from the answer to its heartbeat that it is out, perhaps in mid-round.
+
+    The client then forgets its generation, and the broker checks no generation where none is named.
+    """
+    source, sink = topics("source"), topics("sink")
+    zombie = joined(kafka_settings, unique, source, "a", session_timeout_ms=2_000)
+    positions = zombie.positions()
+    zombie._client._coordinator.reset_generation()  # as its handler of that answer does
+    heir = joined(kafka_settings, unique, source, "b")
+    forgotten = zombie._client.group_metadata()
+    assert (forgotten.generation_id, forgotten.member_id) == (-1, "")
+    producer = TransactionalProducer(kafka_settings, unique)
+    try:
+        producer.commit(numbered(sink, 1), positions, GroupMetadata(unique, -1, ""))  # the hazard: nobody objects
+        with pytest.raises(Fenced):
+            producer.commit(numbered(sink, 2), positions, zombie.group_metadata())
+    finally:
+        producer.close()
+        zombie.close()
+        heir.close()
+    assert values(kafka_settings, sink) == ["值1"]
+
+
+def joined(
+    settings: KafkaSettings, group: str, topic: str, name: str, *, session_timeout_ms: int = 10_000
+) -> GroupConsumer:
     consumer = GroupConsumer(
-        settings, group, [topic], on_assigned=lambda _: None, on_revoked=lambda _: None, client_id=name
-    )
+        settings, group, [topic], on_assigned=lambda _: None, on_revoked=lambda _: None, client_id=name,
+        session_timeout_ms=session_timeout_ms,
+    )  # fmt: skip
     deadline = time.monotonic() + 30
     while not consumer.assignment() and time.monotonic() < deadline:
         consumer.poll(0.05)

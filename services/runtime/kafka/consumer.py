@@ -19,7 +19,7 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.structs import TopicPartition as ClientTopicPartition
 
 from services.runtime.kafka.connection import client_options, connected
-from services.runtime.kafka.errors import KafkaUnavailable, translated
+from services.runtime.kafka.errors import Fenced, KafkaUnavailable, translated
 from services.runtime.kafka.records import GroupMetadata, Record, TopicPartition
 from services.runtime.logging import get_logger
 from services.runtime.settings import KafkaSettings
@@ -155,6 +155,7 @@ class GroupConsumer:
         self.failure: BaseException | None = None
         self._assigned, self._revoked, self._lost = on_assigned, on_revoked, on_lost or on_revoked
         self._owned: frozenset[TopicPartition] = frozenset()
+        self._membership: GroupMetadata | None = None
         options = reading_options(settings, client_id, start) | {
             "group_id": group,
             "max_poll_records": max_poll_records,
@@ -207,6 +208,8 @@ class GroupConsumer:
 
     def _take(self, partitions: list[TopicPartition]) -> None:
         self._owned = frozenset(partitions)
+        seen = self._client.group_metadata()
+        self._membership = GroupMetadata(self.group, seen.generation_id, seen.member_id)
         self._assigned(partitions)
 
     def _give_back(self, partitions: list[TopicPartition]) -> None:
@@ -232,8 +235,14 @@ class GroupConsumer:
         return found
 
     def group_metadata(self) -> GroupMetadata:
-        seen = self._client.group_metadata()
-        return GroupMetadata(group=self.group, generation=seen.generation_id, member=seen.member_id)
+        """The membership under which the present partitions were assigned, for transactions; raises Fenced without one.
+
+        Not the client's present one: the answer to a heartbeat may erase that in the middle of a round, and a
+        transaction that names no generation is checked by no broker.
+        """
+        if self._membership is None:
+            raise Fenced(f"group {self.group} has assigned nothing to this member")
+        return self._membership
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         self._client.pause(*(ClientTopicPartition(*one) for one in partitions))
