@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from services.adapter.errors import PlatformError
 from services.adapter.process import declared_accounts
 from services.adapter.registry import adapters
+from services.feedback_collector.clients import Clients
 from services.feedback_collector.pseudonyms import Pseudonyms
 from services.feedback_collector.settings import CollectorSettings, author_salt
 from services.feedback_collector.stage import LEDGER_TOPIC, CollectorStage, Pace
@@ -19,29 +17,17 @@ SERVICE = "feedback-collector"
 
 def _run(context: ServiceContext[CollectorSettings]) -> None:
     settings = context.settings
+    found = adapters()
     accounts = declared_accounts(settings.accounts_file, settings.simulator_url)
-    found, clients = adapters(), dict[tuple[str, str], Any]()
-
-    def client_of(platform: str, account: str) -> Any:
-        if (platform, account) not in clients:
-            declared = accounts.get(platform, account)
-            if declared is None:
-                raise PlatformError(
-                    f"账号 {account} 未声明 / account not declared", error_class="auth", sent="no", scope="account"
-                )
-            clients.setdefault((platform, account), found[platform].client(declared, settings.call_timeout_s))
-        return clients[platform, account]
-
     stage = CollectorStage(
         found,
-        client_of,
+        Clients(found, accounts, settings.call_timeout_s),
         lambda topic, partition: read_partition(settings.kafka, topic, partition),
         Pseudonyms(author_salt(settings)),
         context.clock,
-        Pace(settings.poll_scale, settings.poll_least_s),
-        settings.most_polls,
+        Pace(settings.poll_scale, settings.poll_least_s, settings.most_polls),
     )
-    loop = ConsumeLoop(
+    ConsumeLoop(
         settings,
         SERVICE,
         f"tongbo-{SERVICE}",
@@ -51,11 +37,8 @@ def _run(context: ServiceContext[CollectorSettings]) -> None:
         context.stop,
         context.clock,
         drain_s=settings.drain_s,
-    )
-    try:
-        loop.run()
-    finally:
-        stage.close()
+        session_timeout_ms=int(settings.session_timeout_s * 1000),
+    ).run()
 
 
 if __name__ == "__main__":

@@ -1,38 +1,42 @@
-"""Turns what a poll found into feedback events and the cursor that stands for them. Pure: same find, same bytes."""
+"""Turns what a poll found into feedback events. Pure: the same find gives the same bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from schemas.cursor import CollectorCursor
-from schemas.feedback import (
-    CommentObserved,
-    FollowersObserved,
-    Metric,
-    MetricsObserved,
-    Reading,
-    Readings,
-)
+from schemas.codec import DecodeError, encode
+from schemas.feedback import CommentObserved, FollowersObserved, Metric, MetricsObserved, Reading, Readings
 from services.adapter.contract import Comment
 from services.feedback_collector.polls import Found
-from services.feedback_collector.posts import Watched
+from services.feedback_collector.posts import Watched, WatchedAccount
 from services.feedback_collector.pseudonyms import Pseudonyms
+from services.runtime.logging import get_logger
 
 HEARTBEAT = timedelta(minutes=30)
+MOST_BYTES = 900_000  # what a record may hold, with room for its frame
+
+log = get_logger(__name__)
 
 
-def comment_events(
-    one: Watched, comments: list[Comment], pseudonyms: Pseudonyms, now: datetime
-) -> list[CommentObserved]:
-    """Events of comments not collected yet, oldest first; they count as seen from here on."""
-    events = []
-    for comment in sorted(comments, key=lambda c: (c.written_at, c.comment_id)):
+def comment_events(one: Watched, found: Found, pseudonyms: Pseudonyms) -> Iterator[bytes]:
+    """Events of comments not collected yet, oldest first; they count as collected from here on.
+
+    One that no reader could read is left out loudly; it goes on missing in the coverage.
+    """
+    for comment in sorted(found.comments, key=lambda c: (c.written_at, c.comment_id)):
         if comment.comment_id in one.seen:
             continue
+        try:
+            event = encode(_comment(one, comment, pseudonyms, found.at))
+        except (DecodeError, UnicodeEncodeError) as error:
+            log.error("comment_unwritable", post_key=one.key, field=getattr(error, "field", "text"))
+            continue
+        if len(event) > MOST_BYTES:
+            log.error("comment_unwritable", post_key=one.key, field="text", size_bytes=len(event))
+            continue
         one.seen.add(comment.comment_id)
-        events.append(_comment(one, comment, pseudonyms, now))
-    return events
+        yield event
 
 
 def _comment(one: Watched, comment: Comment, pseudonyms: Pseudonyms, now: datetime) -> CommentObserved:
@@ -58,23 +62,24 @@ def _comment(one: Watched, comment: Comment, pseudonyms: Pseudonyms, now: dateti
     )
 
 
-def snapshot(one: Watched, found: Found, native: Mapping[Metric, str], now: datetime) -> MetricsObserved | None:
+def snapshot(one: Watched, found: Found, native: Mapping[Metric, str]) -> MetricsObserved | None:
     """A snapshot where it says something new or the last one has grown old; None where there is nothing to say.
 
     native: the metrics that the platform has, which are the ones that can fail.
     """
     readings = found.readings or failed(native)
-    told = (len(one.seen), found.total if found.total is not None else one.told[1] if one.told else None)
-    old = one.last_snapshot_at is None or now - one.last_snapshot_at >= HEARTBEAT
-    if readings == one.readings and told == one.told and not (old and found.readings is not None):
+    told = (len(one.seen), found.total if found.total is not None else one.told[1])
+    fresh = found.readings is not None  # a failed reading is told once, and never again because time has passed
+    old = one.last_snapshot_at is None or found.read_at - one.last_snapshot_at >= HEARTBEAT
+    if readings == one.readings and told == one.told and not (old and fresh):
         return None
     one.sequence += 1
-    one.readings, one.told, one.last_snapshot_at = readings, told, now
+    one.readings, one.told, one.last_snapshot_at = readings, told, found.read_at
     post = one.post
     return MetricsObserved(
-        event_id=f"{one.key.replace(':', ':metrics:', 1)}:{one.sequence}",
-        occurred_at=now,
-        observed_at=now,
+        event_id=f"{one.platform}:metrics:{post.post.native_id}:{one.sequence}",
+        occurred_at=found.read_at,
+        observed_at=found.read_at,
         brand_id=post.brand_id,
         campaign_id=post.campaign_id,
         trace_id=one.trace_id,
@@ -96,37 +101,16 @@ def failed(native: Mapping[Metric, str]) -> Readings:
     return Readings(**{metric: Reading(reason="failed", native=name) for metric, name in native.items()})
 
 
-def cursor(one: Watched, now: datetime) -> CollectorCursor:
-    return CollectorCursor(
-        event_id=f"cursor:{one.key}:{now.isoformat()}",
-        occurred_at=now,
-        observed_at=now,
-        brand_id=one.post.brand_id,
-        campaign_id=one.post.campaign_id,
-        trace_id=one.trace_id,
-        post_key=one.key,
-        platform=one.platform,
-        account=one.post.account,
-        position=dict(one.position),
-        seen=one.seen.packed(),
-        metrics_sequence=one.sequence,
-        last_polled_at=now,
-        next_poll_at=one.next_poll_at,
-        failures=one.failures,
-    )
-
-
-def followers_event(one: Watched, reading: Reading, now: datetime) -> FollowersObserved:
+def followers(one: WatchedAccount, reading: Reading, now: datetime) -> FollowersObserved:
     """Told once an hour to each campaign; the hour is part of its identity."""
-    account, campaign = one.post.account, one.post.campaign_id
     return FollowersObserved(
-        event_id=f"{one.platform}:followers:{account}:{campaign}:{now:%Y-%m-%dT%H}",
+        event_id=f"{one.platform}:followers:{one.account}:{one.campaign_id}:{now:%Y-%m-%dT%H}",
         occurred_at=now,
         observed_at=now,
-        brand_id=one.post.brand_id,
-        campaign_id=campaign,
+        brand_id=one.brand_id,
+        campaign_id=one.campaign_id,
         trace_id=one.trace_id,
         platform=one.platform,
-        account=account,
+        account=one.account,
         followers=reading,
     )

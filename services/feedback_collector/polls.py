@@ -1,11 +1,12 @@
-"""One poll of one account: metrics of its due posts in as few calls as the platform allows, then comments per post.
+"""One poll of an account's posts: their metrics in as few calls as the platform allows, then the comments of each.
 
-Runs on a thread and only reads; what it found is turned into events by the stage, on the loop's thread.
+Runs on a thread and only reads; a failure is a value. What was found is turned into events by the stage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,8 @@ from services.runtime.logging import get_logger
 
 MOST_PAGES = 200
 
+Now = Callable[[], datetime]
+
 log = get_logger(__name__)
 
 
@@ -27,72 +30,106 @@ class Ask:
     post: LivePost
     position: Mapping[str, Any]
     known: Callable[[str], bool]
-    again: bool
+    again: bool = False
 
 
 @dataclass(slots=True)
 class Found:
-    """What the poll of one post brought. comments: None where the walk failed. complete: the walk came to its end."""
+    """What the poll of one post brought.
 
-    native_id: str
+    read_at: when the metrics were read; at: when the poll ended. position None: no page came. complete: the walk came
+    to its end. skipped: it was not asked at all, because the poll was called off.
+    """
+
+    ask: Ask
+    read_at: datetime
+    at: datetime
     readings: Readings | None = None
-    comments: list[Comment] | None = None
-    position: dict[str, Any] = field(default_factory=dict)
+    comments: list[Comment] = field(default_factory=list)
+    position: dict[str, Any] | None = None
     total: int | None = None
     complete: bool = False
+    skipped: bool = False
     error: PlatformError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Polled:
-    """One account's poll. at: the clock's time when it began."""
+def poll_posts(
+    source: FeedbackSource, client: Callable[[], Any], asks: Sequence[Ask], now: Now, called_off: Callable[[], bool]
+) -> Iterator[Found]:
+    """One Found for each ask, each as soon as it is there. One broken post leaves the others alone; where the platform
+    refuses the whole account, the others are not tried. Once called off, it ends after the page it is at."""
+    found = [Found(ask, now(), now()) for ask in asks]
+    with _noting(found):
+        _read_metrics(source, client(), found, now)
+    refused = next((one.error for one in found if one.error and one.error.scope != "post"), None)
+    for one in found:
+        if called_off():
+            one.skipped = True
+        elif refused is not None:
+            one.error = refused
+        else:
+            with _noting([one]):
+                _walk(source, client(), one, now, called_off)
+            refused = one.error if one.error and one.error.scope != "post" else None
+        one.at = now()
+        yield one
 
-    platform: str
-    account: str
-    at: datetime
-    found: tuple[Found, ...] = ()
-    followers: Reading | None = None
+
+def poll_followers(source: FeedbackSource, client: Callable[[], Any], now: Now) -> Reading:
+    with _noting([]):
+        return source.followers(client(), now())
+    return Reading(reason="failed")
 
 
-def poll_posts(source: FeedbackSource, client: Any, asks: Sequence[Ask], now: datetime) -> list[Found]:
-    """Everything about these posts of one account. A failure is a value: one broken post leaves the others alone."""
-    found = {ask.post.post.native_id: Found(ask.post.post.native_id) for ask in asks}
+def _read_metrics(source: FeedbackSource, client: Any, found: Sequence[Found], now: Now) -> None:
+    """In one call; where the platform refuses that because of a post, one by one to find out which."""
+    with _noting(found):
+        readings = source.metrics(client, [one.ask.post for one in found], now())
+        for one in found:
+            one.readings, one.read_at = readings.get(one.ask.post.post.native_id), now()
+    if len(found) > 1 and found[0].error is not None and _about_a_post(found[0].error):
+        for one in found:
+            one.error = None
+            _read_metrics(source, client, [one], now)
+
+
+def _about_a_post(error: PlatformError) -> bool:
+    return error.sent == "yes" and error.scope == "post" and not error.retriable
+
+
+def _walk(source: FeedbackSource, client: Any, found: Found, now: Now, called_off: Callable[[], bool]) -> None:
+    """Keeps what came before a failure: pages and the position to go on from."""
+    ask = found.ask
+    known = _nothing_known if ask.again else ask.known
+    start: Mapping[str, Any] = {} if ask.again else dict(ask.position)
+    pages = source.comment_pages(client, ask.post, start, known, now())
+    for number, page in enumerate(pages, start=1):
+        found.comments += [comment for comment in page.comments if not ask.known(comment.comment_id)]
+        found.position, found.total = page.position, page.total if page.total is not None else found.total
+        if page.more and called_off():
+            return
+        if page.more and number >= MOST_PAGES:
+            log.warning("comment_walk_cut", native_id=ask.post.post.native_id, pages=number)
+            return
+    found.complete = True
+
+
+def _nothing_known(comment_id: str) -> bool:
+    return False
+
+
+@contextmanager
+def _noting(found: Sequence[Found]) -> Iterator[None]:
+    """A failure within the block is noted on each of these; a bug, ours or an adapter's, is one too, and is logged."""
     try:
-        readings = source.metrics(client, [ask.post for ask in asks], now)
+        yield
     except PlatformError as error:
-        readings = {}
-        for one in found.values():
-            one.error = error
-    for native_id, one in found.items():
-        one.readings = readings.get(native_id)
-    for ask in asks:
-        one = found[ask.post.post.native_id]
-        try:
-            _walk(source, client, ask, now, one)
-        except PlatformError as error:
-            one.error = error
-            one.comments = None
-    return list(found.values())
-
-
-def _walk(source: FeedbackSource, client: Any, ask: Ask, now: datetime, found: Found) -> None:
-    known = (lambda _: False) if ask.again else ask.known
-    comments: dict[str, Comment] = {}
-    position: dict[str, Any] = {} if ask.again else dict(ask.position)
-    pages = enumerate(source.comment_pages(client, ask.post, position, known, now), start=1)
-    for number, page in pages:
-        comments.update((comment.comment_id, comment) for comment in page.comments if not ask.known(comment.comment_id))
-        position, found.total = page.position, page.total if page.total is not None else found.total
-        if not page.more:
-            found.complete = True
-        if number >= MOST_PAGES:
-            log.warning("comment_walk_cut", native_id=found.native_id, pages=number)
-            break
-    found.comments, found.position = list(comments.values()), position
-
-
-def poll_followers(source: FeedbackSource, client: Any, now: datetime) -> Reading:
-    try:
-        return source.followers(client, now)
-    except PlatformError:
-        return Reading(reason="failed")
+        failure = error
+    except Exception as error:  # a thread's own border: whatever went wrong, its posts must not stay busy for ever
+        log.exception("poll_bug", native_ids=[one.ask.post.post.native_id for one in found])
+        message = f"程序错误 {type(error).__name__}，已记录在日志 / a bug, see the log"
+        failure = PlatformError(message, error_class="bug", sent="yes")
+    else:
+        return
+    for one in found:
+        one.error = failure

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 
+LEAST_SALT = 16
+
 
 class Pseudonyms:
     """Names from a secret salt; each brand has a salt of its own, derived from it."""
 
     def __init__(self, salt: bytes) -> None:
-        if len(salt) < 16:
-            raise ValueError("盐值至少 16 字节 / the salt needs at least 16 bytes")
+        if len(salt) < LEAST_SALT:
+            raise ValueError(f"盐值至少 {LEAST_SALT} 字节 / the salt needs at least {LEAST_SALT} bytes")
         self._salt = salt
         self._of_brand: dict[str, bytes] = {}
 

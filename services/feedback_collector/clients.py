@@ -1,0 +1,35 @@
+"""The platform clients, one for each account, built when first needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from services.adapter.accounts import Accounts
+from services.adapter.contract import Adapter
+from services.adapter.errors import PlatformError
+
+
+class Clients:
+    """Called by many threads with (platform, account)."""
+
+    def __init__(self, adapters: Mapping[str, Adapter], accounts: Accounts, timeout_s: float) -> None:
+        self._adapters, self._accounts, self._timeout_s = adapters, accounts, timeout_s
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, platform: str, account: str) -> Any:
+        """Raises PlatformError for an account that is not declared."""
+        declared = self._accounts.get(platform, account)
+        if declared is None:
+            raise PlatformError(
+                f"账号 {platform}/{account} 未在账号文件中声明 / account not declared in the accounts file",
+                error_class="auth",
+                sent="no",
+                scope="account",
+            )
+        with self._lock:
+            if (platform, account) not in self._clients:
+                self._clients[platform, account] = self._adapters[platform].client(declared, self._timeout_s)
+            return self._clients[platform, account]
