@@ -8,12 +8,12 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from services.runtime.logging import get_logger
-from services.simulator import wire
+from services.simulator import webhooks, wire
 from services.simulator.clock import MAX_SPEED
-from services.simulator.contract import Call, Reply, SimPost
+from services.simulator.contract import Call, Reply, SimAccount, SimPost
 from services.simulator.refusal import RefusedError, number
 from services.simulator.simulation import Mounted, Simulation
-from services.simulator.world import SimWorld
+from services.simulator.world import CALLBACK_URL, SimWorld
 
 PREFIX = "/_sim"
 log = get_logger(__name__)
@@ -49,6 +49,9 @@ class Admin:
             ("DELETE", "/faults"): self._clear_faults,
             ("GET", "/clock"): self._clock,
             ("POST", "/clock"): self._set_clock,
+            ("GET", "/callbacks"): self._callbacks,
+            ("POST", "/callbacks"): self._set_callback_url,
+            ("POST", "/acts"): self._act,
             ("POST", "/audience"): self._set_audience,
             ("GET", "/audience/settled"): self._settled,
             ("POST", "/reset"): self._reset,
@@ -140,6 +143,31 @@ class Admin:
         await self._switchboard.clear_faults_as(self._platform(call))
         return {"faults": len(self._simulation.faults.left())}
 
+    async def _callbacks(self, call: Call) -> object:
+        return webhooks.shown(self._simulation.webhooks.sent(self._platform(call)))
+
+    async def _set_callback_url(self, call: Call) -> object:
+        said = _object(call, "platform", "account", "url")
+        account, url = _account(self._simulation.mount(said.get("platform")), said), said.get("url")
+        if not isinstance(url, str) or (url and not url.startswith(("http://", "https://"))):
+            raise RefusedError("url", "必须是 http(s) 地址，空字符串表示取消 / must be an http(s) address, or empty")
+        account.options[CALLBACK_URL] = url
+        return {"platform": account.platform, "account": account.account, "url": url}
+
+    async def _act(self, call: Call) -> object:
+        said = _object(call, "platform", "account", "act", "with")
+        mounted, details = self._simulation.mount(said.get("platform")), said.get("with", {})
+        account, acts = _account(mounted, said), getattr(mounted.simulated, "acts", {})
+        if said.get("act") not in acts:
+            raise RefusedError("act", "没有这种操作 / no such act", acts)
+        if not isinstance(details, dict) or not all(isinstance(value, str) for value in details.values()):
+            raise RefusedError("with", "必须是值为字符串的 JSON 对象 / must be a JSON object of strings")
+        with self._simulation.instant():
+            self._simulation.pass_time([mounted])
+            done = dict(acts[said["act"]](mounted.world, account, details))
+            mounted.world.note_ends()
+        return done
+
     async def _clock(self, call: Call) -> object:
         _only(call.query)
         return {"now": self._simulation.clock.now().isoformat(), "speed": self._simulation.clock.speed}
@@ -224,6 +252,13 @@ def _truth(mounted: Mounted, post: SimPost) -> dict[str, Any]:
         "comment_ids": [comment.native_id for comment in world.comments(post)],
         "placement_hint": post.placement_hint,
     }
+
+
+def _account(mounted: Mounted, said: Mapping[str, object]) -> SimAccount:
+    accounts, name = mounted.world.accounts, said.get("account")
+    if not isinstance(name, str) or name not in accounts:
+        raise RefusedError("account", f"没有账号 {name!r} / no such account", accounts)
+    return accounts[name]
 
 
 def _only(said: Mapping[str, object], *known: str) -> None:

@@ -55,6 +55,27 @@ class Reply:
     content_type: str = "application/json; charset=utf-8"
 
 
+def _acknowledged(status: int, answer: bytes) -> bool:
+    return 200 <= status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingCallback:
+    """A call of the platform to its customer, signed and ready.
+
+    url: None = the account's option `callback_url`. query: appended to it. name: how faults call it (the event's name).
+    accepts: whether an answer (status, body) is what the platform wants to hear; any other is a failed try.
+    """
+
+    method: str
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    url: str | None = None
+    name: str = ""
+    accepts: Callable[[int, bytes], bool] = _acknowledged
+
+
 @dataclass(slots=True)
 class SimAccount:
     """An account that exists on the simulated platform. state: whatever the platform needs to remember about it."""
@@ -136,8 +157,16 @@ class World(Protocol):
         """Whether a fault of this kind is set for this endpoint now; a counted fault is used up by asking."""
         ...
 
+    def call_back(self, account: SimAccount, request: OutgoingCallback) -> None:
+        """Call the account's customer over HTTP, soon and apart from the present request; nothing without an address.
+
+        Tried three times, 5 s each. Faults: `webhook_lost` (never sent), `webhook_thrice` (sent three times at once).
+        """
+        ...
+
 
 Handler = Callable[[World, Call], Reply]
+Act = Callable[[World, SimAccount, Mapping[str, str]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +188,10 @@ class SimulatedPlatform(Protocol):
     `repeat_content`) is asked of `fault_reply`; one that changes what a handler does (`slow_success`,
     `review_refused`, `short_page` …) the handler takes itself by `world.take_fault`; an attribute `taken_faults`, a
     tuple of their names, lets the server refuse those that would never strike.
+
+    Two more attributes may be there: `callbacks`, a tuple of the names of its `OutgoingCallback`s, to which faults may
+    be limited; and `acts`, a mapping name → Act of what people do on the platform itself and no API offers (confirm
+    in the app, withdraw a permission), done by `POST /_sim/acts`. An Act raises RefusedError naming the wrong field.
     """
 
     platform: str

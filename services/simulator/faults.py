@@ -13,11 +13,11 @@ from services.simulator.refusal import RefusedError, number
 GENERIC = ("refuse_connection", "drop_before", "drop_after", "slow", "http_500", "removed_later", "counter_backwards")
 """Kinds that the simulator does for every platform and endpoint."""
 
-OF_PLATFORMS = ("rate_limit", "token_expired", "repeat_content", "slow_success", "review_refused", "short_page")
-"""Kinds that a platform does in its own words, or its handlers do."""
-
-ANNOUNCED = ("token_stolen", "webhook_thrice", "webhook_lost")
-"""Kinds of the design that no platform has until it says so."""
+OF_PLATFORMS = (
+    "rate_limit", "token_expired", "token_stolen", "repeat_content", "slow_success", "review_refused", "short_page",
+    "webhook_thrice", "webhook_lost",
+)  # fmt: skip
+"""Kinds that a platform does in its own words, or its handlers do; those of webhooks where it sends any."""
 
 DEFAULT_DELAY_S = {"refuse_connection": 3.0, "slow": 5.0, "removed_later": 600.0}
 MAX_DELAY_S = 86_400.0

@@ -23,6 +23,8 @@ from services.simulator.seeded import SeededAudience
 from services.simulator.simulation import Simulation
 from services.simulator.world import SimWorld
 
+TIME_PASSES_EVERY_S = 0.25
+
 Result = TypeVar("Result")
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -156,11 +158,21 @@ class SimulatorServer:
                 await listener.open()
         except (OSError, OverflowError) as error:
             self._failure = error
+        await self._simulation.webhooks.open()
+        passing = asyncio.create_task(self._let_time_pass())
         self._ready.set()
         if self._failure is None:
             await self._stop.wait()
+        passing.cancel()
+        await self._simulation.webhooks.close()
         for listener in self._listeners.values():
             await listener.close()
+
+    async def _let_time_pass(self) -> None:
+        """Reviews end and jobs finish also while nobody calls, where somebody waits to be called back."""
+        while True:
+            await asyncio.sleep(TIME_PASSES_EVERY_S)
+            self._simulation.let_time_pass()
 
     async def _shared(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _ = wire.target(request)

@@ -13,10 +13,11 @@ from services.runtime.logging import get_logger
 from services.simulator.audience import Audience
 from services.simulator.calls import CallLog
 from services.simulator.clock import SimClock
-from services.simulator.contract import Call, Endpoint, SimulatedPlatform
-from services.simulator.faults import ANNOUNCED, GENERIC, OF_PLATFORMS, Fault, Faults
+from services.simulator.contract import Call, Endpoint, SimAccount, SimulatedPlatform
+from services.simulator.faults import GENERIC, OF_PLATFORMS, Fault, Faults
 from services.simulator.refusal import RefusedError
-from services.simulator.world import SimWorld
+from services.simulator.webhooks import Webhooks
+from services.simulator.world import CALLBACK_URL, SimWorld
 
 log = get_logger(__name__)
 
@@ -28,6 +29,9 @@ class Mounted:
     simulated: SimulatedPlatform
     world: SimWorld
     endpoints: dict[tuple[str, str], Endpoint]
+
+    def accounts(self) -> list[SimAccount]:
+        return list(self.world.accounts.values())
 
 
 class Simulation:
@@ -46,13 +50,14 @@ class Simulation:
         self.clock = SimClock(speed)
         self.faults = Faults(seed)
         self.calls = CallLog()
+        self.webhooks = Webhooks()
         self.bugs = 0
         self._lock = threading.RLock()
         declared = list(accounts)
         self.mounts: dict[str, Mounted] = {}
         for simulated in platforms:
             own = [account for account in declared if account.platform == simulated.platform]
-            world = SimWorld(simulated, own, self.clock, audience, self.faults, seed)
+            world = SimWorld(simulated, own, self.clock, audience, self.faults, seed, self.webhooks)
             self.mounts[simulated.platform] = Mounted(simulated, world, _by_route(simulated))
 
     def mount(self, platform: object) -> Mounted:
@@ -78,11 +83,24 @@ class Simulation:
             mounted.simulated.tick(mounted.world)
             mounted.world.note_ends()
 
+    def let_time_pass(self) -> None:
+        """For platforms that call back: what time brings must not wait until somebody asks."""
+        listened = [one for one in self.mounts.values() if any(a.options.get(CALLBACK_URL) for a in one.accounts())]
+        if not listened:
+            return
+        with self.instant():
+            try:
+                self.pass_time(listened)
+            except Exception:
+                self.bugs += 1
+                log.exception("simulator_bug", endpoint="time")
+
     def reset(self) -> None:
         with self._lock:
             self.clock.reset()
             self.faults.reset()
             self.calls.clear()
+            self.webhooks.forget()
             self.bugs = 0
             for mounted in self.mounts.values():
                 mounted.world.reset()
@@ -116,6 +134,10 @@ def _endpoint_name(mounted: Mounted, said: object) -> str:
         if said in (endpoint.name, endpoint.path, f"/{mounted.world.platform}{endpoint.path}"):
             return endpoint.name
     known = ["*", *dict.fromkeys(endpoint.name for endpoint in endpoints)]
+    callbacks: Sequence[str] = getattr(mounted.simulated, "callbacks", ())
+    if isinstance(said, str) and said in callbacks:
+        return said
+    known += callbacks
     raise RefusedError("endpoint", f"{mounted.world.platform} 没有接口 {said!r} / no such endpoint", known)
 
 
@@ -129,7 +151,7 @@ def _known_kind(mounted: Mounted, endpoint: str, kind: object) -> str:
         return kind
     known = [*GENERIC, *taken]
     known += [other for other in OF_PLATFORMS if other not in known and _in_its_own_words(mounted, endpoint, other)]
-    reason = "尚未提供 / not available yet" if kind in (*ANNOUNCED, *OF_PLATFORMS) else "没有这种故障 / no such fault"
+    reason = "尚未提供 / not available yet" if kind in OF_PLATFORMS else "没有这种故障 / no such fault"
     raise RefusedError("kind", f"{kind!r}: {reason}", known)
 
 

@@ -12,10 +12,12 @@ from schemas.feedback import METRICS, Metric
 from services.adapter.accounts import Account
 from services.simulator.audience import Audience, Reactions
 from services.simulator.clock import SimClock
-from services.simulator.contract import SimAccount, SimComment, SimPost, SimulatedPlatform
+from services.simulator.contract import OutgoingCallback, SimAccount, SimComment, SimPost, SimulatedPlatform
 from services.simulator.faults import Faults
+from services.simulator.webhooks import Delivery, Webhooks, address
 
 COUNTER_FALLS_TO = 0.9
+CALLBACK_URL = "callback_url"  # account option
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class SimWorld:
         audience: Audience,
         faults: Faults,
         seed: int,
+        webhooks: Webhooks | None = None,
     ) -> None:
         self.platform = simulated.platform
         self.simulated = simulated
@@ -50,6 +53,7 @@ class SimWorld:
         self._clock = clock
         self._audience = audience
         self._faults = faults
+        self._webhooks = webhooks or Webhooks()
         self._seed = seed
         self.reset()
 
@@ -122,6 +126,17 @@ class SimWorld:
         if struck:
             self.taken.append(kind)
         return struck
+
+    def call_back(self, account: SimAccount, request: OutgoingCallback) -> None:
+        base = account.options.get(CALLBACK_URL, "")
+        if not (request.url or base):
+            return
+        lost = self.take_fault("webhook_lost", request.name)
+        thrice = not lost and self.take_fault("webhook_thrice", request.name)
+        url = address(base, request)
+        delivery = Delivery(self.platform, account.account, url, request, self.now())
+        delivery.fault = "webhook_lost" if lost else "webhook_thrice" if thrice else None
+        self._webhooks.send(delivery, copies=0 if lost else 3 if thrice else 1)
 
     def tick(self) -> None:
         """What time brings to any platform: the removal of posts that were to be removed later."""

@@ -17,7 +17,7 @@ class ToyPlatform:
 
     platform = "toy"
     exposed: tuple[Metric, ...] = ("views", "likes", "comments")
-    taken_faults = ("short_page",)
+    taken_faults: tuple[str, ...] = ("short_page",)
 
     def endpoints(self) -> Sequence[Endpoint]:
         return (
