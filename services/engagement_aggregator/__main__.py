@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from services.engagement_aggregator.app import AggregatorApp, build
 from services.engagement_aggregator.partition import Counts
@@ -11,6 +14,7 @@ from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
 from services.runtime.kafka.admin import partition_count, wait_for_kafka
 from services.runtime.kafka.errors import KafkaUnavailable, UnknownTopic
 from services.runtime.main import ServiceContext, run_service
+from services.runtime.settings import Problem, SettingsError
 
 _LOOK_S = 0.1
 _TOPICS_RETRY_S = 2.0
@@ -21,10 +25,28 @@ class UnequalPartitions(Exception):  # noqa: N818 - says what is the case
 
 
 def main(context: ServiceContext[AggregatorSettings]) -> int:
-    counts = _wait_for_topics(context)
-    if counts is None:
-        return 0
-    return asyncio.run(_serve(context, counts))
+    with _claimed(context.settings):
+        counts = _wait_for_topics(context)
+        if counts is None:
+            return 0
+        return asyncio.run(_serve(context, counts))
+
+
+@contextmanager
+def _claimed(settings: AggregatorSettings) -> Iterator[None]:
+    """Hold the state folder: two workers with one instance number would also put each other out of the group."""
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    with (settings.folder / "worker.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process, however it ends
+        except BlockingIOError:
+            problem = Problem(
+                "TONGBO_INSTANCE",
+                f"{settings.instance}：已有进程以此编号使用 {settings.folder} / in use by another process",
+                "每个进程用不同的编号 / give each process a number of its own",
+            )
+            raise SettingsError([problem]) from None
+        yield
 
 
 def _wait_for_topics(context: ServiceContext[AggregatorSettings]) -> Counts | None:

@@ -15,7 +15,7 @@ from services.engagement_aggregator.connection import client_options, faust_cred
 from services.engagement_aggregator.ownership import Ownership
 from services.engagement_aggregator.partition import Counts, OwnedPartition
 from services.engagement_aggregator.recovery import OwnershipTableManager
-from services.engagement_aggregator.settings import SERVICE, TABLE, AggregatorSettings
+from services.engagement_aggregator.settings import TABLE, AggregatorSettings
 from services.engagement_aggregator.transport import BatchTransport
 from services.runtime.health import Health
 from services.runtime.logging import get_logger
@@ -58,7 +58,6 @@ def build(settings: AggregatorSettings, counts: Counts, health: Health) -> Aggre
     app.ownership = Ownership(
         make,
         rewind=lambda positions: app.consumer.read_on_from(positions),  # noqa: PLW0108 - made only when the app starts
-        crash=app.crash,
         health=health,
         fenced_pause_s=settings.session_timeout_s,
     )
@@ -72,15 +71,13 @@ def build(settings: AggregatorSettings, counts: Counts, health: Health) -> Aggre
 
 
 def _configured(settings: AggregatorSettings, partitions: int) -> AggregatorApp:
-    folder = settings.state_dir.resolve() / SERVICE / f"{settings.topic_prefix}{settings.instance}"
-    folder.mkdir(parents=True, exist_ok=True)
     return AggregatorApp(
         settings.application,
         broker=[f"kafka://{server}" for server in servers(settings.kafka)],
         broker_credentials=faust_credentials(settings.kafka),
         # On the app, not on the Table: there a bare "rocksdb://" is ignored and the Table silently stays in memory.
         store="rocksdb://",
-        datadir=str(folder),
+        datadir=str(settings.folder),
         Table=table.RowTable,
         TableManager=OwnershipTableManager,
         web_enabled=False,

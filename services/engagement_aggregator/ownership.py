@@ -14,7 +14,6 @@ from faust.types import TP
 
 from services.engagement_aggregator.partition import Batch, OwnedPartition
 from services.engagement_aggregator.settings import SERVICE
-from services.engagement_aggregator.table import StateHeldElsewhere
 from services.runtime import metrics
 from services.runtime.health import Health
 from services.runtime.logging import get_logger
@@ -30,18 +29,17 @@ class HoleInSource(Exception):  # noqa: N818 - says what is the case
 
 
 class Ownership:
-    """All owned partitions. `rewind` makes the consumer read on from given offsets; `crash` ends the process."""
+    """All owned partitions. `rewind` makes the consumer read on from given offsets."""
 
     def __init__(
         self,
         make: Callable[[int], OwnedPartition],
         *,
         rewind: Callable[[Mapping[TP, int]], Awaitable[None]],
-        crash: Callable[[Exception], Awaitable[None]],
         health: Health,
         fenced_pause_s: float,
     ) -> None:
-        self._make, self._rewind, self._crash, self._health = make, rewind, crash, health
+        self._make, self._rewind, self._health = make, rewind, health
         self._fenced_pause_s = fenced_pause_s
         self._partitions: dict[int, OwnedPartition] = {}
         self._keepers: list[asyncio.Task[None]] = []
@@ -117,9 +115,6 @@ class Ownership:
                 opened.set()
                 delay = _FIRST_DELAY_S
                 await partition.run()
-            except StateHeldElsewhere as error:
-                await self._crash(error)
-                return
             except Exception as error:  # whatever it was, the changelog knows the state: begin anew from there
                 log.warning("partition_begun_anew", partition=number, cause=repr(error), in_s=delay)
                 metrics.LOOP_RESTARTS.labels(SERVICE, type(error).__name__).inc()

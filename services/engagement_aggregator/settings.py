@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from services.runtime.settings import ServiceSettings, setting
 
@@ -32,6 +33,11 @@ class AggregatorSettings(ServiceSettings):
     topic_prefix: str = setting(
         "", meaning="所有主题、消费组与事务名的前缀 / put before every topic, group and transactional id"
     )
+
+    @property
+    def folder(self) -> Path:
+        """Where this worker keeps its copy of the table."""
+        return self.state_dir.resolve() / SERVICE / f"{self.topic_prefix}{self.instance}"
 
     @property
     def application(self) -> str:

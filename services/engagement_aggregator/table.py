@@ -1,15 +1,13 @@
 """The table on disk: Faust's RocksDB store, opened and closed by partition, written only in whole committed flushes.
 
-The disk is a cache of the changelog. What cannot be read is thrown away and recovered; what another process holds is
-an error of the installation.
+The disk is a cache of the changelog: what cannot be read is thrown away and recovered. Must run under the claim on
+the state folder, so that no other process has it open.
 """
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import faust
@@ -28,10 +26,6 @@ OPTIONS = {
     "max_write_buffer_number": 3,
     "block_cache_size": 16 * 1024 * 1024,
 }
-
-
-class StateHeldElsewhere(Exception):  # noqa: N818 - says what is the case
-    """Raised when another process has the same state folder open."""
 
 
 class RowStore(Store):  # type: ignore[misc]  # Faust ships no annotations for it
@@ -74,14 +68,8 @@ class RowStore(Store):  # type: ignore[misc]  # Faust ships no annotations for i
         try:
             return super()._open_for_partition(partition)
         except Exception as error:  # rocksdict raises nothing more precise
-            path = self.partition_path(partition)
-            if _held_elsewhere(path):
-                raise StateHeldElsewhere(
-                    f"{path} 正被另一个进程使用：请给每个进程不同的 TONGBO_INSTANCE 或 TONGBO_STATE_DIR"
-                    " / used by another process: give each its own TONGBO_INSTANCE or TONGBO_STATE_DIR"
-                ) from error
             log.error("state_unreadable_thrown_away", partition=partition, cause=repr(error))
-            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(self.partition_path(partition), ignore_errors=True)
             return super()._open_for_partition(partition)
 
 
@@ -101,15 +89,3 @@ class RowTable(faust.Table):  # type: ignore[misc]
             loop=self.loop,
             options=dict(self.options or {}),
         )
-
-
-def _held_elsewhere(path: Path) -> bool:
-    """Whether another process holds RocksDB's lock file."""
-    try:
-        with (path / "LOCK").open("rb+") as lock:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

@@ -6,7 +6,6 @@ import signal
 
 import pytest
 
-from services.runtime.kafka.admin import lag
 from tests.engagement_aggregator.pipeline import Pipeline, Worker, eventually
 
 pytestmark = pytest.mark.kafka
@@ -50,17 +49,35 @@ def test_partitions_move_to_a_worker_that_joins_while_events_flow(pipeline: Pipe
 
 
 def test_a_worker_that_slept_through_its_eviction_writes_nothing_when_it_wakes(pipeline: Pipeline) -> None:
-    zombie, heir = pipeline.start("0"), pipeline.start("1")
+    zombie, heir = pipeline.start("0", flush_s=60.0), pipeline.start("1")
     shared_by(pipeline, zombie, heir)
-    pipeline.traffic(20, until=lambda: zombie.folded() > 0)
-    pipeline.traffic(1)
+    pipeline.traffic(50, until=lambda: zombie.folded() > 0)
+    flushed = zombie.folded()
+    pipeline.traffic(3)
+    eventually("the zombie holds folded events that it has not written", lambda: zombie.folded() > flushed)
     zombie.process.send_signal(signal.SIGSTOP)
-    pipeline.traffic(10)
-    eventually("the heir owns all", lambda: len(owned(heir)) == pipeline.kafka.partitions)
     pipeline.traffic(5)
+    eventually("the heir owns all", lambda: len(owned(heir)) == pipeline.kafka.partitions)
+    pipeline.await_exact()
     zombie.process.send_signal(signal.SIGCONT)
-    pipeline.traffic(10)
+    eventually("the zombie tried to write and was fenced", lambda: fenced(zombie))
+    assert pipeline.differences() == []
     shared_by(pipeline, zombie, heir)
+    zombie.kill()
     pipeline.traffic(5)
     pipeline.await_exact()
-    eventually("no lag", lambda: not any(lag(pipeline.kafka, pipeline.settings.application).values()))
+
+
+def test_a_second_process_with_the_same_instance_number_is_refused_and_harms_nobody(pipeline: Pipeline) -> None:
+    first = pipeline.start("0")
+    eventually("ready", first.ready)
+    twin = pipeline.start("0")
+    assert twin.process.wait(30) == 2
+    assert "TONGBO_INSTANCE" in twin.log.read_text()
+    pipeline.traffic(3)
+    pipeline.await_exact()
+
+
+def fenced(worker: Worker) -> bool:
+    failures = worker.events("last_flush_failed") + worker.events("partition_begun_anew")
+    return any("ProducerFenced" in failure["cause"] for failure in failures)

@@ -1,0 +1,131 @@
+"""Batches must join on: what Faust drops between a rewind and the next flow is noticed, what comes twice is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+import pytest
+from faust.types import TP
+
+from services.engagement_aggregator.ownership import Ownership
+from services.engagement_aggregator.partition import Batch, Counts, OwnedPartition
+from services.engagement_aggregator.settings import AggregatorSettings
+from services.engagement_aggregator.table import RowStore
+from services.runtime.health import Health
+from services.runtime.kafka.partitions import partition_of
+from tests.engagement_aggregator.audience import AUDIENCE
+
+SETTINGS = AggregatorSettings()
+TOPIC = SETTINGS.feedback_topic
+NUMBER = partition_of("camp-0", 4)
+
+
+class EmptyDisk:
+    """A store that has nothing and is never written here."""
+
+    def read(self, partition: int, key: bytes) -> bytes | None:
+        return None
+
+    def close(self, partition: int) -> None:
+        """Nothing is open."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The parts of a client library's record that are looked at."""
+
+    offset: int
+    value: bytes | None
+    topic: str = TOPIC
+    partition: int = NUMBER
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp: int = 0
+
+
+class Opened(OwnedPartition):
+    """Open at offset 10 without Kafka."""
+
+    async def open(self) -> None:
+        self.positions = {TOPIC: 10, SETTINGS.campaign_topic: 0}
+        self.is_open = True
+        self._drained.set()
+
+    async def flush(self) -> None:
+        """Nothing to write to."""
+        self._moved.clear()
+
+
+def partition() -> Opened:
+    disk = cast(RowStore, EmptyDisk())
+    options = {"bootstrap_servers": "127.0.0.1:1"}
+    return Opened(NUMBER, settings=SETTINGS, options=options, store=lambda: disk, counts=Counts(4, 4))
+
+
+def batch(start: int, end: int, *offsets: int) -> Batch:
+    values = [msgspec.json.encode(AUDIENCE.metrics(0, offset, likes=offset)) for offset in offsets]
+    return Batch(TOPIC, NUMBER, start, end, [Raw(o, v) for o, v in zip(offsets, values, strict=True)])
+
+
+async def accepted(*batches: Batch) -> tuple[list[str], Opened]:
+    opened = partition()
+    await opened.open()
+    try:
+        return [opened.accept(one) for one in batches], opened
+    finally:
+        await opened.close()
+
+
+def test_a_batch_that_joins_on_is_folded_up_to_its_end_markers_included() -> None:
+    outcomes, opened = asyncio.run(accepted(batch(10, 13, 10, 11), batch(13, 14), batch(14, 16, 14)))
+    assert outcomes == ["folded", "folded", "folded"]
+    assert opened.positions[TOPIC] == 16
+
+
+def test_a_batch_delivered_again_is_left_out_and_an_overlapping_one_is_cut() -> None:
+    outcomes, opened = asyncio.run(accepted(batch(10, 12, 10, 11), batch(10, 12, 10, 11), batch(11, 13, 11, 12)))
+    assert outcomes == ["folded", "old", "folded"]
+    assert opened.positions[TOPIC] == 13
+
+
+def test_a_batch_behind_a_hole_is_not_folded() -> None:
+    outcomes, opened = asyncio.run(accepted(batch(12, 14, 12, 13)))
+    assert outcomes == ["hole"]
+    assert opened.positions[TOPIC] == 10
+
+
+def test_a_hole_makes_the_partition_begin_anew_and_read_from_its_own_position() -> None:
+    rewound: list[Mapping[TP, int]] = []
+
+    async def deliver_with_a_hole() -> dict[TP, int]:
+        again = asyncio.Event()
+
+        async def rewind(positions: Mapping[TP, int]) -> None:
+            rewound.append(positions)
+            again.set()
+
+        ownership = Ownership(lambda _: partition(), rewind=rewind, health=Health(), fenced_pause_s=0.1)
+        await ownership.take([NUMBER])
+        await ownership.deliver(batch(12, 14, 12, 13))
+        await asyncio.wait_for(again.wait(), 10)
+        await ownership.deliver(batch(10, 14, 10, 11, 12, 13))
+        positions = ownership.positions()
+        await ownership.release()
+        return positions
+
+    positions = asyncio.run(deliver_with_a_hole())
+    assert rewound == [{TP(TOPIC, NUMBER): 10, TP(SETTINGS.campaign_topic, NUMBER): 0}]
+    assert positions[TP(TOPIC, NUMBER)] == 14
+
+
+@pytest.mark.parametrize("value", [None, b"{", b"\xff"])
+def test_an_unreadable_record_does_not_hold_up_the_position(value: bytes | None) -> None:
+    bad: Any = Raw(10, value)
+    outcomes, opened = asyncio.run(accepted(Batch(TOPIC, NUMBER, 10, 11, [bad])))
+    assert outcomes == ["folded"]
+    assert opened.positions[TOPIC] == 11
+    assert [letter.topic for letter in opened._dead] == [SETTINGS.dead_letter_topic]
