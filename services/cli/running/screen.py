@@ -110,9 +110,7 @@ def _posts(view: View, room: int, *, wide: bool) -> Table:
     if wide:
         table.add_column("账号", no_wrap=True, overflow="ellipsis", min_width=11, max_width=20)
     table.add_column("内容", no_wrap=True, overflow="ellipsis", min_width=16, max_width=24)
-    table.add_column(
-        "状态", no_wrap=True, overflow="ellipsis", min_width=14 if wide else 8, max_width=26 if wide else 14
-    )
+    table.add_column("状态", no_wrap=True, overflow="ellipsis", min_width=8, max_width=36)
     table.add_column("赞", justify="right", no_wrap=True, min_width=4)
     table.add_column("评论", justify="right", no_wrap=True, min_width=4)
     table.add_column("地址 / address", no_wrap=True, overflow="ellipsis", ratio=1)
@@ -125,7 +123,7 @@ def _posts(view: View, room: int, *, wide: bool) -> Table:
             _name(record.platform),
             *([record.account] if wide else []),
             record.content_id,
-            Text(label if record.is_final else f"{label}：{record.waiting_on}", style=style),
+            Text(f"{label}：{record.waiting_on}" if wide and not record.is_final else label, style=style),
             _number(row.totals.likes) if row else "",
             str(row.comments_collected) if row else "",
             Text(url.removeprefix("https://").removeprefix("http://"), style=f"link {url}" if url else ""),
