@@ -18,7 +18,7 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     way: which of the platform's ways of posting the account may use, by the adapter's own word (`open`, `commercial`;
     `publish`, `mass`; `server`, `h5`). script: `simplified` or `traditional`. options: what else the adapter needs
     (`safe_domain`, `level` …). base_url: None = the adapter's default host. Secrets: app_secret, access_token,
-    refresh_token; `env:NAME` reads them from the environment.
+    refresh_token, some options; `env:NAME` reads them from the environment.
     """
 
     platform: Platform
@@ -84,8 +84,9 @@ def _resolved(account: Account, env: Mapping[str, str], simulator_url: str | Non
         field: _secret(account, field, getattr(account, field), env)
         for field in ("app_secret", "access_token", "refresh_token")
     }
+    options = {name: _secret(account, f"options.{name}", value, env) for name, value in account.options.items()}
     base_url = account.base_url or (f"{simulator_url.rstrip('/')}/{account.platform}" if simulator_url else None)
-    return msgspec.structs.replace(account, base_url=base_url, **secrets)
+    return msgspec.structs.replace(account, base_url=base_url, options=options, **secrets)
 
 
 def _secret(account: Account, field: str, value: str, env: Mapping[str, str]) -> str:
