@@ -24,7 +24,7 @@ def comment_events(one: Watched, found: Found, pseudonyms: Pseudonyms) -> Iterat
 
     One that no reader could read is left out loudly; it goes on missing in the coverage.
     """
-    for comment in sorted(found.comments, key=lambda c: (c.written_at, c.comment_id)):
+    for comment in sorted(found.comments, key=lambda c: (c.written_at.timestamp(), c.comment_id)):
         if comment.comment_id in one.seen:
             continue
         try:
