@@ -153,6 +153,13 @@ class World(Protocol):
         """Comments written up to now, oldest first, replies included; their number is `counts()["comments"]`."""
         ...
 
+    def add_comment(self, post: SimPost, comment: SimComment) -> None:
+        """Somebody commented by the API (a brand's own reply): from now on among `comments` and counted.
+
+        Its id is the platform's choice and must not be one that `comment_id` may give.
+        """
+        ...
+
     def take_fault(self, kind: str, endpoint: str) -> bool:
         """Whether a fault of this kind is set for this endpoint now; a counted fault is used up by asking."""
         ...

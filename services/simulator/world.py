@@ -32,6 +32,7 @@ class _Kept:
     ended_at: datetime | None = None
     comments: list[SimComment] = field(default_factory=list)
     comment_ids: set[str] = field(default_factory=set)
+    by_api: list[SimComment] = field(default_factory=list)
 
 
 class SimWorld:
@@ -105,11 +106,13 @@ class SimWorld:
 
     def true_counts(self, post: SimPost, at: datetime | None = None) -> dict[Metric, int]:
         """The figures as they are, whatever `counter_backwards` makes the platform say."""
-        kept = self._of(post)
-        elapsed = self._elapsed(kept, at or self.now())
+        kept, at = self._of(post), at or self.now()
+        elapsed = self._elapsed(kept, at)
         if kept.reactions is None or elapsed is None:
             return dict.fromkeys(METRICS, 0)
-        return kept.reactions.counts(elapsed)
+        figures = kept.reactions.counts(elapsed)
+        figures["comments"] += sum(1 for comment in kept.by_api if comment.at <= at)
+        return figures
 
     def comments(self, post: SimPost) -> list[SimComment]:
         kept = self._of(post)
@@ -119,7 +122,15 @@ class SimWorld:
         written = kept.reactions.written(elapsed)
         while len(kept.comments) < written:
             kept.comments.append(self._comment(kept, kept.reactions, post.live_at))
-        return kept.comments[:written]
+        audience = kept.comments[:written]
+        return sorted([*audience, *kept.by_api], key=lambda comment: comment.at) if kept.by_api else audience
+
+    def add_comment(self, post: SimPost, comment: SimComment) -> None:
+        kept = self._of(post)
+        if post.state != "live":
+            raise ValueError(f"{post.platform}/{post.native_id} is not live: nobody can comment on it")
+        self._claim(kept, comment.native_id)
+        kept.by_api.append(comment)
 
     def take_fault(self, kind: str, endpoint: str) -> bool:
         struck = self._faults.take(self.platform, kind, endpoint) is not None
@@ -173,9 +184,7 @@ class SimWorld:
         remark = reactions.remarks[ordinal - 1]
         at = live_at + timedelta(seconds=remark.after)
         native_id = self.simulated.comment_id(self, kept.post, ordinal, at)
-        if native_id in kept.comment_ids:
-            raise ValueError(f"{self.platform}: comment id {native_id} is given twice on {kept.post.native_id}")
-        kept.comment_ids.add(native_id)
+        self._claim(kept, native_id)
         return SimComment(
             native_id=native_id,
             author=remark.author,
@@ -184,6 +193,11 @@ class SimWorld:
             parent=kept.comments[remark.parent - 1].native_id if remark.parent else None,
             likes=remark.likes,
         )
+
+    def _claim(self, kept: _Kept, native_id: str) -> None:
+        if native_id in kept.comment_ids:
+            raise ValueError(f"{self.platform}: comment id {native_id} is given twice on {kept.post.native_id}")
+        kept.comment_ids.add(native_id)
 
     def _elapsed(self, kept: _Kept, at: datetime) -> float | None:
         """Seconds of audience the post has had by `at`; None before it was live."""

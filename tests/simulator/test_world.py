@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.simulator.contract import SimPost, World
+from services.simulator.contract import SimComment, SimPost, World
 from services.simulator.server import SimulatorServer
 from tests.simulator.toy_platform import TOY_ACCOUNTS, ToyPlatform
 
@@ -57,3 +57,30 @@ def test_figures_of_an_earlier_instant_can_be_asked_for(sim: SimulatorServer) ->
     assert world.counts(post, live_at + timedelta(seconds=600)) == after_ten_minutes
     assert world.counts(post)["views"] > after_ten_minutes["views"] > 0
     assert set(world.counts(post, live_at - timedelta(seconds=1)).values()) == {0}
+
+
+def test_a_comment_made_by_the_api_is_counted_and_stands_among_the_others_in_order_of_time(
+    sim: SimulatorServer,
+) -> None:
+    sim.clock.set_speed(0)
+    world, post = sim.world("toy"), a_post(sim, "t1")
+    world.add_post(post)
+    sim.clock.advance(600)
+    before, asked_at = world.comments(post), sim.clock.now()
+    world.add_comment(post, SimComment("own-1", "brand", "谢谢", asked_at, before[0].native_id))
+    sim.clock.advance(86_400)
+    comments = world.comments(post)
+    assert comments[: len(before) + 1] == [*before, comments[len(before)]]
+    assert comments[len(before)].native_id == "own-1"
+    assert world.counts(post)["comments"] == len(comments) > len(before) + 1
+    assert world.counts(post, asked_at - timedelta(seconds=1))["comments"] <= len(before)
+    with pytest.raises(ValueError, match="own-1 is given twice"):
+        world.add_comment(post, comments[len(before)])
+
+
+def test_nobody_comments_on_a_post_that_is_not_live(sim: SimulatorServer) -> None:
+    world, post = sim.world("toy"), a_post(sim, "t1")
+    post.state = "in_review"
+    world.add_post(post)
+    with pytest.raises(ValueError, match="not live"):
+        world.add_comment(post, SimComment("own-1", "brand", "谢谢", sim.clock.now()))
