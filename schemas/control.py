@@ -85,6 +85,12 @@ class UnknownDenied(PlacementCommand, frozen=True, kw_only=True, tag="UnknownDen
     """A person has looked: the post whose outcome was unknown does not exist; it may be called again."""
 
 
+class ReleaseRequested(PlacementCommand, frozen=True, kw_only=True, tag="ReleaseRequested"):
+    """Let a parked placement go on, at `due_at` or at once; it may be as late after that as it was planned to be."""
+
+    due_at: Instant | None = None
+
+
 class RetractRequested(PlacementCommand, frozen=True, kw_only=True, tag="RetractRequested"):
     """Take a live post down, where the platform can."""
 
@@ -107,6 +113,7 @@ OperatorCommand = (
     | RetryRequested
     | UnknownConfirmed
     | UnknownDenied
+    | ReleaseRequested
     | RetractRequested
     | ReplyRequested
     | CancelRequested

@@ -113,13 +113,30 @@ class PostRef(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ids: dict[str, str] = {}
 
 
+class ReplyRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One answer to a comment, by the command that asked for it; as careful as a post.
+
+    state: `CALLING` (recorded before the call), `UNKNOWN` (looked for, not repeated), `DONE` or `FAILED`.
+    """
+
+    command_id: Identifier
+    comment_id: str
+    text: str
+    state: Literal["CALLING", "UNKNOWN", "DONE", "FAILED"]
+    at: Instant
+    looks: int = 0
+    reply_id: str | None = None
+    failure: Failure | None = None
+
+
 class PlacementRecord(Event, frozen=True, kw_only=True, tag="PlacementRecord"):
     """All that is known about one placement. occurred_at: of this change.
 
     step, waiting_on, since: what it is doing or waiting for now, and since when. looks: negative looks for an unknown
-    post so far. call_deadline: after this instant no call of the present step can still be on its way. surely_posted: the
-    platform said that the post is there and withheld its id, so it is looked for and never called again.
-    cancel_requested: a cancel came while a call was on its way; the next step is not taken.
+    post so far. call_deadline: after this instant no call of the present step can still be on its way.
+    surely_posted: the platform said that the post is there and withheld its id, so it is looked for and never called
+    again. cancel_requested: a cancel came while a call was on its way; the next step is not taken. parked_by: the
+    brake (its command id) that holds it. commands: ids of operator commands that were carried out or refused here.
     """
 
     placement_id: Identifier
@@ -144,6 +161,9 @@ class PlacementRecord(Event, frozen=True, kw_only=True, tag="PlacementRecord"):
     looks: int = 0
     surely_posted: bool = False
     cancel_requested: bool = False
+    parked_by: str | None = None
+    commands: tuple[Identifier, ...] = ()
+    replies: tuple[ReplyRecord, ...] = ()
     post: PostRef | None = None
     failure: Failure | None = None
     history: tuple[HistoryEntry, ...] = ()
