@@ -1,6 +1,8 @@
 """WeChat Official Accounts (微信公众号): `ADAPTER`, which the registry discovers."""
 
 from services.adapter.contract import Adapter, Name
+from services.adapter_wechat.aftercare import WechatCare, WechatReplies, WechatRetraction
+from services.adapter_wechat.callbacks import WechatCallbacks
 from services.adapter_wechat.client import WechatClient
 from services.adapter_wechat.errors import ERRORS
 from services.adapter_wechat.feedback import WechatFeedback
@@ -22,4 +24,8 @@ ADAPTER = Adapter(
     publication=WechatPublication(),
     feedback=WechatFeedback(),
     client=WechatClient,
+    retraction=WechatRetraction(),
+    replies=WechatReplies(),
+    care=WechatCare(),
+    callbacks=WechatCallbacks(),
 )

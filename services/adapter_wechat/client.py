@@ -20,8 +20,8 @@ from schemas.placement import DraftMedia
 from services.adapter.accounts import Account
 from services.adapter.errors import CodeMeaning, NoAnswerError, NotSentError, PlatformError
 from services.adapter.http import Answer, PlatformHttp, reading
-from services.adapter_wechat.errors import DRAFT_GONE, ERRORS, SUBMIT, TOKEN_ENDPOINT, TOO_OFTEN
-from services.adapter_wechat.limits import PUBLISHED_PER_PAGE
+from services.adapter_wechat.errors import ALREADY_SENT, DRAFT_GONE, ERRORS, SUBMIT, TOKEN_ENDPOINT, TOO_OFTEN
+from services.adapter_wechat.limits import DRAFTS_PER_PAGE, PUBLISHED_PER_PAGE
 from services.adapter_wechat.settings import BASE_URL, TokenSettings
 
 Shape = TypeVar("Shape", bound=Struct)
@@ -58,6 +58,17 @@ class PublishedPage(Struct, frozen=True):
     item: list[PublishedItem] = []
 
 
+class DraftItem(Struct, frozen=True):
+    media_id: str
+    content: NewsContent = NewsContent()
+    update_time: Number = 0
+
+
+class DraftPage(Struct, frozen=True):
+    total_count: int = 0
+    item: list[DraftItem] = []
+
+
 class Submitted(Struct, frozen=True):
     publish_id: Number
     msg_data_id: Number | None = None
@@ -80,11 +91,31 @@ class PublishStatus(Struct, frozen=True):
     fail_idx: list[int] = []
 
 
+class MassSent(Struct, frozen=True):
+    """A mass send that the platform took, now or earlier under the same clientmsgid."""
+
+    msg_id: Number
+    msg_data_id: Number | None = None
+
+
+class AuthorReply(Struct, frozen=True):
+    content: str = ""
+    create_time: Number = 0
+
+
 class WechatComment(Struct, frozen=True):
+    """reply: the author's one reply; some sources show an object, others a list of it."""
+
     user_comment_id: Number
     create_time: Number
     content: str = ""
     openid: str = ""
+    reply: AuthorReply | list[AuthorReply] | None = None
+
+    @property
+    def replies(self) -> list[AuthorReply]:
+        given = self.reply if isinstance(self.reply, list) else [self.reply] if self.reply else []
+        return [one for one in given if one.content]
 
 
 class Comments(Struct, frozen=True):
@@ -125,6 +156,22 @@ class DayFollowers(Struct, frozen=True):
 
 class FollowerTotals(Struct, frozen=True):
     list: tuple[DayFollowers, ...] = ()
+
+
+class ApiQuota(Struct, frozen=True):
+    """Calls of one interface today."""
+
+    daily_limit: int
+    used: int
+    remain: int
+
+
+class _QuotaAnswer(Struct, frozen=True):
+    quota: ApiQuota
+
+
+class _MassStatus(Struct, frozen=True):
+    msg_status: str
 
 
 class _Uploaded(Struct, frozen=True):
@@ -183,6 +230,19 @@ class WechatClient:
             raise
         return True
 
+    def drafts(self, offset: int = 0, count: int = DRAFTS_PER_PAGE) -> DraftPage:
+        """draft/batchget, without the texts."""
+        page = {"offset": offset, "count": count, "no_content": 1}
+        return _read(self._reading_post("/cgi-bin/draft/batchget", page), DraftPage)
+
+    def delete_draft(self, media_id: str) -> None:
+        """draft/delete; a draft that is gone already is a success."""
+        try:
+            self._post("/cgi-bin/draft/delete", {"media_id": media_id})
+        except PlatformError as error:
+            if error.code != DRAFT_GONE:
+                raise
+
     # --- publishing ---
 
     def submit(self, media_id: str) -> Submitted:
@@ -200,6 +260,52 @@ class WechatClient:
 
     def article(self, article_id: str) -> NewsContent:
         return _read(self._reading_post("/cgi-bin/freepublish/getarticle", {"article_id": article_id}), NewsContent)
+
+    def delete_article(self, article_id: str) -> None:
+        """freepublish/delete, the whole message: one attempt, cannot be undone."""
+        self._post("/cgi-bin/freepublish/delete", {"article_id": article_id})
+
+    # --- mass sending ---
+
+    def send_to_all(self, media_id: str, clientmsgid: str, settings: Mapping[str, Any]) -> MassSent:
+        """message/mass/sendall: one attempt. The same clientmsgid within 24 h sends nothing and names the first one."""
+        message = {**settings, "mpnews": {"media_id": media_id}, "msgtype": "mpnews", "clientmsgid": clientmsgid}
+        body = self._call(
+            "POST", "/cgi-bin/message/mass/sendall", json=message, meanings=SUBMIT, answers=(ALREADY_SENT,)
+        )
+        if "msg_id" not in body and str(body.get("errcode", 0)) == ALREADY_SENT:
+            raise ERRORS.error(ALREADY_SENT, str(body.get("errmsg", "")))
+        return _read(body, MassSent)
+
+    def mass_status(self, msg_id: int) -> str:
+        """message/mass/get → `msg_status`."""
+        return _read(self._reading_post("/cgi-bin/message/mass/get", {"msg_id": msg_id}), _MassStatus).msg_status
+
+    def delete_mass(self, msg_id: int) -> None:
+        """message/mass/delete, all its articles: the pages go, the card stays with who has received it."""
+        self._post("/cgi-bin/message/mass/delete", {"msg_id": msg_id, "article_idx": 0})
+
+    # --- answering ---
+
+    def reply(self, msg_data_id: Number, index: int, user_comment_id: int, content: str) -> None:
+        """comment/reply/add: one attempt; the reply gets no id, a comment has at most one."""
+        place = {"msg_data_id": msg_data_id, "index": index, "user_comment_id": user_comment_id}
+        self._post("/cgi-bin/comment/reply/add", {**place, "content": content})
+
+    def delete_reply(self, msg_data_id: Number, index: int, user_comment_id: int) -> None:
+        place = {"msg_data_id": msg_data_id, "index": index, "user_comment_id": user_comment_id}
+        self._post("/cgi-bin/comment/reply/delete", place)
+
+    # --- the account ---
+
+    def ensure_token(self) -> None:
+        """Have a token; raises where the platform gives none."""
+        self._token(None)
+
+    def quota(self, path: str) -> ApiQuota:
+        """openapi/quota/get: today's calls of the interface at `path`."""
+        body = self._reading_post("/cgi-bin/openapi/quota/get", {"cgi_path": path})
+        return _read(body, _QuotaAnswer).quota
 
     # --- feedback ---
 
@@ -236,32 +342,29 @@ class WechatClient:
 
     def _call(
         self, method: str, path: str, *, query: dict[str, str] | None = None,
-        meanings: Mapping[str, CodeMeaning] | None = None, **content: Any,
+        meanings: Mapping[str, CodeMeaning] | None = None, answers: tuple[str, ...] = (), **content: Any,
     ) -> dict[str, Any]:  # fmt: skip
-        """One attempt within the time-out, token included; a second one only where the token was refused."""
+        """One attempt within the time-out, token included; a second one only where the token was refused.
+
+        meanings: of codes that mean something of their own here. answers: codes that are no failure here.
+        """
         ends = time.monotonic() + self._timeout_s
         token = self._token(None)
         try:
-            return self._exchange(method, path, {**(query or {}), "access_token": token}, ends, meanings, content)
+            answer = self._exchange(method, path, {**(query or {}), "access_token": token}, ends, content)
+            return _checked(answer, meanings or {}, answers)
         except PlatformError as error:
             if not error.new_token:
                 raise
         fresh = self._token(token)
-        return self._exchange(method, path, {**(query or {}), "access_token": fresh}, ends, meanings, content)
+        answer = self._exchange(method, path, {**(query or {}), "access_token": fresh}, ends, content)
+        return _checked(answer, meanings or {}, answers)
 
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, str],
-        ends: float,
-        meanings: Mapping[str, CodeMeaning] | None,
-        content: dict[str, Any],
-    ) -> dict[str, Any]:
+    def _exchange(self, method: str, path: str, query: dict[str, str], ends: float, content: dict[str, Any]) -> Answer:
         left = ends - time.monotonic()
         if left <= 0:
             raise NotSentError("获取 access_token 用尽了时间，请求未发出 / no time left after the token, never sent")
-        return _checked(self._http.call(method, path, query=query, timeout_s=left, **content), meanings or {})
+        return self._http.call(method, path, query=query, timeout_s=left, **content)
 
     # --- the token ---
 
@@ -317,8 +420,8 @@ def _days(day: date) -> dict[str, str]:
     return {"begin_date": day.isoformat(), "end_date": day.isoformat()}
 
 
-def _checked(answer: Answer, meanings: Mapping[str, CodeMeaning]) -> dict[str, Any]:
-    """The body of a success; otherwise the error that the code means."""
+def _checked(answer: Answer, meanings: Mapping[str, CodeMeaning], answers: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The body of a success, or of a code among `answers`; otherwise the error that the code means."""
     body = answer.body
     if answer.status == 413:
         message = "文件或请求太大，被网关拒绝（HTTP 413） / too large for the gateway"
@@ -326,7 +429,7 @@ def _checked(answer: Answer, meanings: Mapping[str, CodeMeaning]) -> dict[str, A
     if not isinstance(body, dict):
         raise NoAnswerError(f"平台的答复（HTTP {answer.status}）不是 JSON 对象 / the answer is no JSON object")
     code = str(body.get("errcode", 0))
-    if code != "0":
+    if code != "0" and code not in answers:
         raise ERRORS.error(code, str(body.get("errmsg", "")), override=meanings.get(code))
     if answer.status >= 400:
         raise NoAnswerError(f"平台返回 HTTP {answer.status}，没有错误码 / HTTP {answer.status} without a code")

@@ -10,6 +10,9 @@ from services.adapter.errors import CodeMeaning, ErrorTable, Scope
 
 DRAFT_GONE = "40007"
 NO_SUCH_ARTICLE = "53600"
+ALREADY_SENT = "45065"
+APPROVAL = ("89504", "89505")
+QUOTA_NOT_TOLD = ("48001", "76021", "76022")
 TOO_OFTEN = ("45009", "45011")
 DATE_OUT_OF_RANGE = "61501"
 STATISTICS_NOT_READY = "61503"
@@ -130,15 +133,24 @@ _REQUEST = {
 
 _PUBLISHED = {
     "53600": _row("content", "article_id 无效，没有这篇已发布的文章"),
-    # Asynchronous results of freepublish/get; not `errcode`s, but answers of the same weight.
+    # Asynchronous results of freepublish/get and mass/get; not `errcode`s, but answers of the same weight.
     "publish_status_2": _row("content", "原创校验未通过，文章没有发布"),
     "publish_status_3": _row("needs_human", "平台发布失败，未说明原因，请到公众平台查看"),
     "publish_status_4": _row("content", "平台审核未通过，文章没有发布"),
+    "msg_status_SEND_FAIL": _row("content", "群发失败（多为审核未通过或原创校验未过），没有送达", _CLIENT),
 }
 
 _MASS = {
     "45065": CodeMeaning("content", "此 clientmsgid 已群发过", _CLIENT, outcome="published"),
-    "45066": _row("quota", "同一 clientmsgid 重试太快，请一分钟后再试", _CLIENT, wait=60.0),
+    # "Retried too fast" says that a call with this id was there just now, not what became of it.
+    "45066": CodeMeaning(
+        "quota",
+        "同一 clientmsgid 重试太快，请一分钟后再试",
+        _CLIENT,
+        outcome="unknown",
+        retriable=True,
+        retry_after_s=60.0,
+    ),
     "45067": _row("bug", "clientmsgid 过长", _CLIENT),
     # The administrator may still confirm, and then it is sent: not a refusal.
     "89504": CodeMeaning("needs_human", "群发正等待管理员确认", _CLIENT, outcome="unknown", scope="account"),
@@ -151,7 +163,8 @@ _COMMENTS = {
     "88002": _row("content", "文章因安全原因限制留言", _CLIENT),
     "88003": _row("content", "精选留言数已达上限", _CLIENT),
     "88004": _row("content", "留言已被作者删除", _CLIENT),
-    "88005": _row("content", "已回复过这条留言", _CLIENT),
+    # One reply a comment: after an unanswered reply it is our own.
+    "88005": CodeMeaning("content", "已回复过这条留言", _CLIENT, outcome="already_posted"),
     "88007": _row("content", "回复为空或过长", _CLIENT),
     "88008": _row("content", "留言不存在", _CLIENT),
     "88010": _row("bug", "count 超出范围（须小于 50）", _CLIENT),
@@ -185,4 +198,4 @@ SUBMIT = {
     # A draft leaves the box when it is published: after a call without an answer this is our own post.
     DRAFT_GONE: CodeMeaning("content", "草稿不存在或已被发布", _DOC, outcome="already_posted"),
 }
-"""What codes mean on freepublish/submit, where it differs."""
+"""What codes mean on freepublish/submit and message/mass/sendall, where it differs."""

@@ -61,16 +61,16 @@ class WechatFeedback:
         begin, seen, met_before, empty = int(position.get("begin", 0)), set[str](), 0, 0
         whole = begin == 0  # a walk that goes on where another stopped has not seen the beginning
         while True:
-            page = client.comments(_msg_data_id(post), _index(post), begin, COMMENTS_PER_PAGE)
+            page = client.comments(message_of(post), index_of(post), begin, COMMENTS_PER_PAGE)
             comments = tuple(_comment(post, one) for one in page.comment)
             seen.update(comment.comment_id for comment in comments)
             begin += len(comments)
             empty = 0 if comments else empty + 1
-            ended = _ended(page, begin, empty)
-            if ended and (not whole or met_before < len(seen) < (page.comment_cnt or 0)):
-                begin, whole, met_before, empty, ended = 0, True, len(seen), 0, False
-            yield CommentPage(comments, {"begin": 0 if ended else begin}, not ended, page.comment_cnt)
-            if ended:
+            over = ended(page, begin, empty)
+            if over and (not whole or met_before < len(seen) < (page.comment_cnt or 0)):
+                begin, whole, met_before, empty, over = 0, True, len(seen), 0, False
+            yield CommentPage(comments, {"begin": 0 if over else begin}, not over, page.comment_cnt)
+            if over:
                 return
 
     def metrics(self, client: WechatClient, posts: Sequence[LivePost], now: datetime) -> Mapping[str, Readings]:
@@ -95,7 +95,7 @@ class WechatFeedback:
 # --- comments --------------------------------------------------------------------------------------------------------
 
 
-def _msg_data_id(post: LivePost) -> int:
+def message_of(post: LivePost) -> int:
     msg_data_id = post.post.ids.get("msg_data_id", "")
     if not msg_data_id.isdecimal():
         raise PlatformError(
@@ -106,12 +106,12 @@ def _msg_data_id(post: LivePost) -> int:
     return int(msg_data_id)
 
 
-def _index(post: LivePost) -> int:
+def index_of(post: LivePost) -> int:
     """Comments count a message's articles from 0, everything else from 1."""
     return int(post.post.ids.get("idx", "1")) - 1
 
 
-def _ended(page: Comments, begin: int, empty: int) -> bool:
+def ended(page: Comments, begin: int, empty: int) -> bool:
     """A short page is not the end, nor is an empty one while the platform counts more; `total` is the page's length."""
     if page.comment_cnt is not None and begin < page.comment_cnt:
         return empty >= EMPTY_PAGES

@@ -18,6 +18,12 @@ NEWSPIC_PICTURES = 20  # [doc draft/add]
 PLACED_PICTURE_URL = 200  # room kept for each uploadimg address that replaces a `media:` placeholder
 COMMENTS_PER_PAGE = 49  # [doc comment/list: 50 and more is refused]
 PUBLISHED_PER_PAGE = 20  # [doc freepublish/batchget: 1 to 20]
+DRAFTS_PER_PAGE = 20  # [doc draft/batchget: 1 to 20]
+CLIENT_MSG_ID = 32  # [client] bytes of `clientmsgid`; older clients say 64: 32 is safe for both
+CLIENT_MSG_ID_HOURS = 24  # [client] so long the platform knows a `clientmsgid` again
+APPROVAL_MINUTES = 30  # [client] so long the administrator may confirm a mass send
+REPLY = 600  # [client] the interface page states no figure, only that 88007 says "too long"
+CALLBACK_BYTES = 64 * 1024  # [assumption] real callbacks have 1 to 4 KB
 
 LIBRARY_TYPES = ("image/jpeg", "image/png", "image/gif", "image/bmp")
 
@@ -33,12 +39,16 @@ LIMITS = Limits(
         "digest": DIGEST,
         "content": CONTENT,
         "newspic_content": NEWSPIC_TEXT,
+        "reply": REPLY,
     },
     media=(COVER, INLINE, IMAGE),
     rates=(
         RateLimit("stable_token", 10_000, 60, "account", "doc getStableAccessToken"),
         RateLimit("stable_token", 500_000, 86_400, "account", "doc getStableAccessToken"),
-        # Daily quotas of the other interfaces differ by account; the platform says 45009 when one is used up.
+        RateLimit("stable_token:force_refresh", 20, 86_400, "account", "doc getStableAccessToken"),
+        RateLimit("stable_token:force_refresh", 1, 30, "account", "doc getStableAccessToken"),
+        # Daily quotas of the other interfaces and the mass sends of a period differ by account: openapi/quota/get tells
+        # the first, 45009 and 45028 say when one is used up.
     ),
     kinds={"article": "news", "video": "news", "notice": "news", "pictures": "newspic"},
     can_edit=False,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from schemas.content import MasterContent, MediaRef, Target, Variant
 from schemas.placement import Draft, DraftMedia
@@ -17,11 +18,14 @@ from services.adapter.contract import Localised
 from services.adapter.fitting import Fitting
 from services.adapter.text import fingerprint, key_message_survives, sentences, strip_markdown, to_script, truncate
 from services.adapter_wechat import limits
-from services.adapter_wechat.settings import ARTICLE_CSS
+from services.adapter_wechat.settings import ARTICLE_CSS, MASS_FIELD
 
-RULES = "wechat-1"
+RULES = "wechat-2"
+WAYS = ("publish", "mass")
 PUBLISHING_LEVELS = ("", "service", "service_verified", "subscription_verified")
 COMMENTS = {"open": (1, 0), "fans": (1, 1), "closed": (0, 0)}
+# An article that the originality check takes for a repost is not sent: a person decides.
+TO_ALL = {"filter": {"is_to_all": True}, "send_ignore_reprint": 0}
 LINK_HOSTS = ("mp.weixin.qq.com",)
 PICTURE_HOSTS = ("mmbiz.qpic.cn", "mmbiz.qlogo.cn")
 
@@ -34,6 +38,8 @@ def localise(content: MasterContent, target: Target, account: Account) -> Locali
     _check_account(account, notes)
     words = _words(content, account, notes)
     form = limits.LIMITS.kinds[content.kind]
+    if form == "newspic" and account.way == "mass":
+        _refuse_mass_pictures(account, notes)
     made = _newspic(content, words, notes) if form == "newspic" else _news(content, words, notes)
     found = lexicon.check({words.title_field: words.title, "summary": words.digest, words.body_field: made.text})
     notes.refusals += found.refusals
@@ -100,23 +106,17 @@ class _Made:
 def _check_account(account: Account, notes: Fitting) -> None:
     level, comments = account.options.get("level", ""), account.options.get("comments", "open")
     where = "targets.account"
-    if account.way == "mass":
-        notes.refuse(
-            "way_not_available",
-            where,
-            f"账号 {account.account} 声明为群发（mass），此方式尚未开放",
-            "posting by mass send is not available yet",
-            "把账号的 way 改为 publish（发布，不通知粉丝） / set way: publish",
-        )
-    elif account.way != "publish":
+    if account.way not in WAYS:
         message = f"账号 {account.account} 的 way“{account.way}”无效"
-        notes.refuse("way_unknown", where, message, "unknown way of posting", "填 publish / use publish")
+        notes.refuse(
+            "way_unknown", where, message, "unknown way of posting", "填 publish 或 mass / use publish or mass"
+        )
     if level not in PUBLISHING_LEVELS:
         notes.refuse(
             "publish_not_permitted",
             where,
-            f"账号 {account.account}（{level}）没有发布接口的权限",
-            "only service accounts and verified enterprise subscription accounts may publish by API",
+            f"账号 {account.account}（{level}）没有发布和群发接口的权限",
+            "only service accounts and verified enterprise subscription accounts may publish or mass-send by API",
             "使用服务号，或完成企业认证 / use a service account or get the account verified",
         )
     if comments not in COMMENTS:
@@ -125,9 +125,20 @@ def _check_account(account: Account, notes: Fitting) -> None:
         notes.refuse("comments_option_unknown", where, message, "unknown options.comments", way_out)
 
 
-def _fields(form: str, words: _Words, account: Account) -> dict[str, str | int]:
-    """The article as draft/add takes it, but for content and media ids, which the uploads yield."""
-    fields: dict[str, str | int] = {"article_type": form, "title": words.title}
+def _refuse_mass_pictures(account: Account, notes: Fitting) -> None:
+    notes.refuse(
+        "pictures_not_for_mass",
+        "kind",
+        f"账号 {account.account} 用群发（mass），群发接口只确认支持图文文章，不发图片消息",
+        "mass sending is known to take articles only, no picture posts",
+        "改为 kind: article 并把图片放进正文，或换用 way: publish 的账号"
+        " / use kind: article with the pictures in its body, or an account with way: publish",
+    )
+
+
+def _fields(form: str, words: _Words, account: Account) -> dict[str, Any]:
+    """The article as draft/add takes it, but for content and media ids, which the uploads yield; and the mass send."""
+    fields: dict[str, Any] = {"article_type": form, "title": words.title}
     if words.author:
         fields["author"] = words.author
     if form == "news":
@@ -135,7 +146,8 @@ def _fields(form: str, words: _Words, account: Account) -> dict[str, str | int]:
     if form == "news" and words.source_url:
         fields["content_source_url"] = words.source_url
     opened, only_fans = COMMENTS[account.options.get("comments", "open")]
-    return fields | {"need_open_comment": opened, "only_fans_can_comment": only_fans}
+    fields |= {"need_open_comment": opened, "only_fans_can_comment": only_fans}
+    return fields | ({MASS_FIELD: TO_ALL} if account.way == "mass" else {})
 
 
 # --- words -----------------------------------------------------------------------------------------------------------

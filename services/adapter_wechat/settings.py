@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from services.adapter.contract import Timing
 
 BASE_URL = "https://api.weixin.qq.com"
+MASS_FIELD = "mass_send"
+"""The draft field that says: send to the followers; its value is what message/mass/sendall takes beside the draft."""
+
+CALLBACK_FRESH_S = 300.0  # [assumption] the platform repeats a call within 15 s; the rest is for clocks that differ
 
 # Publishing usually takes seconds to a few minutes, and a draft may stay in the box until it has ended: looking early
 # proves nothing, so the first look is late and three of them have to agree.

@@ -1,4 +1,4 @@
-"""WeChat's half of the simulator: tokens, pictures, drafts, publishing jobs, comments and daily statistics.
+"""WeChat's half of the simulator: tokens, pictures, drafts, jobs, comments, statistics, quotas and callbacks.
 
 Section marks (B1 …) are those of the platform fact sheet in README.md; what no source says is marked [assumption].
 """
@@ -10,10 +10,23 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from types import MappingProxyType
 from typing import Any
 
 from schemas.feedback import Metric
-from services.simulator.contract import Call, Endpoint, Reply, SimAccount, SimComment, SimPost, UploadedFile, World
+from services.adapter_wechat.callbacks import encrypted, signature
+from services.simulator.contract import (
+    Call,
+    Endpoint,
+    OutgoingCallback,
+    Reply,
+    SimAccount,
+    SimComment,
+    SimPost,
+    UploadedFile,
+    World,
+)
+from services.simulator.refusal import RefusedError as WrongActError
 
 BEIJING = timezone(timedelta(hours=8))
 TOKEN_LIVES = timedelta(seconds=7200)  # B1 [doc]
@@ -30,7 +43,15 @@ ARTICLES_MAX, PICTURES_MAX = 8, 20  # B3 [doc]
 COMMENTS_UNDER = 50  # B4 [doc]
 STATISTICS_DAYS = 30  # B5 [doc]
 STATISTICS_READY = time(8, 0)  # B5 [client]
+MASS_KEY_BYTES = 32  # B3 [client]
+MASS_KEY_LIVES = timedelta(hours=24)  # B3 [client]
+MASS_KEY_APART = timedelta(minutes=1)  # B3 [client]
+APPROVAL_LIVES = timedelta(minutes=30)  # B3 [client]
+MASS_PERIODS = {"subscription": (1, timedelta(days=1)), "service": (4, timedelta(days=30))}  # B3 [memory]
+REPLY_MAX = 600  # [client]
+DAILY_LIMIT = 100_000  # [assumption]: it differs by account and interface; option `daily_limit`
 FIRST_PUBLISH_ID = 2650177668
+FIRST_MASS_ID = 3147483653
 BIZ = "MzAwMTE2MzA1Mg=="
 PICTURE_HOST = "mmbiz.qpic.cn"
 KINDS = {"image/jpeg": (b"\xff\xd8\xff",), "image/png": (b"\x89PNG\r\n\x1a\n",)}
@@ -42,6 +63,7 @@ WORDS = {
     40004: "invalid media type",
     40005: "invalid file type",
     40007: "invalid media_id",
+    40008: "invalid message type",
     40009: "invalid image size",
     40013: "invalid appid",
     40033: "invalid charset. please check your request, if include \\uxxxx will create fail!",
@@ -59,6 +81,10 @@ WORDS = {
     45008: "article size out of limit",
     45009: "reach max api daily quota limit",
     45011: "api minute-quota reach limit, must slower, retry next minute",
+    45028: "has no masssend quota",
+    45065: "clientmsgid exist",
+    45066: "same clientmsgid retry too fast",
+    45067: "clientmsgid size out of limit",
     45110: "author size out of limit",
     47001: "data format error",
     48001: "api unauthorized",
@@ -67,8 +93,14 @@ WORDS = {
     61501: "date range error",
     61503: "data not ready",
     88000: "without comment privilege",
+    76021: "cgi_path not found",
     88001: "msg_data is not exists",
+    88005: "already reply",
+    88007: "content is empty or over limit",
+    88008: "comment is not exists",
     88010: "count range error",
+    89504: "waiting for administrator confirm",
+    89505: "need administrator confirm",
 }
 FAULTS = {"rate_limit": 45011, "token_expired": 42001}
 TOKEN_ENDPOINTS = ("token", "stable_token")
@@ -136,16 +168,30 @@ def _authorised(handle: Callable[[World, SimAccount, Call], Reply]) -> Callable[
 
 
 def _caller(world: World, call: Call) -> SimAccount:
+    """Whose token it is. Every accepted call is counted for the day's quota."""
     given = call.query.get("access_token", "")
     if not given:
         raise RefusedError(41001)
+    account = _holder(world, given, _name(call.path))
+    _count(world, account, call.path)
+    return account
+
+
+def _holder(world: World, given: str, endpoint: str) -> SimAccount:
     for account in world.accounts.values():
         if (token := _tokens(account).get(given)) is None:
             continue
+        if world.take_fault("token_stolen", endpoint):
+            _steal(world, account)
         if world.now() < token.void_at:
             return account
         raise RefusedError(42001 if world.now() >= token.issued_at + TOKEN_LIVES else 40001)
     raise RefusedError(40001)
+
+
+def _name(path: str) -> str:
+    """How faults call an endpoint."""
+    return path.removeprefix("/").removeprefix("cgi-bin/")
 
 
 def _body(call: Call) -> dict[str, Any]:
@@ -209,6 +255,13 @@ def stable_token(world: World, call: Call) -> Reply:
     if held is None or world.now() >= held.issued_at + TOKEN_LIVES - RENEWED_BEFORE_END:
         held = _issue(world, account, "stable")
     return _given(world, held)
+
+
+def _steal(world: World, account: SimAccount) -> None:
+    """Another client of the account forced a renewal: every older stable token is void at once (B1)."""
+    for token in _tokens(account).values():
+        token.void_at = min(token.void_at, world.now())
+    _issue(world, account, "stable")
 
 
 def _count_forced(world: World, account: SimAccount) -> None:
@@ -361,6 +414,27 @@ def delete_draft(world: World, account: SimAccount, call: Call) -> Reply:
     return _done()
 
 
+def batch_drafts(world: World, account: SimAccount, call: Call) -> Reply:
+    """Newest first [assumption]."""
+    offset, count = _page(call)
+    drafts = [(media_id, one) for media_id, one in _drafts(world).items() if one.account == account.account][::-1]
+    items = []
+    for media_id, draft in drafts[offset : offset + count]:
+        stamp = int(draft.created_at.timestamp())
+        news = [article | ({"content": ""} if _body(call).get("no_content") == 1 else {}) for article in draft.articles]
+        content = {"news_item": news, "create_time": stamp, "update_time": stamp}
+        items.append({"media_id": media_id, "content": content, "update_time": stamp})
+    return Reply({"total_count": len(drafts), "item_count": len(items), "item": items})
+
+
+def _page(call: Call) -> tuple[int, int]:
+    body = _body(call)
+    offset, count = _number(body.get("offset"), 47001), _number(body.get("count"), 47001)
+    if offset < 0 or not 1 <= count <= 20:
+        raise RefusedError(47001)  # [assumption]: no page names the code
+    return offset, count
+
+
 def count_drafts(world: World, account: SimAccount, call: Call) -> Reply:
     return Reply({"total_count": sum(1 for draft in _drafts(world).values() if draft.account == account.account)})
 
@@ -379,33 +453,48 @@ def submit(world: World, account: SimAccount, call: Call) -> Reply:
     _may_publish(account)
     media_id, draft = _draft(world, account, call)
     del _drafts(world)[media_id]
-    publish_id = world.state["last_publish_id"] = world.state.get("last_publish_id", FIRST_PUBLISH_ID - 1) + 1
-    article = draft.articles[0]
-    post = SimPost(
-        platform=world.platform,
-        native_id=_new_id(world),
-        account=account.account,
-        kind=str(article.get("article_type", "news")),
-        title=article["title"],
-        text=html.unescape(TAG.sub(" ", article["content"])),
-        created_at=world.now(),
-        state="publishing",
-        ids={"publish_id": str(publish_id), "msg_data_id": str(publish_id)},
-        media=_media_of(article),
-        data={
-            "article": article,
-            "url": f"http://mp.weixin.qq.com/s?__biz={BIZ}&mid={publish_id}&idx=1&sn={world.rng.getrandbits(64):016x}",
-            "ends_at": world.now() + timedelta(seconds=world.rng.uniform(*JOB_SECONDS)),
-            "refused": world.take_fault("review_refused", "freepublish/submit"),
-        },
-    )
-    world.add_post(post)
+    publish_id = _next_id(world, "last_publish_id", FIRST_PUBLISH_ID)
+    ids = {"publish_id": str(publish_id), "msg_data_id": str(publish_id)}
+    _begin_job(world, account, draft.articles[0], _new_id(world), ids, "freepublish/submit")
     answer: dict[str, Any] = {"publish_id": publish_id}
     if account.options.get("publish_id") == "text":  # divergence 11: the page says string, recordings show a number
         answer["publish_id"] = str(publish_id)
     if account.options.get("msg_data_id") == "in_submit":  # divergence 13: listed on the page, absent in recordings
         answer["msg_data_id"] = publish_id
     return _done(**answer)
+
+
+def _next_id(world: World, counter: str, first: int) -> int:
+    world.state[counter] = world.state.get(counter, first - 1) + 1
+    return int(world.state[counter])
+
+
+def _begin_job(
+    world: World, account: SimAccount, article: dict[str, Any], native_id: str, ids: dict[str, str], endpoint: str
+) -> None:
+    """A job that ends by time: the article goes live or is refused."""
+    address = (
+        f"http://mp.weixin.qq.com/s?__biz={BIZ}&mid={ids['msg_data_id']}&idx=1&sn={world.rng.getrandbits(64):016x}"
+    )
+    post = SimPost(
+        platform=world.platform,
+        native_id=native_id,
+        account=account.account,
+        kind=str(article.get("article_type", "news")),
+        title=article["title"],
+        text=html.unescape(TAG.sub(" ", article["content"])),
+        created_at=world.now(),
+        state="publishing",
+        ids=ids,
+        media=_media_of(article),
+        data={
+            "article": article,
+            "url": address,
+            "ends_at": world.now() + timedelta(seconds=world.rng.uniform(*JOB_SECONDS)),
+            "refused": world.take_fault("review_refused", endpoint),
+        },
+    )
+    world.add_post(post)
 
 
 def _media_of(article: Mapping[str, Any]) -> tuple[str, ...]:
@@ -421,7 +510,7 @@ def publish_status(world: World, account: SimAccount, call: Call) -> Reply:
     """0 done, 1 under way, 4 refused, 5 deleted by the account, 6 blocked; "under way" shows fail_idx [1] (B3)."""
     _may_publish(account)
     asked = _body(call).get("publish_id")
-    post = next((p for p in _posts(world, account) if p.ids["publish_id"] == str(asked)), None)
+    post = next((p for p in _posts(world, account) if p.ids.get("publish_id") == str(asked)), None)
     if post is None:
         raise RefusedError(40007)  # [assumption]: no page names the code for an unknown publish_id
     answer: dict[str, Any] = {"publish_id": asked}
@@ -439,8 +528,8 @@ def publish_status(world: World, account: SimAccount, call: Call) -> Reply:
 
 
 def _published(world: World, account: SimAccount) -> list[SimPost]:
-    """Newest first; removed ones are shown as deleted."""
-    published = [post for post in _posts(world, account) if post.live_at is not None]
+    """Newest first; removed ones are shown as deleted, mass-sent ones are not among them [assumption]."""
+    published = [post for post in _posts(world, account) if post.live_at is not None and "publish_id" in post.ids]
     return sorted(published, key=lambda post: post.live_at or post.created_at, reverse=True)
 
 
@@ -463,15 +552,12 @@ def _news_item(post: SimPost, with_content: bool) -> dict[str, Any]:
 
 def batch_published(world: World, account: SimAccount, call: Call) -> Reply:
     _may_publish(account)
-    body = _body(call)
-    offset, count = _number(body.get("offset"), 47001), _number(body.get("count"), 47001)
-    if offset < 0 or not 1 <= count <= 20:
-        raise RefusedError(47001)  # [assumption]
+    offset, count = _page(call)
     posts = _published(world, account)
     items = []
     for post in posts[offset : offset + count]:
         stamp = int((post.live_at or post.created_at).timestamp())
-        news = [_news_item(post, with_content=body.get("no_content") != 1)]
+        news = [_news_item(post, with_content=_body(call).get("no_content") != 1)]
         content = {"news_item": news, "create_time": int(post.created_at.timestamp()), "update_time": stamp}
         items.append({"article_id": post.native_id, "content": content, "update_time": stamp})
     return Reply({"total_count": len(posts), "item_count": len(items), "item": items})
@@ -496,6 +582,140 @@ def delete_article(world: World, account: SimAccount, call: Call) -> Reply:
     return _done()
 
 
+# --- B3: mass sending ------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class MassKey:
+    """A clientmsgid that was used. approval: the draft that waits for the administrator; None: it was sent."""
+
+    first_at: datetime
+    last_at: datetime
+    ids: dict[str, str]
+    approval: str | None = None
+
+
+def _keys(account: SimAccount) -> dict[str, MassKey]:
+    held: dict[str, MassKey] = account.state.setdefault("mass_keys", {})
+    return held
+
+
+def send_to_all(world: World, account: SimAccount, call: Call) -> Reply:
+    """[assumption]: the key is looked at before the draft, and the draft leaves the box with the call."""
+    _may_publish(account)
+    body = _body(call)
+    key = str(body.get("clientmsgid", ""))
+    if len(key.encode()) > MASS_KEY_BYTES:
+        raise RefusedError(45067)
+    if key:
+        _refuse_used_key(world, account, key)
+    if body.get("msgtype") != "mpnews" or not isinstance(body.get("filter"), dict):
+        raise RefusedError(40008)
+    media_id = str((body.get("mpnews") or {}).get("media_id", ""))
+    draft = _drafts(world).get(media_id)
+    if draft is None or draft.account != account.account:
+        raise RefusedError(40007)
+    _check_mass_quota(world, account)
+    number = _next_id(world, "last_mass_id", FIRST_MASS_ID)
+    used = MassKey(world.now(), world.now(), {"msg_id": str(number), "msg_data_id": str(2 * number)})
+    _keys(account)[key or f"none:{number}"] = used
+    if account.options.get("mass_approval") == "required":
+        used.approval = media_id
+        raise RefusedError(89505)
+    _send(world, account, used, media_id)
+    numbers = {name: int(value) for name, value in used.ids.items()}
+    return Reply({"errcode": 0, "errmsg": "send job submission success", **numbers})
+
+
+def _refuse_used_key(world: World, account: SimAccount, key: str) -> None:
+    used = _keys(account).get(key)
+    if used is None or world.now() - used.first_at >= MASS_KEY_LIVES:
+        return
+    if used.approval is not None:
+        raise RefusedError(89504)
+    too_fast, used.last_at = world.now() - used.last_at < MASS_KEY_APART, world.now()
+    if too_fast:
+        raise RefusedError(45066)
+    names = ("msg_id",) if account.options.get("mass_repeated") == "msg_id" else ("msg_id", "msg_data_id")
+    raise RefusedError(45065, {name: int(used.ids[name]) for name in names})
+
+
+def _check_mass_quota(world: World, account: SimAccount) -> None:
+    """`mass_quota`: sends in a period; without it what the kind of account has [memory]. Failed ones do not count
+    [assumption]."""
+    kind = "subscription" if account.options.get("level", "").startswith("subscription") else "service"
+    most, period = MASS_PERIODS[kind]
+    most = int(account.options.get("mass_quota", most))
+    sent = [post for post in _posts(world, account) if "msg_id" in post.ids and post.state != "rejected"]
+    if sum(1 for post in sent if world.now() - post.created_at < period) >= most:
+        raise RefusedError(45028)
+
+
+def _send(world: World, account: SimAccount, used: MassKey, media_id: str) -> None:
+    used.approval = None
+    article = _drafts(world).pop(media_id).articles[0]
+    native_id = f"{used.ids['msg_data_id']}_1"  # as the statistics call it
+    _begin_job(world, account, article, native_id, dict(used.ids), "message/mass/sendall")
+
+
+def _approvals(account: SimAccount) -> list[tuple[str, MassKey]]:
+    return [(key, used) for key, used in _keys(account).items() if used.approval is not None]
+
+
+def _drop_approval(world: World, account: SimAccount, key: str, status: str) -> None:
+    """Refused or not answered: nothing was sent, the key may be used again [assumption]."""
+    used = _keys(account).pop(key)
+    _call_back_mass(world, account, used.ids["msg_id"], status, None)
+
+
+def confirm_mass(world: World, account: SimAccount, _details: Mapping[str, str]) -> Mapping[str, Any]:
+    """The administrator confirms every mass send that waits."""
+    waiting = _approvals(account)
+    for _, used in waiting:
+        if used.approval in _drafts(world):
+            _send(world, account, used, used.approval)
+    return {"confirmed": len(_answered(waiting))}
+
+
+def refuse_mass(world: World, account: SimAccount, _details: Mapping[str, str]) -> Mapping[str, Any]:
+    """The administrator refuses every mass send that waits: err(40001) [client, quoting the page]."""
+    waiting = _approvals(account)
+    for key, _ in _answered(waiting):
+        _drop_approval(world, account, key, "err(40001)")
+    return {"refused": len(waiting)}
+
+
+def _answered(waiting: list[tuple[str, MassKey]]) -> list[tuple[str, MassKey]]:
+    if not waiting:
+        raise WrongActError("act", "没有等待确认的群发 / no mass send is waiting")
+    return waiting
+
+
+def _mass_post(world: World, account: SimAccount, call: Call) -> SimPost:
+    wanted = str(_body(call).get("msg_id", ""))
+    post = next((p for p in _posts(world, account) if p.ids.get("msg_id") == wanted), None)
+    if post is None:
+        raise RefusedError(40007)  # [assumption]: no page names the code for an unknown msg_id
+    return post
+
+
+MASS_STATUS = {"publishing": "SENDING", "in_review": "SENDING", "live": "SEND_SUCCESS", "rejected": "SEND_FAIL"}
+
+
+def mass_status(world: World, account: SimAccount, call: Call) -> Reply:
+    post = _mass_post(world, account, call)
+    return Reply({"msg_id": _body(call)["msg_id"], "msg_status": MASS_STATUS.get(post.state, "DELETE")})
+
+
+def delete_mass(world: World, account: SimAccount, call: Call) -> Reply:
+    """Only what has been sent can be deleted [client]; a repetition is taken [assumption]."""
+    post = _mass_post(world, account, call)
+    if post.state not in ("live", "removed"):
+        raise RefusedError(40007)  # [assumption]
+    post.state, post.data["deleted_by_user"] = "removed", True
+    return _done()
+
+
 # --- B4: comments ----------------------------------------------------------------------------------------------------
 
 
@@ -512,7 +732,8 @@ def list_comments(world: World, account: SimAccount, call: Call) -> Reply:
         count = max(1, count // 3)
     page = comments[begin : begin + count]
     # divergence 15: `total` is the length of this page, `comment_cnt` the number of all
-    return _done(total=len(page), comment=[_shown(comment) for comment in page], comment_cnt=len(comments))
+    shown = [_shown(comment, _replies(post), account.options) for comment in page]
+    return _done(total=len(page), comment=shown, comment_cnt=len(comments))
 
 
 def _message(world: World, account: SimAccount, body: Mapping[str, Any]) -> SimPost:
@@ -534,16 +755,51 @@ def _ordinal(comment: SimComment) -> int:
     return int(comment.native_id.rpartition(":")[2])
 
 
-def _shown(comment: SimComment) -> dict[str, Any]:
+def _shown(comment: SimComment, replies: dict[int, dict[str, Any]], options: Mapping[str, str]) -> dict[str, Any]:
     """user_comment_id counts in its article only; replies of the audience are ordinary comments [assumption]."""
     elected = _ordinal(comment) % 7 == 0
-    return {
+    shown: dict[str, Any] = {
         "user_comment_id": _ordinal(comment),
         "openid": comment.author,
         "create_time": int(comment.at.timestamp()),
         "content": comment.text,
         "comment_type": int(elected),
     }
+    if reply := replies.get(_ordinal(comment)):
+        shown["reply"] = [reply] if options.get("comment_reply") == "list" else reply  # divergence 14
+    return shown
+
+
+def _replies(post: SimPost) -> dict[int, dict[str, Any]]:
+    """The author's replies by user_comment_id, one each."""
+    held: dict[int, dict[str, Any]] = post.data.setdefault("replies", {})
+    return held
+
+
+def _comment(world: World, account: SimAccount, call: Call) -> tuple[SimPost, int]:
+    body = _body(call)
+    post, wanted = _message(world, account, body), _number(body.get("user_comment_id"), 88008)
+    if all(_ordinal(comment) != wanted for comment in world.comments(post)):
+        raise RefusedError(88008)
+    return post, wanted
+
+
+def add_reply(world: World, account: SimAccount, call: Call) -> Reply:
+    post, wanted = _comment(world, account, call)
+    content = _body(call).get("content")
+    if not isinstance(content, str) or not 0 < len(content.strip()) <= REPLY_MAX:
+        raise RefusedError(88007)
+    if wanted in _replies(post):
+        raise RefusedError(88005)
+    _replies(post)[wanted] = {"content": content, "create_time": int(world.now().timestamp())}
+    return _done()
+
+
+def delete_reply(world: World, account: SimAccount, call: Call) -> Reply:
+    """[assumption]: no reply there is no error."""
+    post, wanted = _comment(world, account, call)
+    _replies(post).pop(wanted, None)
+    return _done()
 
 
 # --- B5: statistics --------------------------------------------------------------------------------------------------
@@ -577,7 +833,8 @@ def article_totals(world: World, account: SimAccount, call: Call) -> Reply:
     day = _day(call, world)
     newest = _newest_day(world)
     posts = [p for p in _posts(world, account) if p.live_at and p.live_at.astimezone(BEIJING).date() == day]
-    return Reply({"list": [_figures(world, post, day, newest) for post in posts], "is_delay": False})
+    late = world.take_fault("statistics_delayed", "datacube/getarticletotaldetail")  # B5 [doc]: not final yet
+    return Reply({"list": [_figures(world, post, day, newest) for post in posts], "is_delay": late})
 
 
 def _figures(world: World, post: SimPost, day: date, newest: date) -> dict[str, Any]:
@@ -585,7 +842,7 @@ def _figures(world: World, post: SimPost, day: date, newest: date) -> dict[str, 
     return {
         "ref_date": day.isoformat(),
         "msgid": f"{post.ids['msg_data_id']}_1",
-        "publish_type": 1,
+        "publish_type": 0 if "msg_id" in post.ids else 1,  # with or without notifying the followers
         "title": post.title,
         "content_url": post.data["url"],
         "detail_list": [_day_figures(world, post, day + timedelta(days=shift)) for shift in range(span)],
@@ -620,11 +877,94 @@ def follower_totals(world: World, account: SimAccount, call: Call) -> Reply:
     return Reply({"list": [entry]})
 
 
+# --- B7: quotas ------------------------------------------------------------------------------------------------------
+
+
+def _count(world: World, account: SimAccount, path: str) -> None:
+    """Calls of an interface on a Beijing day; beyond the limit 45009."""
+    today = world.now().astimezone(BEIJING).date()
+    day, used = account.state.get(f"used:{path}", (today, 0))
+    used = used if day == today else 0
+    if used >= _daily_limit(account):
+        raise RefusedError(45009)
+    account.state[f"used:{path}"] = (today, used + 1)
+
+
+def _daily_limit(account: SimAccount) -> int:
+    return int(account.options.get("daily_limit", DAILY_LIMIT))
+
+
+def api_quota(world: World, account: SimAccount, call: Call) -> Reply:
+    path = _body(call).get("cgi_path")
+    if all(endpoint.path != path for endpoint in ENDPOINTS):
+        raise RefusedError(76021)
+    day, used = account.state.get(f"used:{path}", (None, 0))
+    used = used if day == world.now().astimezone(BEIJING).date() else 0
+    limit = _daily_limit(account)
+    return _done(quota={"daily_limit": limit, "used": used, "remain": limit - used})
+
+
+# --- B6: callbacks ---------------------------------------------------------------------------------------------------
+
+
+def _call_back(world: World, account: SimAccount, name: str, inside: str) -> None:
+    """An event, signed; encrypted for accounts in safe mode. It comes from a follower, as the samples show."""
+    options, now = account.options, int(world.now().timestamp())
+    message = (
+        f"<xml><ToUserName><![CDATA[{account.open_id}]]></ToUserName>"
+        f"<FromUserName><![CDATA[oAdministrator00000000000001]]></FromUserName><CreateTime>{now}</CreateTime>"
+        f"<MsgType><![CDATA[event]]></MsgType><Event><![CDATA[{name}]]></Event>{inside}</xml>"
+    )
+    token, timestamp, nonce = options.get("callback_token", ""), str(now), str(world.rng.getrandbits(31))
+    query = {"signature": signature(token, timestamp, nonce), "timestamp": timestamp, "nonce": nonce}
+    if key := options.get("encoding_aes_key"):
+        sealed = encrypted(key, account.app_id, message.encode(), world.rng.randbytes(16))
+        query |= {"encrypt_type": "aes", "msg_signature": signature(token, timestamp, nonce, sealed)}
+        owner = f"<ToUserName><![CDATA[{account.open_id}]]></ToUserName>"
+        message = f"<xml>{owner}<Encrypt><![CDATA[{sealed}]]></Encrypt></xml>"
+    headers = {"Content-Type": "text/xml"}
+    call = OutgoingCallback("POST", message.encode(), headers, query, name=name, accepts=_acknowledged)
+    world.call_back(account, call)
+
+
+def _acknowledged(status: int, answer: bytes) -> bool:
+    """`success` or nothing at all; an encrypted answer begins as any XML does."""
+    return (status == 200 and answer.strip() in (b"", b"success")) or answer.startswith(b"<xml>")
+
+
+def _call_back_published(world: World, post: SimPost) -> None:
+    """Failures name the articles as repeated fail_idx and carry no article elements."""
+    inside = f"<publish_id>{post.ids['publish_id']}</publish_id>"
+    if post.state == "live":
+        item = f"<item><idx>1</idx><article_url><![CDATA[{post.data['url']}]]></article_url></item>"
+        inside += (
+            f"<publish_status>0</publish_status><article_id><![CDATA[{post.native_id}]]></article_id>"
+            f"<article_detail><count>1</count>{item}</article_detail>"
+        )
+    else:
+        inside += "<publish_status>4</publish_status><fail_idx>1</fail_idx>"
+    account = world.accounts[post.account]
+    _call_back(world, account, "PUBLISHJOBFINISH", f"<PublishEventInfo>{inside}</PublishEventInfo>")
+
+
+def _call_back_mass(world: World, account: SimAccount, msg_id: str, status: str, url: str | None) -> None:
+    reached = account.followers if url else 0
+    item = f"<item><ArticleIdx>1</ArticleIdx><ArticleUrl><![CDATA[{url}]]></ArticleUrl></item>" if url else ""
+    inside = (
+        f"<MsgID>{msg_id}</MsgID><Status><![CDATA[{status}]]></Status><TotalCount>{account.followers}</TotalCount>"
+        f"<FilterCount>{reached}</FilterCount><SentCount>{reached}</SentCount><ErrorCount>0</ErrorCount>"
+        "<CopyrightCheckResult><Count>0</Count><ResultList></ResultList><CheckState>0</CheckState>"
+        f"</CopyrightCheckResult><ArticleUrlResult><Count>{int(bool(url))}</Count>"
+        f"<ResultList>{item}</ResultList></ArticleUrlResult>"
+    )
+    _call_back(world, account, "MASSSENDJOBFINISH", inside)
+
+
 # --- the platform ----------------------------------------------------------------------------------------------------
 
 
 def _post(path: str, handler: Callable[[World, Call], Reply], *, mutating: bool) -> Endpoint:
-    return Endpoint(path.removeprefix("/").removeprefix("cgi-bin/"), "POST", path, handler, mutating)
+    return Endpoint(_name(path), "POST", path, handler, mutating)
 
 
 ENDPOINTS = (
@@ -635,13 +975,20 @@ ENDPOINTS = (
     _post("/cgi-bin/draft/add", _authorised(add_draft), mutating=True),
     _post("/cgi-bin/draft/get", _authorised(get_draft), mutating=False),
     _post("/cgi-bin/draft/delete", _authorised(delete_draft), mutating=True),
+    _post("/cgi-bin/draft/batchget", _authorised(batch_drafts), mutating=False),
     Endpoint("draft/count", "GET", "/cgi-bin/draft/count", _authorised(count_drafts), mutating=False),
     _post("/cgi-bin/freepublish/submit", _authorised(submit), mutating=True),
     _post("/cgi-bin/freepublish/get", _authorised(publish_status), mutating=False),
     _post("/cgi-bin/freepublish/batchget", _authorised(batch_published), mutating=False),
     _post("/cgi-bin/freepublish/getarticle", _authorised(get_article), mutating=False),
     _post("/cgi-bin/freepublish/delete", _authorised(delete_article), mutating=True),
+    _post("/cgi-bin/message/mass/sendall", _authorised(send_to_all), mutating=True),
+    _post("/cgi-bin/message/mass/get", _authorised(mass_status), mutating=False),
+    _post("/cgi-bin/message/mass/delete", _authorised(delete_mass), mutating=True),
     _post("/cgi-bin/comment/list", _authorised(list_comments), mutating=False),
+    _post("/cgi-bin/comment/reply/add", _authorised(add_reply), mutating=True),
+    _post("/cgi-bin/comment/reply/delete", _authorised(delete_reply), mutating=True),
+    _post("/cgi-bin/openapi/quota/get", _authorised(api_quota), mutating=False),
     _post("/datacube/getarticletotaldetail", _authorised(article_totals), mutating=False),
     _post("/datacube/getusercumulate", _authorised(follower_totals), mutating=False),
 )
@@ -652,7 +999,11 @@ class WechatSimulator:
 
     platform = "wechat"
     exposed: tuple[Metric, ...] = ("views", "likes", "comments", "shares", "saves", "follows")
-    taken_faults = ("review_refused", "short_page")
+    taken_faults = (
+        "review_refused", "short_page", "statistics_delayed", "token_stolen", "webhook_lost", "webhook_thrice",
+    )  # fmt: skip
+    callbacks = ("PUBLISHJOBFINISH", "MASSSENDJOBFINISH")
+    acts = MappingProxyType({"confirm_mass": confirm_mass, "refuse_mass": refuse_mass})
 
     def endpoints(self) -> Sequence[Endpoint]:
         return ENDPOINTS
@@ -674,13 +1025,27 @@ class WechatSimulator:
         return f"{post.ids['msg_data_id']}_1:{ordinal}"
 
     def tick(self, world: World) -> None:
-        """Publishing jobs end: published, or refused by the review."""
+        """Jobs end, published or refused by the review, and approvals that nobody gave."""
         for post in world.posts:
             if post.state == "publishing" and world.now() >= post.data["ends_at"]:
                 if post.data["refused"]:
                     post.state = "rejected"
                 else:
                     world.go_live(post, post.data["ends_at"])
+                _tell_end(world, post)
+        for account in world.accounts.values():
+            for key, used in _approvals(account):
+                if world.now() - used.first_at >= APPROVAL_LIVES:
+                    _drop_approval(world, account, key, "err(40002)")
+
+
+def _tell_end(world: World, post: SimPost) -> None:
+    if "publish_id" in post.ids:
+        _call_back_published(world, post)
+    else:
+        url = post.data["url"] if post.state == "live" else None
+        status = "send success" if url else "err(10001)"
+        _call_back_mass(world, world.accounts[post.account], post.ids["msg_id"], status, url)
 
 
 SIMULATOR = WechatSimulator()

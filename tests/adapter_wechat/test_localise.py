@@ -240,10 +240,10 @@ def test_absolutes_are_reported_and_banned_words_refused() -> None:
 
 
 def test_all_problems_are_told_at_once() -> None:
-    account = replace(ACCOUNT, way="mass", options={"level": "subscription", "comments": "maybe"})
+    account = replace(ACCOUNT, way="shout", options={"level": "subscription", "comments": "maybe"})
     found = refusals(content(title=" ", link="ftp://x", media=(), body="![x](media:gone) 包治百病"), account)
     assert set(found) == {
-        "way_not_available",
+        "way_unknown",
         "publish_not_permitted",
         "comments_option_unknown",
         "title_missing",
@@ -252,6 +252,18 @@ def test_all_problems_are_told_at_once() -> None:
         "cover_missing",
         "banned_word",
     }
+
+
+def test_a_mass_send_is_the_same_article_and_says_that_it_is_sent_to_all() -> None:
+    published, sent = draft_of(content()), draft_of(content(), replace(ACCOUNT, way="mass"))
+    assert sent.fields["mass_send"] == {"filter": {"is_to_all": True}, "send_ignore_reprint": 0}
+    assert {name: value for name, value in sent.fields.items() if name != "mass_send"} == published.fields
+    assert (sent.html, sent.media) == (published.html, published.media)
+
+
+def test_picture_posts_are_not_for_mass_sends() -> None:
+    found = refusals(gallery(), replace(ACCOUNT, way="mass"))
+    assert set(found) == {"pictures_not_for_mass"}
 
 
 @pytest.mark.parametrize(("option", "expected"), [("open", (1, 0)), ("fans", (1, 1)), ("closed", (0, 0))])
