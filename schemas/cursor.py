@@ -10,7 +10,8 @@ from schemas.envelope import Count, Event, Identifier, Instant, Platform
 class CollectorCursor(Event, frozen=True, kw_only=True, tag="CollectorCursor"):
     """The collector's state of one post.
 
-    position: the adapter's own paging state. seen: base64 of the sorted 8-byte hashes of all comment ids collected.
+    position: the adapter's own paging state. seen: base64 of the sorted 8-byte hashes of all comment ids collected;
+    full segments of them stand in records of their own, under the key `<post_key>#<n>`.
     metrics_sequence: of the last snapshot written. failures: consecutive failed polls.
     """
 

@@ -96,6 +96,22 @@ def test_draining_calls_polls_off_at_the_next_page_and_keeps_what_they_have(benc
     assert sorted(bench.comments()) == [f"c{n}" for n in range(9)]
 
 
+def test_posts_a_called_off_poll_did_not_reach_are_polled_at_the_next_turn(bench: Bench) -> None:
+    """A rebalance that takes other partitions must not cost these an interval."""
+    for name in ("1", "2"):
+        bench.ledger(live(name))
+        bench.platform.posts[name].write(*(f"{name}-{n}" for n in range(6)))
+    bench.platform.gate.clear()
+    bench.commit(bench.stage.tick())
+    bench.commit(bench.stage.drain())
+    bench.platform.gate.set()
+    bench.until_idle(lambda: bench.commit(bench.stage.drain()))
+    assert set(bench.platform.asked("page")) == {"1"}
+    bench.round()
+    assert len(bench.comments()) == 12
+    assert len(bench.platform.asked("metrics")) == 2, "the second poll was called off as well"
+
+
 def test_a_clock_jump_polls_everything_that_is_overdue_at_once(bench: Bench) -> None:
     for n in range(50):
         bench.ledger(live(str(n)))
@@ -256,6 +272,18 @@ def test_the_pause_of_a_failing_post_survives_a_restart(bench: Bench) -> None:
     assert len(bench.platform.asked("page")) == asked + 1
 
 
+def test_a_pause_that_grew_while_nothing_else_changed_survives_a_restart_too(bench: Bench) -> None:
+    bench.ledger(live("1"))
+    bench.platform.posts["1"].error = refusal()
+    bench.round()
+    bench.platform.posts["1"].error = refusal(retry_after_s=600)
+    bench.later(6)
+    bench.restart()
+    asked = len(bench.platform.asked("page"))
+    bench.later(500)
+    assert len(bench.platform.asked("page")) == asked
+
+
 def test_a_walk_that_breaks_keeps_its_pages_and_goes_on_where_it_was(bench: Bench) -> None:
     bench.ledger(live("1"))
     bench.platform.posts["1"].write(*(f"c{n}" for n in range(9)))
@@ -413,15 +441,17 @@ def test_feedback_is_counted_when_it_is_committed_and_not_before(bench: Bench, m
 
 
 def test_no_more_polls_run_at_once_than_allowed(bench: Bench) -> None:
-    bench.platform.gate.clear()
     for n in range(40):
         bench.ledger(live(str(n), account=f"account{n}"))
-    bench.commit(bench.stage.tick())
+    bench.round()
+    assert len(set(bench.platform.asked("page"))) == 40
+    bench.platform.gate.clear()
+    bench.clock.advance(3600)
+    for _ in range(3):
+        bench.commit(bench.stage.tick())
     assert bench.stage.in_flight() == 16
     bench.platform.gate.set()
     bench.round()
-    bench.round()
-    assert len(set(bench.platform.asked("page"))) == 40
 
 
 def test_the_stage_is_what_the_loop_waits_for(bench: Bench) -> None:
