@@ -12,13 +12,16 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, ConsumerMessage
+from mode import Service
 
 from services.engagement_aggregator.partition import Batch
 from services.runtime.logging import get_logger
+
+_ASK_S = 1.0
 
 log = get_logger(__name__)
 
@@ -30,6 +33,25 @@ class BatchThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships 
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # Faust asks for it only in a mode of its own that loses updates
         return consumer
+
+    @Service.task  # type: ignore[untyped-decorator]  # as above
+    async def _go_on_after_group_errors(self) -> None:
+        """The client stops at an error of the group until it is asked about it, and fetching as below never asks.
+
+        Without this a broker that stumbles while it starts leaves a worker that is alive and owns nothing for ever.
+        """
+        while not self.should_stop:
+            await self.sleep(_ASK_S)
+            coordinator = self._consumer and self._consumer._coordinator
+            if not coordinator:
+                continue
+            if coordinator._coordination_task.done():
+                await self.crash(coordinator._coordination_task.exception() or ConsumerStoppedError())
+                return
+            try:
+                coordinator.check_errors()
+            except KafkaError as error:
+                log.warning("group_error", cause=repr(error), then="joining again")
 
     async def hold_changelogs(self, changelogs: Iterable[TP]) -> None:
         """Do not fetch these: they are read by recovery, outside the group."""
