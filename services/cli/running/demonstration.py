@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.placement import PlacementRecord
 from services.cli.campaign_file import load
@@ -32,6 +33,7 @@ BEIJING = ZoneInfo("Asia/Shanghai")
 FINAL_BY_S = 120.0
 LISTEN_S = 20.0
 SETTLED_BY_S = 170.0  # all in all it has three minutes
+STILL_S = 30.0  # longer than a service or the broker takes to come back
 LAG_EVERY_S = 3.0
 SIMULATOR_BACK_WITHIN_S = 20.0
 GROUPS = ("tongbo-", "engagement-aggregator")
@@ -89,7 +91,7 @@ class Demonstration:
         self._until("正在发布 / publishing", self._all_final, FINAL_BY_S)
         self._until("正在收集反馈 / collecting feedback", lambda: False, self.seconds() + LISTEN_S)
         self._end_of_story()
-        self._until("等待汇总追平 / settling", lambda: self.compare().ok, SETTLED_BY_S)
+        self._until("等待汇总追平 / settling", self._settled(), SETTLED_BY_S)
         return self.compare()
 
     def seconds(self) -> float:
@@ -111,6 +113,20 @@ class Demonstration:
     def _all_final(self) -> bool:
         records = self.records()
         return len(records) == len(self.expected) and all(record.is_final for record in records)
+
+    def _settled(self) -> Callable[[], bool]:
+        """Whether all is equal, or nothing has moved for so long that waiting will not make it so."""
+        last, moved_at = "", time.monotonic()
+
+        def settled() -> bool:
+            nonlocal last, moved_at
+            found = self.compare()
+            now = repr(replace(found, seconds=0.0))
+            if now != last:
+                last, moved_at = now, time.monotonic()
+            return found.ok or time.monotonic() - moved_at > STILL_S
+
+        return settled
 
     def _end_of_story(self) -> None:
         """Nobody reacts any more, and it becomes the morning on which every platform has counted the day."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ import msgspec
 
 from schemas.topics import load_topics
 from services.adapter.registry import platforms
+from services.cli.running.ports import NoPortError, Ports
 from services.cli.running.supervisor import Child, Supervisor
 from services.runtime.embedded_broker.jars import JarsUnavailable, fetch_jars
 from services.runtime.kafka.admin import ensure_topics, wait_for_kafka
@@ -125,7 +125,7 @@ class Pipeline:
         self.addresses: dict[str, str] = {}
         self._health: dict[str, int] = {}
         self._together: list[str] = []
-        self._taken: set[int] = set()
+        self._ports = Ports()
 
     def start(self) -> None:
         """Start everything and return when all are ready; raises NotReadyError or StoppedError."""
@@ -134,7 +134,7 @@ class Pipeline:
                 self._start_simulator()  # first: it refuses a wrong audience or accounts file at once
             self._start_kafka()
             ensure_topics(self.kafka, load_topics(dead_letter_services()))
-        except (JarsUnavailable, KafkaProblem) as problem:
+        except (JarsUnavailable, KafkaProblem, NoPortError) as problem:
             if self._stop.is_set():
                 raise StoppedError from None
             raise NotReadyError(str(problem)) from problem
@@ -274,21 +274,10 @@ class Pipeline:
         self.layout.addresses.write_bytes(text)
 
     def _port(self, wanted: int, what: str = "") -> int:
-        """The wanted port if it is free, else any free one; never one given out before."""
-        for port in (wanted, 0, 0, 0, 0, 0):
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
-                found = int(probe.getsockname()[1])
-            if found not in self._taken:
-                self._taken.add(found)
-                if wanted and found != wanted:
-                    self._say(f"{what}：端口 {wanted} 已被占用，改用 {found} / port taken, using {found}")
-                return found
-        raise NotReadyError("找不到空闲端口 / no free port")
+        found = self._ports.claim(wanted)
+        if wanted and found != wanted:
+            self._say(f"{what}：端口 {wanted} 已被占用，改用 {found} / port taken, using {found}")
+        return found
 
 
 def _answers(url: str) -> bool:
