@@ -1,0 +1,136 @@
+"""The pipeline on one machine, used from outside: up, publish, kill -9, down; nothing doubled, nothing left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from services.cli.running.demonstration import BEIJING
+from services.cli.running.settlement import Settlement, TrueFigures, settle
+from services.cli.running.watching import Watching
+from services.runtime.settings import KafkaSettings
+from tests.cli.terminal import Terminal, wait
+
+SOON = {"TONGBO_LOOK_AFTER_S": "3", "TONGBO_LOOK_EVERY_S": "2"}
+SECRETS = ("demo-weibo-secret", "demo-wechat-secret", "demo-douyin-secret", "2.00demo", "act.demo", "rft.demo")
+TOPICS = ("master-content", "placement-ledger", "feedback-unified", "engagement-aggregate", "platform-capability")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    made = Terminal(tmp_path / "home", SOON)
+    yield made
+    made.close()
+
+
+class Reader:
+    """The campaign as the topics tell it, held against the simulator."""
+
+    def __init__(self, terminal: Terminal, answer: str) -> None:
+        said = json.loads(answer)
+        self.campaign: str = said["campaign_id"]
+        self.expected = [one["placement_id"] for content in said["contents"] for one in content["placements"]]
+        self._terminal = terminal
+        self.watching = Watching(KafkaSettings(bootstrap=terminal.address("kafka"), partitions=4))
+
+    def live(self) -> int:
+        found = (self.watching.records.get(placement) for placement in self.expected)
+        return sum(record is not None and record.state == "LIVE" for record in found)
+
+    def settlement(self) -> Settlement:
+        return settle(
+            seconds=0.0,
+            expected=self.expected,
+            records=dict(self.watching.records),
+            truth=msgspec.convert(self._terminal.simulator("/_sim/truth"), list[TrueFigures]),
+            comments=self.watching.comments_of(self.campaign),
+            rows=dict(self.watching.rows),
+        )
+
+
+def end_of_story(terminal: Terminal) -> None:
+    terminal.simulator("/_sim/audience", {"stop": True})
+    now = datetime.fromisoformat(terminal.simulator("/_sim/clock")["now"]).astimezone(BEIJING)
+    morning = (now + timedelta(days=1)).replace(hour=9, minute=0, second=0, microsecond=0)
+    terminal.simulator("/_sim/clock", {"advance_s": (morning - now).total_seconds()})
+
+
+@pytest.mark.timeout(240)
+def test_services_killed_while_things_flow_come_back_and_nothing_is_doubled_lost_or_left(terminal: Terminal) -> None:
+    up = terminal.run("up", "--speed", "60")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert len(terminal.pid_files()) == 9, terminal.pid_files()
+    published = terminal.run("publish", "deploy/demo/campaign.yaml", "--json")
+    assert published.returncode == 0, published.stdout + published.stderr
+    killed = ["adapter_weibo-0", "feedback_collector-0", "engagement_aggregator-0"]
+    before = {name: terminal.pid(name) for name in killed}
+    for name in killed:
+        terminal.kill(name)
+    reader = Reader(terminal, published.stdout)
+    try:
+        wait("every placement is live", lambda: reader.live() == len(reader.expected) == 13, 90)
+        assert all(terminal.pid(name) != before[name] for name in killed), "a pid file still names a dead process"
+        end_of_story(terminal)
+        wait(f"equal to the truth: {reader.settlement()}", lambda: reader.settlement().ok, 60)
+        assert reader.settlement().feedback.true > 20
+    finally:
+        reader.watching.close()
+    assert_no_secret_in_topics(terminal)
+    down = terminal.run("down")
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert terminal.processes() == []
+    assert terminal.pid_files() == []
+    assert not (terminal.home / "run" / "addresses.json").exists()
+    assert_no_secret_in_logs(terminal)
+
+
+def assert_no_secret_in_topics(terminal: Terminal) -> None:
+    for topic in TOPICS:
+        read = terminal.run("tail", topic, "--once", "--full")
+        assert read.returncode == 0, read.stderr
+        assert read.stdout.strip(), f"{topic} is empty"
+        assert not [secret for secret in SECRETS if secret in read.stdout], topic
+
+
+def assert_no_secret_in_logs(terminal: Terminal) -> None:
+    logs = [file for file in (terminal.home / "log").rglob("*") if file.is_file()]
+    assert len(logs) >= 10
+    for file in logs:
+        text = file.read_text(errors="replace")
+        assert not [secret for secret in SECRETS if secret in text], file
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_up_that_is_stopped_while_it_starts_leaves_nothing(terminal: Terminal, number: signal.Signals) -> None:
+    up = terminal.start("up")
+    terminal.wait_for_words(up, "kafka 就绪")
+    up.send_signal(number)
+    assert up.wait(30) == 130
+    assert terminal.processes() == []
+    assert terminal.pid_files() == []
+    assert "Traceback" not in terminal.output()
+
+
+@pytest.mark.timeout(240)
+def test_everything_ends_with_a_killed_supervisor_and_the_next_up_works(terminal: Terminal) -> None:
+    assert terminal.run("up").returncode == 0
+    first = {name: terminal.pid(name.removesuffix(".pid")) for name in terminal.pid_files()}
+    os.kill(first["supervisor.pid"], signal.SIGKILL)
+    wait("all children have ended", lambda: not terminal.processes(), 40)
+    assert not [name for name, pid in first.items() if psutil.pid_exists(pid)]
+    again = terminal.run("up")
+    assert again.returncode == 0, again.stdout + again.stderr
+    second = terminal.run("up")
+    assert second.returncode == 1
+    assert "已在运行" in second.stdout
+    assert terminal.run("down").returncode == 0
+    assert terminal.processes() == []
+    assert terminal.pid_files() == []
