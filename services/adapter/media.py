@@ -1,18 +1,21 @@
-"""The bytes behind media references: files of the media folder, verified before they go anywhere."""
+"""The bytes behind media references: files of the media folder, or fetched into it once; verified before use."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from schemas.content import MediaRef
 from schemas.placement import DraftMedia
 from services.adapter.errors import PlatformError
+from services.adapter.remote.client import Fetcher
 
 CHUNK = 1 << 20
 
@@ -23,10 +26,14 @@ def media_error(message: str) -> PlatformError:
 
 
 class MediaFolder:
-    """Opens `file://` references below one folder; a file that is not what the reference says is refused."""
+    """Opens `file://` references below one folder and `https://` ones after fetching them into it.
 
-    def __init__(self, folder: Path) -> None:
+    A file that is not what its reference says is refused.
+    """
+
+    def __init__(self, folder: Path, fetcher: Fetcher | None = None) -> None:
         self._folder = folder.resolve()
+        self._fetcher = fetcher or Fetcher()
         self._verified: set[tuple[str, float, int]] = set()
         self._lock = Lock()
 
@@ -45,14 +52,31 @@ class MediaFolder:
     def _path(self, media: DraftMedia | MediaRef) -> Path:
         parts = urlsplit(media.uri)
         if parts.scheme != "file":
-            raise media_error(
-                f"素材 {media.media_id} 的地址不是素材库文件，请先上传到素材库 / upload it to the media folder first"
-            )
+            return self._fetched(media)
         path = Path(unquote(parts.path)).resolve()
         if not path.is_relative_to(self._folder):
             path = self._folder / path.name  # written by a process that sees the folder under another path
         if not path.is_file():
             raise media_error(f"素材 {media.media_id} 的文件不存在 / media file is missing")
+        return path
+
+    def _fetched(self, media: DraftMedia | MediaRef) -> Path:
+        """The local copy of a remote file, named by its hash; two threads may fetch it, the last one done stays."""
+        path = self._folder / media.sha256
+        if path.is_file():
+            return path
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=self._folder, prefix=".fetch-") as part:
+            self._fetcher.fetch(
+                media.uri,
+                cast(BinaryIO, part),
+                size=media.size_bytes,
+                sha256=media.sha256,
+                content_type=media.content_type,
+            )
+            part.flush()
+            with suppress(FileExistsError):  # another thread was quicker with the same bytes
+                os.link(part.name, path)
         return path
 
     def _verify(self, path: Path, media: DraftMedia | MediaRef) -> None:

@@ -1,0 +1,1 @@
+"""Media that lie elsewhere: fetched once, from public addresses only."""
