@@ -65,8 +65,9 @@ def _check_signature(account: Account, request: CallbackRequest) -> None:
     token = account.options.get(TOKEN_OPTION, "")
     if not token:
         raise CallbackRefusedError("callback_token_not_configured")
-    timestamp, nonce = request.query.get("timestamp", ""), request.query.get("nonce", "")
-    _compare(request.query.get("signature", ""), signature(token, timestamp, nonce))
+    if not all(request.query.get(name) for name in ("signature", "timestamp", "nonce")):
+        raise CallbackRefusedError("signature_missing")
+    _compare(request.query["signature"], signature(token, request.query["timestamp"], request.query["nonce"]))
 
 
 def _compare(given: str, right: str) -> None:
@@ -214,7 +215,7 @@ def _message(account: Account, request: CallbackRequest) -> Element:
     if not sealed:
         raise CallbackRefusedError("not_encrypted")
     query = request.query
-    right = signature(account.options[TOKEN_OPTION], query["timestamp"], query.get("nonce", ""), sealed)
+    right = signature(account.options[TOKEN_OPTION], query["timestamp"], query["nonce"], sealed)
     _compare(query.get("msg_signature", ""), right)
     try:
         message = decrypted(key, account.app_id, sealed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -179,6 +180,83 @@ def test_days_that_have_no_figures(sim: SimulatorServer, post: Post) -> None:
     today = sim.clock.now().astimezone().date().isoformat()
     assert post("/datacube/getusercumulate", {"begin_date": "2999-01-01", "end_date": "2999-01-01"})["errcode"] == 61501
     assert post("/datacube/getusercumulate", {"begin_date": "2025-12-01", "end_date": today})["errcode"] == 61501
+
+
+def sendall(media_id: str, key: str, **changes: Any) -> dict[str, Any]:
+    message = {"filter": {"is_to_all": True}, "msgtype": "mpnews", "send_ignore_reprint": 0, "clientmsgid": key}
+    return {**message, "mpnews": {"media_id": media_id}, **changes}
+
+
+def test_a_mass_send_and_its_key(sim: SimulatorServer, post: Post, cover: str) -> None:
+    path = "/cgi-bin/message/mass/sendall"
+    media_id = post("/cgi-bin/draft/add", article(cover))["media_id"]
+    assert post(path, sendall(media_id, "k" * 33))["errcode"] == 45067
+    assert post(path, sendall(media_id, "k-1", msgtype="text"))["errcode"] == 40008
+    assert post(path, sendall("nothing", "k-1"))["errcode"] == 40007
+    sent = post(path, sendall(media_id, "k-1"))
+    assert (sent["errcode"], type(sent["msg_id"]), type(sent["msg_data_id"])) == (0, int, int)
+    assert post("/cgi-bin/draft/get", {"media_id": media_id})["errcode"] == 40007
+    assert post(path, sendall(media_id, "k-1"))["errcode"] == 45066
+    sim.clock.advance(61)
+    again = post(path, sendall(media_id, "k-1"))
+    assert (again["errcode"], again["msg_id"]) == (45065, sent["msg_id"])
+    assert post("/cgi-bin/message/mass/get", {"msg_id": sent["msg_id"]})["msg_status"] == "SEND_SUCCESS"
+    assert post("/cgi-bin/freepublish/batchget", {"offset": 0, "count": 20})["total_count"] == 0
+    sim.world("wechat").accounts[ACCOUNT.account].state["mass_keys"]["k-1"].first_at -= timedelta(hours=24)
+    assert post(path, sendall(media_id, "k-1"))["errcode"] == 40007  # the key is forgotten, the draft is gone
+    assert post("/cgi-bin/message/mass/delete", {"msg_id": sent["msg_id"], "article_idx": 0})["errcode"] == 0
+    assert post("/cgi-bin/message/mass/get", {"msg_id": sent["msg_id"]})["msg_status"] == "DELETE"
+    assert post("/cgi-bin/message/mass/get", {"msg_id": 1})["errcode"] == 40007
+
+
+def test_a_mass_send_under_way(sim: SimulatorServer, post: Post, cover: str) -> None:
+    media_id = post("/cgi-bin/draft/add", article(cover))["media_id"]
+    sent = post("/cgi-bin/message/mass/sendall", sendall(media_id, "k-1"))
+    assert post("/cgi-bin/message/mass/get", {"msg_id": sent["msg_id"]})["msg_status"] == "SENDING"
+    assert post("/cgi-bin/message/mass/delete", {"msg_id": sent["msg_id"]})["errcode"] == 40007
+
+
+def test_a_mass_send_that_waits_for_the_administrator(sim: SimulatorServer, post: Post, cover: str) -> None:
+    sim.world("wechat").accounts[ACCOUNT.account].options["mass_approval"] = "required"
+    media_id = post("/cgi-bin/draft/add", article(cover))["media_id"]
+    answers = [post("/cgi-bin/message/mass/sendall", sendall(media_id, "k-1"))["errcode"] for _ in range(2)]
+    assert answers == [89505, 89504]
+    sim.clock.advance(30 * 60)
+    assert post("/cgi-bin/message/mass/sendall", sendall(media_id, "k-1"))["errcode"] == 89505
+    act = {"platform": "wechat", "account": ACCOUNT.account, "act": "confirm_mass"}
+    assert httpx.post(f"{sim.url}/_sim/acts", json=act).json() == {"confirmed": 1}
+    assert httpx.post(f"{sim.url}/_sim/acts", json=act).status_code == 400
+    assert post("/cgi-bin/draft/get", {"media_id": media_id})["errcode"] == 40007
+
+
+def test_the_draft_box(post: Post, cover: str) -> None:
+    ids = [post("/cgi-bin/draft/add", article(cover, title=f"第 {n} 篇"))["media_id"] for n in range(3)]
+    page = post("/cgi-bin/draft/batchget", {"offset": 1, "count": 20, "no_content": 1})
+    assert (page["total_count"], page["item_count"]) == (3, 2)
+    assert [item["media_id"] for item in page["item"]] == [ids[1], ids[0]]
+    news = page["item"][0]["content"]["news_item"][0]
+    assert (news["title"], news["content"], news["thumb_media_id"]) == ("第 1 篇", "", cover)
+    assert post("/cgi-bin/draft/batchget", {"offset": 0, "count": 21})["errcode"] == 47001
+    assert post("/cgi-bin/draft/delete", {"media_id": ids[0]})["errcode"] == 0
+    assert post("/cgi-bin/draft/delete", {"media_id": ids[0]})["errcode"] == 40007
+
+
+def test_quotas(sim: SimulatorServer, post: Post, cover: str) -> None:
+    sim.world("wechat").accounts[ACCOUNT.account].options["daily_limit"] = "2"
+    asked = {"cgi_path": "/cgi-bin/draft/add"}
+    for _ in range(2):
+        post("/cgi-bin/draft/add", article(cover))
+    quota = post("/cgi-bin/openapi/quota/get", asked)
+    assert (quota["errcode"], quota["quota"]) == (0, {"daily_limit": 2, "used": 2, "remain": 0})
+    assert post("/cgi-bin/draft/add", article(cover))["errcode"] == 45009
+    assert post("/cgi-bin/openapi/quota/get", {"cgi_path": "/nothing"})["errcode"] == 76021
+
+
+def test_figures_that_are_not_final_say_so(sim: SimulatorServer, post: Post) -> None:
+    day = {"begin_date": "2026-01-05", "end_date": "2026-01-05"}
+    sim.set_fault("wechat", "datacube/getarticletotaldetail", "statistics_delayed", count=1)
+    answers = [post("/datacube/getarticletotaldetail", day)["is_delay"] for _ in range(2)]
+    assert answers == [True, False]
 
 
 def test_another_method_and_another_path(http: httpx.Client) -> None:
