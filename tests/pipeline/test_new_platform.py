@@ -29,7 +29,7 @@ from services.adapter.http import PlatformHttp
 
 
 class BulletinClient:
-    def __init__(self, account, timeout_s):
+    def __init__(self, account, timeout_s, shared=None):
         self.account = account
         self.http = PlatformHttp(account.base_url, timeout_s)
 
