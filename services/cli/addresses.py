@@ -1,17 +1,31 @@
-"""Where the running parts are: what was said on the command line, else the environment, else what `tongbo up` wrote."""
+"""Where the running parts are, and the token they want: from the command line, the environment, or `tongbo up`."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
+import typer
+
+from services.cli.running.local_token import kept_token
 from services.cli.stop import stopped
+from services.publisher.access import well_formed
+from services.publisher.tokens_file import TokensError
 from services.runtime.settings import KafkaSettings, SettingsError, read_settings
 
 Part = Literal["kafka", "publisher", "simulator", "console"]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        help="访问令牌，默认 TONGBO_TOKEN 或 tongbo up 留下的 / access token, else TONGBO_TOKEN or that of `tongbo up`",
+    ),
+]
 VARIABLES: dict[Part, str] = {
     "kafka": "KAFKA_BOOTSTRAP",
     "publisher": "TONGBO_PUBLISHER_URL",
@@ -40,8 +54,40 @@ def kafka_settings(option: str | None, env: Mapping[str, str] = os.environ) -> K
         raise stopped(str(error), "", code=2) from None
 
 
+def access_token(url: str, option: str | None, env: Mapping[str, str] = os.environ) -> str | None:
+    """The token for the publisher at `url`; None: nobody gave one, and the publisher will say what it wants.
+
+    The token of the pipeline on this machine is never sent to another one.
+    """
+    token = option or env.get("TONGBO_TOKEN", "").strip()
+    if not token and _on_this_machine(url):
+        try:
+            token = kept_token(home_of(env)) or ""
+        except TokensError as error:
+            raise stopped(str(error), "", code=2) from None
+    if token and not well_formed(token):
+        raise stopped(
+            "访问令牌里有不可用的字符，请完整复制：--token 或 TONGBO_TOKEN",
+            "the access token holds characters that none has, copy it as it was shown: --token or TONGBO_TOKEN",
+            code=2,
+        )
+    return token or None
+
+
+def _on_this_machine(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def home_of(env: Mapping[str, str] = os.environ) -> Path:
+    return Path(env.get("TONGBO_HOME") or ".tongbo")
+
+
 def addresses_file(env: Mapping[str, str] = os.environ) -> Path:
-    return Path(env.get("TONGBO_HOME") or ".tongbo") / "run" / "addresses.json"
+    return home_of(env) / "run" / "addresses.json"
 
 
 def _written(env: Mapping[str, str]) -> dict[str, Any]:

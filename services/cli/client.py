@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -34,21 +35,35 @@ class UnreachableError(Exception):
 
 
 class RefusedByPublisherError(Exception):
-    """Raised when the publisher answers with a problem document."""
+    """Raised when the publisher answers with a problem document; as text, all that it says is to be changed."""
 
     def __init__(self, document: ProblemDocument) -> None:
-        super().__init__(document.detail)
+        listed = "".join(f"\n  {one.field}：{one.message}\n    → {one.way_out}" for one in document.problems)
+        super().__init__(document.detail + listed)
         self.document = document
+
+    @property
+    def finds_nothing(self) -> bool:
+        """Nothing has that id, or nothing that this token may see."""
+        return self.document.kind.rpartition(":")[2] in ("not_found", "outside_brand")
 
 
 class PublisherClient:
     """One connection to one publisher; `waiting` is told when a request has to be repeated later."""
 
     def __init__(
-        self, url: str, *, patience_s: float = PATIENCE_S, waiting: Callable[[str], None] = lambda _: None
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
+        waiting: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(60, connect=5), trust_env=False)
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers, timeout=httpx.Timeout(60, connect=5), trust_env=False
+        )
         self._patience_s, self._waiting = patience_s, waiting
 
     def __enter__(self) -> PublisherClient:
@@ -84,16 +99,16 @@ class PublisherClient:
         return self._get("/campaigns", CampaignList)
 
     def campaign(self, campaign_id: str) -> CampaignStatus:
-        return self._get(f"/campaigns/{campaign_id}", CampaignStatus)
+        return self._get(f"/campaigns/{_quoted(campaign_id)}", CampaignStatus)
 
     def content(self, content_id: str) -> ContentStatus:
-        return self._get(f"/contents/{content_id}", ContentStatus)
+        return self._get(f"/contents/{_quoted(content_id)}", ContentStatus)
 
     def placements(self, campaign_id: str) -> PlacementList:
         return self._get("/placements", PlacementList, {"campaign": campaign_id})
 
     def placement(self, placement_id: str) -> PlacementDetail:
-        return self._get(f"/placements/{placement_id}", PlacementDetail)
+        return self._get(f"/placements/{_quoted(placement_id)}", PlacementDetail)
 
     def _get(self, path: str, kind: type[T], query: dict[str, str] | None = None) -> T:
         return self._call("GET", path, kind, lambda: {"params": query})
@@ -117,6 +132,11 @@ class PublisherClient:
                 raise problem
             self._waiting(problem.document.detail)
             time.sleep(max(wait_s, 0.5))
+
+
+def _quoted(name: str) -> str:
+    """As one part of a path, whatever somebody has typed."""
+    return quote(name, safe="") if name.strip(".") else "-"
 
 
 def _document(answer: httpx.Response) -> ProblemDocument:

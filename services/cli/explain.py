@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from services.adapter.registry import UnknownPlatformError, adapter
-from services.cli.addresses import address
+from services.cli.addresses import TokenOption, access_token, address
 from services.cli.client import PublisherClient, RefusedByPublisherError, UnreachableError
 from services.cli.stop import stopped
 from services.cli.story import Language, Tone, told
@@ -37,13 +37,15 @@ def explain(
     placement: Annotated[str, typer.Argument(help="发布位编号 / placement id (tongbo status)")],
     lang: Annotated[Language, typer.Option(help="语言 / language")] = "zh",
     publisher: Annotated[str | None, typer.Option(help="发布服务地址 / address of the publisher")] = None,
+    token: TokenOption = None,
 ) -> None:
     url = address("publisher", publisher)
     try:
-        with PublisherClient(url) as client:
+        with PublisherClient(url, access_token(url, token)) as client:
             detail = client.placement(placement)
     except RefusedByPublisherError as error:
-        raise stopped(f"{error.document.detail}；编号见 tongbo status 活动编号", "") from None
+        hint = "；编号见 tongbo status 活动编号" if error.finds_nothing else ""
+        raise stopped(f"{error}{hint}", "") from None
     except UnreachableError as error:
         raise stopped(
             f"连不上发布服务 {error}；它在运行吗？tongbo up", "the publisher does not answer: tongbo up"

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
-from services.cli.addresses import address
+from services.cli.addresses import TokenOption, access_token, address
 from services.cli.campaign_file import CampaignFileError, FileProblem, ReadyCampaign, load, paths_of
 from services.cli.client import PublisherClient, RefusedByPublisherError, UnreachableError
 from services.cli.stop import errors, stopped
@@ -59,6 +59,7 @@ def publish(
     file: Annotated[Path, typer.Argument(help="活动文件 / campaign file (YAML)")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="只检查，不发布 / check only")] = False,
     publisher: Annotated[str | None, typer.Option(help="发布服务地址 / address of the publisher")] = None,
+    token: TokenOption = None,
     suffix: Annotated[str, typer.Option(help="给活动和内容编号加后缀 / appended to all ids")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
 ) -> None:
@@ -70,14 +71,14 @@ def publish(
         ) from None
     url = address("publisher", publisher)
     try:
-        with PublisherClient(url, waiting=lambda why: errors.print(why, style="yellow", markup=False)) as client:
+        with PublisherClient(
+            url, access_token(url, token), waiting=lambda why: errors.print(why, style="yellow", markup=False)
+        ) as client:
             done = _with_progress(client, campaign, dry_run=dry_run, quiet=as_json)
     except CampaignRefusedError as error:
         raise _told(error.problems, "不能这样发布 / it cannot be published like this", 1) from None
     except RefusedByPublisherError as error:
-        document = error.document
-        listed = "".join(f"\n  {one.field}：{one.message}\n    → {one.way_out}" for one in document.problems)
-        raise stopped(f"{document.title}\n{document.detail}{listed}", "") from None
+        raise stopped(f"{error.document.title}\n{error}", "") from None
     except UnreachableError as error:
         raise stopped(
             f"连不上发布服务 {error}；它在运行吗？tongbo up", "the publisher does not answer: tongbo up"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.addresses import address
+from services.cli.addresses import TokenOption, access_token, address
 from services.cli.client import PublisherClient, RefusedByPublisherError, UnreachableError
 from services.cli.stop import errors, stopped
 from services.cli.times import local
@@ -46,15 +46,18 @@ def status(
         str | None, typer.Argument(help="活动、内容或发布位编号 / campaign, content or placement id")
     ] = None,
     publisher: Annotated[str | None, typer.Option(help="发布服务地址 / address of the publisher")] = None,
+    token: TokenOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
 ) -> None:
     url = address("publisher", publisher)
     try:
-        with PublisherClient(url, waiting=lambda why: errors.print(why, style="yellow", markup=False)) as client:
+        with PublisherClient(
+            url, access_token(url, token), waiting=lambda why: errors.print(why, style="yellow", markup=False)
+        ) as client:
             found = look_up(client, name)
             placements = client.placements(found.campaign_id).placements if isinstance(found, CampaignStatus) else ()
     except RefusedByPublisherError as error:
-        raise stopped(error.document.detail, "") from None
+        raise stopped(str(error), "") from None
     except UnreachableError as error:
         raise stopped(
             f"连不上发布服务 {error}；它在运行吗？tongbo up", "the publisher does not answer: tongbo up"
@@ -76,7 +79,7 @@ def look_up(client: PublisherClient, name: str | None) -> Found | None:
         try:
             return ask(name)
         except RefusedByPublisherError as error:
-            if error.document.status != 404:
+            if not error.finds_nothing:
                 raise
     return None
 

@@ -12,8 +12,10 @@ import typer
 from rich.console import Console
 
 from services.cli.running.foreground import STOPPED_EARLY, keep_own_log, stop_on_signals
+from services.cli.running.local_token import local_token
 from services.cli.running.pipeline import Layout, NotReadyError, Pipeline, Plan, StoppedError
 from services.cli.running.session import AlreadyRunningError, owner_of, ownership
+from services.publisher.tokens_file import TokensError
 
 HELP = """启动整条流水线：Kafka、主题、平台模拟器、发布器、适配器、采集器、聚合器。
 
@@ -93,6 +95,11 @@ def _detach(layout: Layout, arguments: list[str]) -> int:
         return 1
     layout.log.mkdir(parents=True, exist_ok=True)
     layout.ready.unlink(missing_ok=True)
+    try:  # here, where somebody sees it: what the one in the background says goes to a file
+        local_token(layout.home, lambda line: console.print(line, markup=False, soft_wrap=True))
+    except TokensError as problem:
+        console.print(str(problem), style="red", markup=False)
+        return 1
     log = layout.log / "supervisor.log"
     if log.exists():
         log.replace(log.with_suffix(".log.1"))

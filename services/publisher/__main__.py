@@ -8,6 +8,9 @@ from services.adapter.accounts import AccountsError, load_accounts
 from services.adapter.registry import adapter
 from services.publisher.app import ApiServer, application, assemble
 from services.publisher.settings import PublisherSettings
+from services.publisher.tokens import ONCE
+from services.publisher.tokens_file import TokensError, TokensFile
+from services.runtime.clock import Clock
 from services.runtime.main import ServiceContext, run_service
 from services.runtime.settings import Problem, SettingsError
 
@@ -38,6 +41,7 @@ def main(context: ServiceContext[PublisherSettings]) -> int:
         wrong = f"地址不可用 / address not available: {error.strerror}"
         remedy = "换一个端口，或填 0 使用任意空闲端口 / use another port, or 0"
         raise SettingsError([Problem("TONGBO_PUBLISHER_PORT", wrong, remedy)]) from error
+    _first_token(parts.tokens, context.clock)
     parts.follower.start()
     server.start()
     try:
@@ -50,6 +54,20 @@ def main(context: ServiceContext[PublisherSettings]) -> int:
         parts.follower.join(5.0)
         parts.writer.close()
     return 0
+
+
+def _first_token(tokens: TokensFile, clock: Clock) -> None:
+    """Where no token was ever made, nobody could ever ask for anything: make one and say it to whoever started us."""
+    try:
+        token = tokens.first("first", clock.now())
+    except TokensError as error:
+        remedy = "请修正令牌文件 / correct the tokens file"
+        raise SettingsError([Problem("TONGBO_STATE_DIR", str(error), remedy)]) from error
+    if token is not None:
+        print(
+            f"首个访问令牌（所有角色、所有品牌）/ first access token (all roles, all brands)：{token}\n{ONCE}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from litestar import Request, Response, Router, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
-from litestar.types import ControllerRouterHandler
+from litestar.types import ControllerRouterHandler, Guard
 
+from services.publisher.access import Granted
 from services.publisher.answers import (
     CampaignAccepted,
     CampaignList,
@@ -25,8 +26,9 @@ from services.publisher.answers import (
 from services.publisher.bodies import StrictBody
 from services.publisher.desk import Answer, Desk
 from services.publisher.failures import documented
+from services.publisher.gate import needs
 from services.publisher.media import MediaFolder, MediaRefusedError
-from services.publisher.problems import RefusedError, invalid, not_found, problem
+from services.publisher.problems import RefusedError, invalid, problem
 from services.publisher.reading import Reading
 from services.publisher.requests import CampaignRequest, CancelRequest, CheckRequest, ContentRequest
 from services.runtime import metrics
@@ -44,7 +46,7 @@ CampaignFilter = Annotated[
 ]
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_WRITTEN = documented(400, 409, 413, 422, 503)
+_WRITTEN = documented(400, 401, 403, 409, 413, 422, 503)
 
 
 def _checked(key: str | None) -> str | None:
@@ -61,93 +63,93 @@ def _taken(operation: str, answer: Answer) -> Response[Any]:
 
 
 @post("/campaigns", dto=StrictBody[CampaignRequest], return_dto=None, status_code=202, sync_to_thread=True,
-      responses=_WRITTEN, summary="定义活动 / define a campaign", tags=["campaigns"])  # fmt: skip
+      responses=_WRITTEN, summary="定义活动 / define a campaign", tags=["campaigns"],
+      opt=needs("publish"))  # fmt: skip
 def define_campaign(
-    data: JSONBody[CampaignRequest], desk: NamedDependency[Desk], idempotency_key: IdempotencyKey = None
+    data: JSONBody[CampaignRequest],
+    desk: NamedDependency[Desk],
+    granted: NamedDependency[Granted],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[CampaignAccepted]:
     """内容发布之前先定义活动及其目标。Define what belongs together and what it is for, before its contents."""
-    return _taken("campaign", desk.campaign(data, _checked(idempotency_key)))
+    return _taken("campaign", desk.campaign(data, _checked(idempotency_key), granted))
 
 
-@get("/campaigns", sync_to_thread=True, responses=documented(503), summary="所有活动 / all campaigns",
-     tags=["campaigns"])  # fmt: skip
+@get("/campaigns", sync_to_thread=True, responses=documented(401, 403, 503), summary="所有活动 / all campaigns",
+     tags=["campaigns"], opt=needs("read"))  # fmt: skip
 def list_campaigns(reading: NamedDependency[Reading]) -> CampaignList:
     """所有活动及其发布位状态数。Every campaign with its placements counted by state."""
     return reading.campaigns()
 
 
-@get("/campaigns/{campaign_id:str}", sync_to_thread=True, responses=documented(404, 503),
-     summary="一个活动 / one campaign", tags=["campaigns"])  # fmt: skip
+@get("/campaigns/{campaign_id:str}", sync_to_thread=True, responses=documented(401, 403, 404, 503),
+     summary="一个活动 / one campaign", tags=["campaigns"], opt=needs("read"))  # fmt: skip
 def show_campaign(campaign_id: FromPath[str], reading: NamedDependency[Reading]) -> CampaignStatus:
     """活动、内容和各状态的发布位数。A campaign, its contents, its placements by state."""
-    found = reading.campaign(campaign_id)
-    if found is None:
-        raise not_found("活动", "campaign", campaign_id)
-    return found
+    return reading.campaign(campaign_id)
 
 
 @post("/contents", dto=StrictBody[ContentRequest], return_dto=None, status_code=202, sync_to_thread=True,
-      responses=_WRITTEN, summary="发布内容 / publish a content", tags=["contents"])  # fmt: skip
+      responses=_WRITTEN, summary="发布内容 / publish a content", tags=["contents"], opt=needs("publish"))  # fmt: skip
 def publish_content(
-    data: JSONBody[ContentRequest], desk: NamedDependency[Desk], idempotency_key: IdempotencyKey = None
+    data: JSONBody[ContentRequest],
+    desk: NamedDependency[Desk],
+    granted: NamedDependency[Granted],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[ContentAccepted]:
     """按每个平台的规则检查并改写，全部合格才接收；Kafka 确认后才答复 202。
 
     Checked and rewritten by every platform's rules, accepted as a whole or not at all; 202 only after Kafka
     acknowledged. The answer shows each variant and what was shortened or left out.
     """
-    return _taken("content", desk.content(data, _checked(idempotency_key)))
+    return _taken("content", desk.content(data, _checked(idempotency_key), granted))
 
 
 @post("/contents/check", dto=StrictBody[CheckRequest], return_dto=None, status_code=200, sync_to_thread=True,
-      responses=_WRITTEN, summary="试算 / try a content", tags=["contents"])  # fmt: skip
-def check_content(data: JSONBody[CheckRequest], desk: NamedDependency[Desk]) -> Response[ContentAccepted]:
+      responses=_WRITTEN, summary="试算 / try a content", tags=["contents"], opt=needs("publish"))  # fmt: skip
+def check_content(
+    data: JSONBody[CheckRequest], desk: NamedDependency[Desk], granted: NamedDependency[Granted]
+) -> Response[ContentAccepted]:
     """与发布相同的答复，但什么也不写。The same answer as publishing; nothing is written."""
     metrics.ACCEPTED.labels("check", "answered").inc()
-    return Response(cast(Any, desk.check(data).body), media_type="application/json", status_code=200)
+    return Response(cast(Any, desk.check(data, granted).body), media_type="application/json", status_code=200)
 
 
 @post("/contents/{content_id:str}/cancel", dto=StrictBody[CancelRequest], return_dto=None, status_code=202,
       sync_to_thread=True, responses={**_WRITTEN, **documented(404)}, summary="取消内容 / cancel a content",
-      tags=["contents"])  # fmt: skip
+      tags=["contents"], opt=needs("operate", "publish"))  # fmt: skip
 def cancel_content(
-    content_id: FromPath[str], data: JSONBody[CancelRequest], desk: NamedDependency[Desk]
+    content_id: FromPath[str],
+    data: JSONBody[CancelRequest],
+    desk: NamedDependency[Desk],
+    granted: NamedDependency[Granted],
 ) -> Response[CancelAccepted]:
     """还没有调用平台的发布位不再调用。Placements that were not called yet are not called any more."""
-    return _taken("cancel", desk.cancel(content_id, data))
+    return _taken("cancel", desk.cancel(content_id, data, granted))
 
 
-@get("/contents/{content_id:str}", sync_to_thread=True, responses=documented(404, 503),
-     summary="一条内容 / one content", tags=["contents"])  # fmt: skip
+@get("/contents/{content_id:str}", sync_to_thread=True, responses=documented(401, 403, 404, 503),
+     summary="一条内容 / one content", tags=["contents"], opt=needs("read"))  # fmt: skip
 def show_content(content_id: FromPath[str], reading: NamedDependency[Reading]) -> ContentStatus:
     """所有版本、取消记录和发布位状态。All versions, cancels, and where its placements stand."""
-    found = reading.content(content_id)
-    if found is None:
-        raise not_found("内容", "content", content_id)
-    return found
+    return reading.content(content_id)
 
 
-@get("/placements", sync_to_thread=True, responses=documented(404, 422, 503),
-     summary="一个活动的发布位 / placements of a campaign", tags=["placements"])  # fmt: skip
+@get("/placements", sync_to_thread=True, responses=documented(401, 403, 404, 422, 503),
+     summary="一个活动的发布位 / placements of a campaign", tags=["placements"], opt=needs("read"))  # fmt: skip
 def list_placements(reading: NamedDependency[Reading], campaign_id: CampaignFilter = None) -> PlacementList:
     """活动的所有发布位及状态。Every placement of the campaign and its state."""
     if not campaign_id:
         wrong = "缺少查询参数 campaign", "the query parameter campaign is needed"
         raise invalid([problem("campaign", "missing_field", *wrong, "例如 /placements?campaign=… / add ?campaign=…")])
-    found = reading.placements(campaign_id)
-    if found is None:
-        raise not_found("活动", "campaign", campaign_id)
-    return found
+    return reading.placements(campaign_id)
 
 
-@get("/placements/{placement_id:str}", sync_to_thread=True, responses=documented(404, 503),
-     summary="一个发布位 / one placement", tags=["placements"])  # fmt: skip
+@get("/placements/{placement_id:str}", sync_to_thread=True, responses=documented(401, 403, 404, 503),
+     summary="一个发布位 / one placement", tags=["placements"], opt=needs("read"))  # fmt: skip
 def show_placement(placement_id: FromPath[str], reading: NamedDependency[Reading]) -> PlacementDetail:
     """发布位的状态和台账记录（含全部历史）。Its state and its ledger record with the whole history."""
-    found = reading.placement(placement_id)
-    if found is None:
-        raise not_found("发布位", "placement", placement_id)
-    return found
+    return reading.placement(placement_id)
 
 
 Sha256Header = Annotated[
@@ -156,8 +158,8 @@ Sha256Header = Annotated[
 ]
 
 
-@post("/media", status_code=201, responses=documented(413, 415, 422, 503), tags=["media"],
-      summary="上传媒体 / upload a file")  # fmt: skip
+@post("/media", status_code=201, responses=documented(401, 403, 413, 415, 422, 503), tags=["media"],
+      summary="上传媒体 / upload a file", opt=needs("publish"))  # fmt: skip
 async def upload_media(
     request: Request[Any, Any, Any], media: NamedDependency[MediaFolder], expected: Sha256Header = None
 ) -> StoredMedia:
@@ -186,11 +188,11 @@ async def upload_media(
         await sync_to_thread(upload.discard)
 
 
-def routes(max_media_bytes: int, before_request: Any) -> Router:
-    """All routes; before_request: asked before each of them."""
+def routes(max_media_bytes: int, guard: Guard, before_request: Any) -> Router:
+    """All routes; guard: lets nobody in without a token; before_request: asked after it, before each of them."""
     uploads = Router(path="/", route_handlers=[upload_media], request_max_body_size=max_media_bytes)
     handlers: list[ControllerRouterHandler] = [
         define_campaign, list_campaigns, show_campaign, publish_content, check_content, cancel_content, show_content,
         list_placements, show_placement, uploads,
     ]  # fmt: skip
-    return Router(path="/", route_handlers=handlers, before_request=before_request)
+    return Router(path="/", route_handlers=handlers, guards=[guard], before_request=before_request)

@@ -10,22 +10,25 @@ from typing import Any
 
 import uvicorn
 from litestar import Litestar, Request, Response, get
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
 
 from services.adapter.accounts import Accounts
 from services.adapter.contract import Adapter
 from services.publisher import api, failures
+from services.publisher.access import Granted
 from services.publisher.desk import Desk
 from services.publisher.doubts import Doubts, reader_of
 from services.publisher.follower import LogFollower
+from services.publisher.gate import gate, granted_to
 from services.publisher.media import MediaFolder
 from services.publisher.openapi import openapi_config
 from services.publisher.placements import Placements
-from services.publisher.problems import RefusedError, unavailable
+from services.publisher.problems import DeniedError, RefusedError, unavailable
 from services.publisher.reading import Reading
 from services.publisher.register import Register
 from services.publisher.settings import PublisherSettings
+from services.publisher.tokens_file import TokensFile
 from services.publisher.writer import LogWriter
 from services.runtime.clock import Clock
 from services.runtime.health import Health
@@ -39,7 +42,8 @@ class Parts:
     """The working parts behind the application."""
 
     desk: Desk
-    reading: Reading
+    reading: Callable[[Granted], Reading]
+    tokens: TokensFile
     media: MediaFolder
     follower: LogFollower
     writer: LogWriter
@@ -60,7 +64,11 @@ def assemble(
     media = MediaFolder(settings.media_dir)
     doubts = Doubts(register, clock, reader_of(settings.kafka))
     desk = Desk(register, follower, writer, media, accounts, adapter, clock, doubts)
-    return Parts(desk, Reading(register, placements, clock), media, follower, writer)
+
+    def reading(granted: Granted) -> Reading:
+        return Reading(register, placements, clock, granted)
+
+    return Parts(desk, reading, TokensFile(settings.state_dir), media, follower, writer)
 
 
 def application(parts: Parts, settings: PublisherSettings) -> Litestar:
@@ -71,14 +79,19 @@ def application(parts: Parts, settings: PublisherSettings) -> Litestar:
             detail = "正在从日志恢复状态，请稍后重试 / still reading the log, try again shortly"
             raise unavailable("not_ready", detail, 1)
 
+    def reading_of(granted: NamedDependency[Granted]) -> Reading:
+        return parts.reading(granted)
+
     return Litestar(
-        route_handlers=[_health(parts), api.routes(settings.max_media_bytes, ready_or_refused)],
+        route_handlers=[_health(parts), api.routes(settings.max_media_bytes, gate(parts.tokens), ready_or_refused)],
         dependencies={
             "desk": Provide(lambda: parts.desk, sync_to_thread=False),
-            "reading": Provide(lambda: parts.reading, sync_to_thread=False),
+            "granted": Provide(granted_to, sync_to_thread=False),
+            "reading": Provide(reading_of, sync_to_thread=False),
             "media": Provide(lambda: parts.media, sync_to_thread=False),
         },
         exception_handlers={
+            DeniedError: failures.denied,
             RefusedError: failures.refused,
             HTTPException: failures.http_error,
             Exception: failures.crashed,

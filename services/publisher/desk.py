@@ -17,12 +17,14 @@ from services.adapter.accounts import Accounts
 from services.adapter.contract import Adapter
 from services.publisher import register as names
 from services.publisher.acceptance import Stamp, judged
+from services.publisher.access import Granted
+from services.publisher.brands import may_define, may_write, missing, seen_accounts
 from services.publisher.doubts import Doubts
 from services.publisher.events import Made, campaign_defined, content_cancelled
 from services.publisher.follower import LogFollower
 from services.publisher.known import Known
 from services.publisher.media import MediaFolder
-from services.publisher.problems import conflict, not_found, problem, unfit
+from services.publisher.problems import conflict, problem, unfit
 from services.publisher.register import Entry, Register
 from services.publisher.requests import CampaignRequest, CancelRequest, CheckRequest, ContentRequest
 from services.publisher.turns import Turns
@@ -61,42 +63,49 @@ class Desk:
         self._accounts, self._adapter, self._clock, self._doubts = accounts, adapter, clock, doubts
         self._turns = Turns()
 
-    def campaign(self, request: CampaignRequest, key: str | None) -> Answer:
+    def campaign(self, request: CampaignRequest, key: str | None, granted: Granted) -> Answer:
         """Define a campaign; the same id with another definition is a conflict."""
+        may_define(granted, request.brand_id)
         own = names.campaign_identity(request.campaign_id)
         stamp = self._stamp(request, key)
-        return self._take(own, "campaign", stamp, lambda: campaign_defined(request, stamp))
+        by_key = self._by_key("campaign", request.brand_id, key)
+        return self._take(own, by_key, own, stamp, lambda: campaign_defined(request, stamp))
 
-    def content(self, request: ContentRequest, key: str | None) -> Answer:
+    def content(self, request: ContentRequest, key: str | None, granted: Granted) -> Answer:
         """Accept one version of a content."""
+        may_write(granted, self._register, request)
         own = names.content_identity(request.content_id, request.version)
         stamp = self._stamp(request, key)
 
         def make() -> Made:
-            plan = judged(request, self._known(request), stamp)
+            may_write(granted, self._register, request)  # in its turn: another brand may just have taken this id
+            plan = judged(request, self._known(request, granted), stamp)
             return plan.master, msgspec.json.encode(plan.answer("ACCEPTED_BY_PUBLISHER"))
 
-        return self._take(own, "content", stamp, make, turn=f"content/{request.content_id}")
+        campaign = self._register.campaign(request.campaign_id)
+        by_key = self._by_key("content", campaign.brand_id, key) if campaign else ()
+        return self._take(own, by_key, f"content/{request.content_id}", stamp, make)
 
-    def check(self, request: CheckRequest) -> Answer:
+    def check(self, request: CheckRequest, granted: Granted) -> Answer:
         """What `content` would answer; writes nothing. request.campaign: one that is still to be defined."""
         bare = msgspec.convert(
             {name: getattr(request, name) for name in ContentRequest.__struct_fields__}, ContentRequest
         )
+        brand = request.campaign.brand_id if request.campaign else None
+        may_write(granted, self._register, bare, brand)
         stamp = self._stamp(bare, None)
         entry = self._register.entry(names.content_identity(bare.content_id, bare.version))
         if entry is not None:
             return _again(entry, stamp, by_key=False)
-        brand = request.campaign.brand_id if request.campaign else None
-        plan = judged(bare, self._known(bare, brand), stamp)
+        plan = judged(bare, self._known(bare, granted, brand), stamp)
         return Answer(msgspec.json.encode(plan.answer("WOULD_BE_ACCEPTED")), repeated=False)
 
-    def cancel(self, content_id: str, request: CancelRequest) -> Answer:
+    def cancel(self, content_id: str, request: CancelRequest, granted: Granted) -> Answer:
         """Cancel a content up to a version; cancelling the same again gives the first answer."""
         with self._turns.of(f"content/{content_id}"):
             versions = self._register.versions(content_id)
-            if not versions:
-                raise not_found("内容", "content", content_id)
+            if not versions or not granted.sees(versions[-1].brand_id):
+                raise missing(granted, "内容", "content", content_id)
             newest = versions[-1]
             version = request.version or newest.version
             if version > newest.version:
@@ -114,10 +123,10 @@ class Desk:
 
     # --- once only ---
 
-    def _take(self, own: str, kind: str, stamp: Stamp, make: Callable[[], Made], turn: str | None = None) -> Answer:
-        by_key = () if stamp.idempotency_key is None else (names.key_identity(kind, stamp.idempotency_key),)
+    def _take(self, own: str, by_key: tuple[str, ...], turn: str, stamp: Stamp, make: Callable[[], Made]) -> Answer:
+        """by_key: the identity its Idempotency-Key gives it, if any. turn: what no two requests may do at once."""
         identities = (*by_key, own)
-        with self._turns.of(*by_key, turn or own):
+        with self._turns.of(*by_key, turn):
             self._doubts.settle(identities)
             for name in identities:
                 entry = self._register.entry(name)
@@ -152,12 +161,15 @@ class Desk:
             request_sha256=hashlib.sha256(msgspec.json.encode(request)).hexdigest(),
         )
 
-    def _known(self, request: ContentRequest, brand_to_be: str | None = None) -> Known:
+    def _by_key(self, kind: str, brand_id: str, key: str | None) -> tuple[str, ...]:
+        return () if key is None else (names.key_identity(kind, brand_id, key),)
+
+    def _known(self, request: ContentRequest, granted: Granted, brand_to_be: str | None = None) -> Known:
         campaign = self._register.campaign(request.campaign_id)
         return Known(
             campaign_brand=campaign.brand_id if campaign else brand_to_be,
             versions=self._register.versions(request.content_id),
-            accounts=self._accounts,
+            accounts=seen_accounts(granted, self._accounts),
             adapter=self._adapter,
             find_media=self._media.find,
         )

@@ -6,11 +6,14 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
+from litestar import status_codes as codes
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
 from services.publisher.decoding import empty_body
-from services.publisher.problems import Problem, ProblemDocument, RefusedError, invalid
+from services.publisher.gate import holder
+from services.publisher.problems import DeniedError, Problem, ProblemDocument, RefusedError, invalid
+from services.runtime import metrics
 from services.runtime.logging import get_logger
 
 MEDIA_TYPE = "application/problem+json"
@@ -33,6 +36,8 @@ DOCUMENTED = {
     status: ResponseSpec(ProblemDocument, description=text, media_type=MEDIA_TYPE, generate_examples=False)
     for status, text in (
         (400, "请求无法读取 / cannot be read"),
+        (401, "没有有效的访问令牌 / no valid access token"),
+        (403, "令牌没有所需的角色，或不属于这个品牌 / the token lacks the role, or is not for the brand"),
         (404, "找不到 / not found"),
         (409, "与已接收的内容冲突 / conflicts with what was accepted"),
         (413, "过大 / too large"),
@@ -59,6 +64,22 @@ def _answer(request: Request[Any, Any, Any], document: ProblemDocument, headers:
 def refused(request: Request[Any, Any, Any], error: RefusedError) -> Response[Any]:
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     return _answer(request, error.document(request.url.path), headers)
+
+
+def denied(request: Request[Any, Any, Any], error: DeniedError) -> Response[Any]:
+    """Logged and counted: one is a slip, many are somebody trying."""
+    metrics.DENIED.labels(str(error.status), error.code).inc()
+    event = "request_not_authenticated" if error.status == codes.HTTP_401_UNAUTHORIZED else "request_forbidden"
+    sender = request.client.host if request.client else None
+    log.warning(
+        event,
+        reason=error.code,
+        granted_to=holder(request),
+        method=request.method,
+        path=request.url.path,
+        sender=sender,
+    )
+    return _answer(request, error.document(request.url.path), {"WWW-Authenticate": error.challenge})
 
 
 def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:

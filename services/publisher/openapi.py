@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
 
 from services.publisher import answers, requests
 from services.publisher.media import StoredMedia
@@ -17,6 +18,10 @@ ABOUT = (
     "同播发布服务：接收活动与内容，检查是否符合每个平台的规则，写入日志。\n\n"
     "The publisher takes campaigns and contents, checks that they fit every platform, and puts them on the log. "
     "Errors are problem documents (RFC 9457), Chinese first."
+)
+TOKEN = (
+    "访问令牌，带角色（publish、approve、operate、read）和品牌 / an access token with roles and brands: "
+    "`tongbo token new`"
 )
 TYPES = (
     requests.CampaignRequest, requests.ContentRequest, requests.CheckRequest, requests.CancelRequest,
@@ -45,5 +50,9 @@ def openapi_config() -> OpenAPIConfig:
         description=ABOUT,
         path="/schema",
         use_handler_docstrings=True,
+        security=[{"token": []}],
+        components=Components(
+            security_schemes={"token": SecurityScheme(type="http", scheme="bearer", description=TOKEN)}
+        ),
         render_plugins=[ExactSchemas()],
     )

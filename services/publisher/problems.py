@@ -65,6 +65,19 @@ class RefusedError(Exception):
         )
 
 
+class DeniedError(RefusedError):
+    """Raised where it is not the request that is wrong but who sends it. reason: one constant word, for log and count.
+
+    challenge: what `WWW-Authenticate` says besides the scheme (RFC 6750).
+    """
+
+    def __init__(
+        self, status: int, reason: str, title: str, detail: str, problems: Sequence[Problem], challenge: str = ""
+    ) -> None:
+        super().__init__(status, reason, title, detail, problems)
+        self.challenge = f'Bearer realm="tongbo"{", " if challenge else ""}{challenge}'
+
+
 def problem(field: str, code: str, message: str, message_en: str, way_out: str, target: str | None = None) -> Problem:
     """A Problem, written short."""
     return Problem(field=field, code=code, message=message, message_en=message_en, way_out=way_out, target=target)
@@ -107,3 +120,47 @@ def not_found(what: str, what_en: str, name: str) -> RefusedError:
 
 def unavailable(code: str, detail: str, retry_after_s: int) -> RefusedError:
     return RefusedError(503, code, "暂时不能接收 / cannot take this right now", detail, retry_after_s=retry_after_s)
+
+
+def not_authenticated(reason: str) -> DeniedError:
+    """Nobody that we know. reason: `no_token`, `malformed`, `unknown_token`."""
+    zh, en = {
+        "no_token": ("请求没有访问令牌", "the request carries no access token"),
+        "malformed": ("Authorization 的写法不对", "the Authorization header is not of the form Bearer TOKEN"),
+        "unknown_token": ("访问令牌无效或已被吊销", "the access token is unknown or was revoked"),
+    }[reason]
+    way_out = (
+        "请求头 Authorization: Bearer 令牌；命令行用 --token 或 TONGBO_TOKEN；新令牌：tongbo token new"
+        " / send Authorization: Bearer TOKEN; at the command line --token or TONGBO_TOKEN; `tongbo token new` makes one"
+    )
+    challenge = 'error="invalid_token"' if reason == "unknown_token" else ""
+    found = problem("Authorization", reason, zh, en, way_out)
+    title = "需要访问令牌 / an access token is needed"
+    return DeniedError(401, reason, title, f"{zh} / {en}", (found,), challenge)
+
+
+def role_missing(any_of: Iterable[str]) -> DeniedError:
+    """Known, but without the role for this."""
+    roles = " / ".join(any_of)
+    zh, en = f"这个令牌没有所需的角色（{roles}）", f"the token lacks the role this needs ({roles})"
+    way_out = "请使用有此角色的令牌，或请运维建立：tongbo token new --role … / use a token with that role"
+    found = problem("Authorization", "role_missing", zh, en, way_out)
+    challenge = f'error="insufficient_scope", scope="{" ".join(any_of)}"'
+    return DeniedError(403, "role_missing", "没有权限 / not allowed", f"{zh} / {en}", (found,), challenge)
+
+
+def outside_brand(field: str, name: str) -> DeniedError:
+    """Known, but not for this brand, or nothing has this name: who may not look is not told which."""
+    zh = f"“{name}”不存在，或不属于这个令牌的品牌"
+    en = f"{name!r} does not exist, or is of a brand this token is not for"
+    way_out = "请检查编号，或使用该品牌的令牌 / check the id, or use a token for its brand"
+    found = problem(field, "outside_brand", zh, en, way_out)
+    challenge = 'error="insufficient_scope"'
+    return DeniedError(
+        403,
+        "outside_brand",
+        "不在令牌的品牌范围内 / outside of the token's brands",
+        f"{zh} / {en}",
+        (found,),
+        challenge,
+    )

@@ -1,4 +1,4 @@
-"""Answers questions about what was accepted and where it stands; reads memory only."""
+"""Answers questions about what was accepted and where it stands, within the brands of who asks; reads memory only."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from schemas.content import CampaignDefined
+from services.publisher.access import Granted
 from services.publisher.answers import (
     CampaignList,
     CampaignStatus,
@@ -15,6 +16,7 @@ from services.publisher.answers import (
     PlacementDetail,
     PlacementList,
 )
+from services.publisher.brands import missing
 from services.publisher.placements import Placements
 from services.publisher.register import Register
 from services.runtime.clock import Clock
@@ -22,21 +24,24 @@ from services.runtime.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Reading:
+    """What one token may see; raises RefusedError (404) or DeniedError (403) for the rest."""
+
     register: Register
     placements_now: Placements
     clock: Clock
+    granted: Granted
 
     def campaigns(self) -> CampaignList:
-        return CampaignList(campaigns=tuple(self._campaign(one) for one in self.register.campaigns()))
+        seen = (one for one in self.register.campaigns() if self.granted.sees(one.brand_id))
+        return CampaignList(campaigns=tuple(self._campaign(one) for one in seen))
 
-    def campaign(self, campaign_id: str) -> CampaignStatus | None:
-        found = self.register.campaign(campaign_id)
-        return self._campaign(found) if found else None
+    def campaign(self, campaign_id: str) -> CampaignStatus:
+        return self._campaign(self._seen_campaign(campaign_id))
 
-    def content(self, content_id: str) -> ContentStatus | None:
+    def content(self, content_id: str) -> ContentStatus:
         versions = self.register.versions(content_id)
-        if not versions:
-            return None
+        if not versions or not self.granted.sees(versions[-1].brand_id):
+            raise missing(self.granted, "内容", "content", content_id)
         newest = versions[-1]
         return ContentStatus(
             content_id=content_id,
@@ -50,13 +55,27 @@ class Reading:
             placements=self.placements_now.of_content(content_id, self.clock.now()),
         )
 
-    def placements(self, campaign_id: str) -> PlacementList | None:
-        if self.register.campaign(campaign_id) is None:
-            return None
+    def placements(self, campaign_id: str) -> PlacementList:
+        self._seen_campaign(campaign_id)
         return PlacementList(placements=self.placements_now.of_campaign(campaign_id, self.clock.now()))
 
-    def placement(self, placement_id: str) -> PlacementDetail | None:
-        return self.placements_now.detail(placement_id, self.clock.now())
+    def placement(self, placement_id: str) -> PlacementDetail:
+        found = self.placements_now.detail(placement_id, self.clock.now())
+        if found is None or not self._sees_placement(found):
+            raise missing(self.granted, "发布位", "placement", placement_id)
+        return found
+
+    def _seen_campaign(self, campaign_id: str) -> CampaignDefined:
+        found = self.register.campaign(campaign_id)
+        if found is None or not self.granted.sees(found.brand_id):
+            raise missing(self.granted, "活动", "campaign", campaign_id)
+        return found
+
+    def _sees_placement(self, found: PlacementDetail) -> bool:
+        if found.record is not None:
+            return self.granted.sees(found.record.brand_id)
+        versions = self.register.versions(found.status.content_id)
+        return bool(versions) and self.granted.sees(versions[-1].brand_id)
 
     def _campaign(self, campaign: CampaignDefined) -> CampaignStatus:
         placements = self.placements_now.of_campaign(campaign.campaign_id, self.clock.now())

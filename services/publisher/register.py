@@ -53,7 +53,9 @@ def identities(event: MasterContentEvent) -> tuple[str, ...]:
         own, kind = campaign_identity(event.campaign_id), "campaign"
     else:
         own, kind = content_identity(event.content_id, event.version), "content"
-    return (own,) if event.idempotency_key is None else (own, key_identity(kind, event.idempotency_key))
+    if event.idempotency_key is None:
+        return (own,)
+    return own, key_identity(kind, event.brand_id, event.idempotency_key)
 
 
 def campaign_identity(campaign_id: str) -> str:
@@ -68,8 +70,9 @@ def cancel_identity(content_id: str, version: int) -> str:
     return f"cancel/{content_id}/{version}"
 
 
-def key_identity(kind: str, key: str) -> str:
-    return f"key/{kind}/{key}"
+def key_identity(kind: str, brand_id: str, key: str) -> str:
+    """Keys are a brand's own: two brands may well both number their requests from 1."""
+    return f"key/{kind}/{brand_id}/{key}"
 
 
 @dataclass

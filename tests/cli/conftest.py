@@ -30,7 +30,7 @@ def tongbo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """`tongbo("status")` without anything that runs on this machine."""
     monkeypatch.setenv("TONGBO_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
-    for name in ("KAFKA_BOOTSTRAP", "TONGBO_PUBLISHER_URL"):
+    for name in ("KAFKA_BOOTSTRAP", "TONGBO_PUBLISHER_URL", "TONGBO_TOKEN", "TONGBO_STATE_DIR"):
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: str) -> Outcome:

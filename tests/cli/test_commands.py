@@ -15,6 +15,7 @@ from schemas.topics import load_topics
 from services.adapter.accounts import load_accounts
 from services.adapter.registry import adapter
 from services.cli import addresses
+from services.cli.running.local_token import local_token
 from services.publisher.app import ApiServer, application, assemble
 from services.publisher.settings import PublisherSettings
 from services.runtime.clock import SystemClock
@@ -30,7 +31,9 @@ from tests.publisher.conftest import until
 def running(kafka_settings: KafkaSettings, tmp_path: Path, tongbo: Run) -> Iterator[str]:
     """A publisher with the demo's accounts and the real adapters; its address stands in the addresses file."""
     ensure_topics(kafka_settings, load_topics())
-    settings = PublisherSettings(kafka=kafka_settings, media_dir=tmp_path / "media")
+    settings = PublisherSettings(
+        kafka=kafka_settings, media_dir=tmp_path / "media", state_dir=addresses.home_of() / "state"
+    )
     stop = threading.Event()
     accounts = load_accounts(DEMO / "accounts.yaml", {})
     parts = assemble(settings, accounts, adapter, SystemClock(), stop, Health())
@@ -39,7 +42,7 @@ def running(kafka_settings: KafkaSettings, tmp_path: Path, tongbo: Run) -> Itera
     server.start()
     until(lambda: parts.follower.ready)
     file = addresses.addresses_file()
-    file.parent.mkdir(parents=True)
+    local_token(addresses.home_of(), lambda _: None)
     file.write_bytes(msgspec.json.encode({"kafka": kafka_settings.bootstrap, "publisher": server.url}))
     os.environ["TONGBO_PARTITIONS"] = str(kafka_settings.partitions)
     yield server.url

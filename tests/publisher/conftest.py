@@ -20,6 +20,7 @@ from schemas.topics import load_topics
 from services.adapter.accounts import Account, Accounts
 from services.publisher.app import ApiServer, Parts, application, assemble
 from services.publisher.settings import PublisherSettings
+from services.publisher.tokens_file import TokensFile
 from services.runtime.clock import SystemClock
 from services.runtime.health import Health
 from services.runtime.kafka.admin import ensure_topics
@@ -42,6 +43,11 @@ class Running:
     parts: Parts
     url: str
 
+    def holding(self, *roles: str, brands: tuple[str, ...] = ("*",)) -> httpx.Client:
+        """The same with a token of its own; closed by the garbage collector, tests are short."""
+        token = self.parts.tokens.new(uuid.uuid4().hex, roles, brands, SystemClock().now())
+        return client(self.url, token)
+
 
 def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
     """Wait for a condition with a deadline."""
@@ -51,22 +57,31 @@ def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
         time.sleep(0.02)
 
 
+def client(url: str, token: str | None) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False)
+
+
 Start = Callable[..., Running]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """`start(kafka)` runs a publisher until the end of the test; several may run at once."""
+    state = tmp_path / "state"
+    token = TokensFile(state).renewed("test", SystemClock().now())
     with ExitStack() as ending:
 
         def run(kafka: KafkaSettings, *, wait: bool = True, **more: Any) -> Running:
-            settings = PublisherSettings(kafka=kafka, publisher_port=0, media_dir=tmp_path / "media", **more)
+            settings = PublisherSettings(
+                kafka=kafka, publisher_port=0, media_dir=tmp_path / "media", state_dir=state, **more
+            )
             stop = threading.Event()
             parts = assemble(settings, ACCOUNTS, registry, SystemClock(), stop, Health())
             server = ApiServer(application(parts, settings), "127.0.0.1", 0)
             parts.follower.start()
             server.start()
-            http = httpx.Client(base_url=server.url, timeout=30, trust_env=False)
+            http = client(server.url, token)
 
             def end() -> None:
                 http.close()

@@ -62,7 +62,7 @@ class Demonstration:
 
         def publish() -> None:
             try:
-                with PublisherClient(self.pipeline.addresses["publisher"]) as client:
+                with PublisherClient(self.pipeline.addresses["publisher"], self.pipeline.token) as client:
                     done.set_result(send(client, campaign))
             except Exception as problem:
                 done.set_exception(problem)  # raised again by result(), in the thread that waits

@@ -18,8 +18,10 @@ import msgspec
 
 from schemas.topics import load_topics
 from services.adapter.registry import platforms
+from services.cli.running.local_token import local_token
 from services.cli.running.ports import NoPortError, Ports
 from services.cli.running.supervisor import Child, Supervisor
+from services.publisher.tokens_file import TokensError
 from services.runtime.embedded_broker.jars import JarsUnavailable, fetch_jars
 from services.runtime.kafka.admin import ensure_topics, wait_for_kafka
 from services.runtime.kafka.connection import reachable
@@ -123,6 +125,7 @@ class Pipeline:
         self.layout, self.plan, self._say, self._stop = layout, plan, say, stop
         self.supervisor = Supervisor(layout.run, layout.log, say)
         self.addresses: dict[str, str] = {}
+        self.token = ""
         self._health: dict[str, int] = {}
         self._together: list[str] = []
         self._ports = Ports()
@@ -137,6 +140,10 @@ class Pipeline:
         except (JarsUnavailable, KafkaProblem, NoPortError) as problem:
             if self._stop.is_set():
                 raise StoppedError from None
+            raise NotReadyError(str(problem)) from problem
+        try:
+            self.token = local_token(self.layout.home, self._say)
+        except TokensError as problem:
             raise NotReadyError(str(problem)) from problem
         children = [self._publisher(), *self._workers()]
         for child in children:
