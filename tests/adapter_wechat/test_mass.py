@@ -91,6 +91,15 @@ def test_a_send_that_arrived_is_told_by_its_key_even_when_it_is_too_late_to_send
     assert len(sim.world("wechat").posts) == 1
 
 
+def test_looking_for_a_send_that_never_arrived_does_not_send_it(sim: SimulatorServer, worker: Worker) -> None:
+    """Too late by then: it is missed, and the look itself must not have made up for it."""
+    sim.set_fault("wechat", SENDALL, "drop_before", count=1)
+    record = worker.run(replace(to_send(sim), late_until=sim.clock.now() + timedelta(seconds=30)))
+    assert record.state == "MISSED"
+    assert sim.world("wechat").posts == []
+    assert sends(sim) == 1
+
+
 def test_two_lost_answers_in_a_row_still_send_once(sim: SimulatorServer, worker: Worker) -> None:
     sim.set_fault("wechat", SENDALL, "drop_after", count=2)
     assert worker.run(to_send(sim)).state == "LIVE"
