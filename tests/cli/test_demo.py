@@ -105,9 +105,7 @@ def assert_clean(ended: Demo) -> None:
     assert "Traceback" not in ended.terminal.output()
 
 
-@pytest.mark.parametrize(
-    ("words", "number"), [("同播演示", signal.SIGINT), ("kafka 就绪", signal.SIGTERM), ("正在提交", signal.SIGINT)]
-)
+@pytest.mark.parametrize(("words", "number"), [("同播演示", signal.SIGINT), ("正在提交", signal.SIGTERM)])
 def test_a_demo_that_is_stopped_leaves_nothing_and_shows_no_traceback(
     tmp_path: Path, words: str, number: signal.Signals
 ) -> None:
