@@ -129,6 +129,21 @@ class ReplyRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: Failure | None = None
 
 
+class NewerVersion(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A version that came while an older one may have been posted; it takes over where the older one never was.
+
+    draft None: it does not fit, and `failure` says why.
+    """
+
+    content_version: int
+    kind: ContentKind
+    trace_id: str
+    due_at: Instant
+    late_until: Instant
+    draft: Draft | None = None
+    failure: Failure | None = None
+
+
 class PlacementRecord(Event, frozen=True, kw_only=True, tag="PlacementRecord"):
     """All that is known about one placement. occurred_at: of this change.
 
@@ -137,6 +152,7 @@ class PlacementRecord(Event, frozen=True, kw_only=True, tag="PlacementRecord"):
     surely_posted: the platform said that the post is there and withheld its id, so it is looked for and never called
     again. cancel_requested: a cancel came while a call was on its way; the next step is not taken. parked_by: the
     brake (its command id) that holds it. commands: ids of operator commands that were carried out or refused here.
+    newer: what takes this version's place should the call in doubt never have happened.
     """
 
     placement_id: Identifier
@@ -161,6 +177,7 @@ class PlacementRecord(Event, frozen=True, kw_only=True, tag="PlacementRecord"):
     looks: int = 0
     surely_posted: bool = False
     cancel_requested: bool = False
+    newer: NewerVersion | None = None
     parked_by: str | None = None
     commands: tuple[Identifier, ...] = ()
     replies: tuple[ReplyRecord, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from schemas.placement import Failure, PlacementRecord
 from services.adapter import transitions as to
@@ -31,6 +32,8 @@ from services.adapter.contract import (
 from services.adapter.errors import PlatformError
 
 SURELY_POSTED_LOOKS = 20
+MOST_DOUBTS = 20  # calls without an answer that turned out not to have posted; then a person decides whether to go on
+PASSING = frozenset({"auth", "quota", "platform_down", "network_unknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,9 @@ class Decider:
         """The call failed. Only for steps that make a post does it matter whether the platform may have done it."""
         failure = error.failure()
         if error.sent == "no":
-            return self._again(record, error, failure)
+            return self._after_refusal(record, error, failure)
         if step.effect == "post":
-            if error.outcome in ("unknown", "published"):
+            if error.sent == "unknown" or error.outcome in ("unknown", "published"):
                 surely = error.outcome == "published"
                 return self._unknown(record, failure, surely_posted=surely)
             if error.outcome == "already_posted" and _was_unknown(record):
@@ -78,7 +81,7 @@ class Decider:
             message="调用期间进程中断，结果未知 / interrupted while calling",
             sent="unknown",
         )
-        if step is not None and step.effect == "post":
+        if may_post(record, step):
             return self._unknown(record, failure, over_at=record.call_deadline)
         return to.retry_later(record, failure, self.now(), self.now(), "调用中断，这一步可以安全重做", self.worker)
 
@@ -92,9 +95,12 @@ class Decider:
                 return to.needs_human(record, f"无法判断是否已发布：{reason}", record.failure, now, self.worker)
             case NotFound():
                 return self._after_not_found(record)
-            case PlatformError() as error:
+            case PlatformError() as error if _passes(error):
                 at = self._in(max(error.retry_after_s or 0, self.timing.look_every_s))
-                return to.noted(record, f"查找失败：{error.message}", now, self.worker, next_attempt_at=at)
+                return to.look_failed(record, error.failure(), at, now, self.worker)
+            case PlatformError() as error:
+                reason = f"无法判断是否已发布，查找失败：{error.message}"
+                return to.needs_human(record, reason, error.failure(), now, self.worker)
 
     def after_follow(self, record: PlacementRecord, followed: Followed | PlatformError) -> PlacementRecord:
         """The status of an accepted post was asked for."""
@@ -110,10 +116,17 @@ class Decider:
                 return to.still_pending(record, waiting_on, soon)
             case Pending(waiting_on):
                 return to.accepted(record, waiting_on, now, soon, self.worker)
-            case PlatformError() as error if error.retriable or error.sent != "yes" or error.error_class == "auth":
-                return to.still_pending(record, record.waiting_on, self._in(self._pause(record, error)))
+            case PlatformError() as error if _passes(error):
+                at = self._in(max(self.timing.follow_every_s, self._pause(record, error)))
+                return to.still_pending(record, record.waiting_on, at)
             case PlatformError() as error:
                 return to.needs_human(record, f"查询发布状态失败：{error.message}", error.failure(), now, self.worker)
+
+    def settled(self, record: PlacementRecord) -> PlacementRecord:
+        """Where a version turned out never to have been posted, the newer one that came meanwhile takes its place."""
+        if record.newer is None or record.state not in ("INTENDED", "REJECTED", "MISSED") or has_been_there(record):
+            return record
+        return to.superseded(record, record.newer, self.now(), self.worker)
 
     def _after_done(self, record: PlacementRecord) -> PlacementRecord:
         now = self.now()
@@ -137,11 +150,14 @@ class Decider:
             return to.cancelled(looked, "确认没有发布，按取消处理", now, self.worker)
         if now > record.late_until:
             return to.missed(looked, now, self.worker)
+        if _doubts(record) >= MOST_DOUBTS:
+            reason = f"{MOST_DOUBTS} 次调用都没有答复，也都没有发布"
+            return to.needs_human(looked, reason, record.failure, now, self.worker)
         note = f"查找 {looked.looks} 次都没有，确认没有发布，重新发布"
         return to.retry_later(looked, record.failure, now, now, note, self.worker)
 
     def _after_refusal(self, record: PlacementRecord, error: PlatformError, failure: Failure) -> PlacementRecord:
-        if error.retriable or error.error_class in ("auth", "quota", "platform_down"):
+        if error.retriable or error.error_class in PASSING:
             return self._again(record, error, failure)
         if error.error_class in ("account_risk", "needs_human"):
             return to.needs_human(record, error.message, failure, self.now(), self.worker)
@@ -171,6 +187,25 @@ class Decider:
 
     def _in(self, seconds: float) -> datetime:
         return self.now() + timedelta(seconds=seconds)
+
+
+def may_post(record: PlacementRecord, step: Step | None) -> bool:
+    """Whether the recorded call may make a post. `step` is what today's code would call; what it does not know may."""
+    return step is None or step.name != record.step or step.effect == "post"
+
+
+def has_been_there(record: PlacementRecord) -> bool:
+    """Whether the platform ever had a post of this placement, as far as it told."""
+    return any(entry.state in ("ACCEPTED", "LIVE") for entry in record.history)
+
+
+def _passes(error: PlatformError) -> bool:
+    """Whether a read-only call that failed like this is worth repeating."""
+    return error.error_class != "bug" and (error.retriable or error.sent != "yes" or error.error_class in PASSING)
+
+
+def _doubts(record: PlacementRecord) -> int:
+    return sum((a.state, b.state) == ("CALLING", "UNKNOWN") for a, b in pairwise(record.history))
 
 
 def _was_unknown(record: PlacementRecord) -> bool:

@@ -5,7 +5,7 @@ Uses httpx for all platform calls; knows no platform. A call is one attempt: not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import orjson
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from services.adapter.errors import NoAnswerError, NotSentError, PlatformError
+from services.adapter.leaving import too_late
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
@@ -54,7 +55,8 @@ class PlatformHttp:
     ) -> Answer:
         """One attempt. `json` is sent as real UTF-8, never as \\uXXXX; `files` as httpx takes them (streams allowed).
 
-        Raises NotSentError or NoAnswerError; HTTP 5xx without a JSON body counts as no answer.
+        Raises NotSentError or NoAnswerError; HTTP 5xx without a JSON body counts as no answer. A request whose time to
+        leave is over is not sent; one that is being sent then is broken off, so that no platform can act on it.
         """
         arguments: dict[str, Any] = {"params": query, "data": form, "files": files, "headers": dict(headers or {})}
         if json is not None:
@@ -62,16 +64,38 @@ class PlatformHttp:
             arguments["headers"].setdefault("Content-Type", "application/json; charset=utf-8")
         if timeout_s is not None:
             arguments["timeout"] = timeout_s
+        timeout = arguments.pop("timeout", httpx.USE_CLIENT_DEFAULT)
+        request = self._client.build_request(method, path, timeout=timeout, **arguments)
+        request.stream = _InTime(request.stream)
+        if too_late():
+            raise NotSentError("请求没有及时发出，已放弃 / the request did not leave in time")
         try:
-            response = self._client.request(method, path, **arguments)
+            response = self._client.send(request)
         except NEVER_SENT as error:
             raise NotSentError(f"请求未发出 / never sent ({type(error).__name__})") from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:  # also an answer that cannot be unpacked
             raise NoAnswerError(f"请求已发出但没有答复 / sent, no answer ({type(error).__name__})") from error
         return _answer(response)
 
     def close(self) -> None:
         self._client.close()
+
+
+class _InTime(httpx.SyncByteStream):
+    """A request's body, of which nothing leaves late: a process may be frozen at any point and go on much later."""
+
+    def __init__(self, body: httpx.SyncByteStream | httpx.AsyncByteStream) -> None:
+        assert isinstance(body, httpx.SyncByteStream)
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._body:
+            if too_late():
+                raise httpx.WriteTimeout("the request did not leave in time")
+            yield piece
+
+    def close(self) -> None:
+        self._body.close()
 
 
 def _answer(response: httpx.Response) -> Answer:

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+import msgspec
 
 from schemas.content import ContentCancelled, MasterContent, Target
 from schemas.placement import Draft, Failure, PlacementRecord, placement_id
 from services.adapter import transitions as to
 from services.adapter.accounts import Accounts
 from services.adapter.contract import Adapter, Publication
+from services.adapter.decisions import has_been_there, may_post
 from services.adapter.ledger import Entry, Ledger
+from services.runtime.logging import get_logger
 
 UNTOUCHED = frozenset({"INTENDED", "PARKED"})
+IN_DOUBT = frozenset({"CALLING", "UNKNOWN", "NEEDS_HUMAN"})
+LARGEST_DRAFT_BYTES = 250_000  # a record holds a draft, perhaps the next version's, and its history: see `worker`
+
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +64,15 @@ class Intake:
         return [self._newer(entry, content, target, fitted)]
 
     def _newer(self, entry: Entry, content: MasterContent, target: Target, fitted: Draft | Failure) -> PlacementRecord:
-        old = entry.record
-        if may_have_posted(old, self.adapter.publication):
-            note = f"收到第 {content.version} 版：这条帖子已经发出或可能已发出，不会再发第二条"
-            return to.noted(old, note, self.now(), self.worker, content_version=content.version)
-        entry.superseded = entry.busy
-        if isinstance(fitted, Failure):
-            return to.rejected(old, fitted, self.now(), self.worker)
-        return to.superseded(old, content, target, fitted, self.now(), self.worker)
+        old, newer = entry.record, to.version_of(content, target, fitted)
+        if not may_have_posted(old, self.adapter.publication):
+            entry.superseded = entry.busy
+            return to.superseded(old, newer, self.now(), self.worker)
+        note = f"收到第 {content.version} 版：这条帖子已经发出或可能已发出，不会再发第二条"
+        changes: dict[str, Any] = {"content_version": content.version}
+        if old.state in IN_DOUBT:
+            changes |= {"newer": newer, "cancel_requested": False}
+        return to.noted(old, note, self.now(), self.worker, **changes)
 
     def _dropped(self, content: MasterContent, mine: list[Target]) -> list[PlacementRecord]:
         """Placements of an older version that the newer one no longer names."""
@@ -81,23 +92,36 @@ class Intake:
             return [to.cancelled(record, reason, self.now(), self.worker)]
         if record.cancel_requested:
             return []
-        return [
-            to.noted(
-                record, f"收到取消：{reason}；调用已开始，等待结果", self.now(), self.worker, cancel_requested=True
-            )
-        ]
+        by_hand = record.state == "NEEDS_HUMAN"
+        note = f"收到取消：{reason}；" + ("请不要再人工发布" if by_hand else "调用已开始，等待结果")
+        return [to.noted(record, note, self.now(), self.worker, cancel_requested=True)]
 
     def _localise(self, content: MasterContent, target: Target) -> Draft | Failure:
         account = self.accounts.get(target.platform, target.account)
         if account is None or account.brand_id != content.brand_id:
             message = f"账号 {target.account} 没有为品牌 {content.brand_id} 声明 / account not declared for this brand"
             return Failure(error_class="auth", code="unknown_account", message=message, scope="account")
-        localised = self.adapter.localise(content, target, account)
+        try:
+            localised = self.adapter.localise(content, target, account)
+        except Exception as error:  # the other placements of the content are not to be lost with this one
+            log.exception("localise_bug", content_id=content.content_id, account=target.account, slot=target.slot)
+            return Failure(error_class="bug", message=f"本地化程序错误 {type(error).__name__} / a bug, see the log")
         if localised.draft is not None and not localised.refusals:
-            return localised.draft
+            return _within_limit(localised.draft)
         reasons = "；".join(f"{r.field}：{r.message}（{r.way_out}）" for r in localised.refusals)
         codes = ",".join(sorted({r.code for r in localised.refusals}))
         return Failure(error_class="content", code=codes or None, message=reasons or "无法生成草稿 / no draft")
+
+
+def _within_limit(draft: Draft) -> Draft | Failure:
+    size = len(msgspec.json.encode(draft))
+    if size <= LARGEST_DRAFT_BYTES:
+        return draft
+    message = (
+        f"本地化后的草稿有 {size} 字节，超过 {LARGEST_DRAFT_BYTES}；请缩短正文或拆成几篇"
+        " / the draft is too large: shorten or split the body"
+    )
+    return Failure(error_class="content", code="draft_too_large", message=message)
 
 
 def may_have_posted(record: PlacementRecord, publication: Publication) -> bool:
@@ -105,8 +129,7 @@ def may_have_posted(record: PlacementRecord, publication: Publication) -> bool:
     if record.state in UNTOUCHED:
         return False
     if record.state == "CALLING":
-        step = publication.next_step(record)
-        return step is None or step.effect == "post"
+        return may_post(record, publication.next_step(record))
     if record.state in ("REJECTED", "MISSED", "CANCELLED"):
-        return any(entry.state in ("ACCEPTED", "LIVE") for entry in record.history)
+        return has_been_there(record)
     return True

@@ -6,7 +6,7 @@ Holds records and says when each wants attention next; it decides nothing and ca
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -69,12 +69,9 @@ class Ledger:
         return [self.entries[placement] for placement in sorted(self._of_content.get(content_id, ()))]
 
     def claimed(self, account: str, besides: str) -> frozenset[str]:
-        """Native ids of the account's posts that belong to other placements than `besides`."""
-        return frozenset(
-            entry.record.post.native_id
-            for placement, entry in self.entries.items()
-            if placement != besides and entry.record.account == account and entry.record.post is not None
-        )
+        """Native ids of the account's posts, live or on their way, that belong to other placements than `besides`."""
+        others = [e.record for key, e in self.entries.items() if key != besides and e.record.account == account]
+        return frozenset(native_id for record in others for native_id in _made(record))
 
     def forget(self, partitions: Iterable[int]) -> None:
         gone = set(partitions)
@@ -88,3 +85,12 @@ class Ledger:
     def busy(self, partitions: Iterable[int] | None = None) -> int:
         held = None if partitions is None else set(partitions)
         return sum(entry.busy and (held is None or entry.partition in held) for entry in self.entries.values())
+
+
+def _made(record: PlacementRecord) -> Iterator[str]:
+    """Every id by which the platform may name the post of a placement."""
+    if record.post is not None:
+        yield record.post.native_id
+    for step in record.steps:
+        if step.effect == "post":
+            yield from step.result.values()

@@ -15,6 +15,7 @@ from schemas.placement import (
     Draft,
     Failure,
     HistoryEntry,
+    NewerVersion,
     PlacementRecord,
     PostRef,
     State,
@@ -78,30 +79,46 @@ def intended(
     )
 
 
-def superseded(
-    old: PlacementRecord, content: MasterContent, target: Target, draft: Draft, now: datetime, worker: str
-) -> PlacementRecord:
-    """A newer version of a content of which nothing was called that could have made a post."""
+def version_of(content: MasterContent, target: Target, fitted: Draft | Failure) -> NewerVersion:
+    """What a placement takes over from a version of its content."""
     due_at = _due(target.schedule, content.occurred_at)
-    return _changed(
-        old,
-        now,
-        "INTENDED",
-        f"改用第 {content.version} 版，计划 {due_at.isoformat()} 发布",
-        worker,
+    return NewerVersion(
         content_version=content.version,
         kind=content.kind,
         trace_id=content.trace_id,
-        draft=draft,
+        due_at=due_at,
+        late_until=due_at + timedelta(seconds=target.late_within_s),
+        draft=fitted if isinstance(fitted, Draft) else None,
+        failure=fitted if isinstance(fitted, Failure) else None,
+    )
+
+
+def superseded(old: PlacementRecord, by: NewerVersion, now: datetime, worker: str) -> PlacementRecord:
+    """A newer version of a content of which nothing was called that could have made a post."""
+    fits = by.draft is not None
+    note = f"改用第 {by.content_version} 版，" + (
+        f"计划 {by.due_at.isoformat()} 发布" if fits else "不符合平台要求，不会发布"
+    )
+    return _changed(
+        old,
+        now,
+        "INTENDED" if fits else "REJECTED",
+        note,
+        worker,
+        content_version=by.content_version,
+        kind=by.kind,
+        trace_id=by.trace_id,
+        draft=by.draft,
         steps=(),
         step=None,
         attempt=0,
-        waiting_on="到达发布时间",
-        due_at=due_at,
-        late_until=due_at + timedelta(seconds=target.late_within_s),
-        next_attempt_at=due_at,
-        failure=None,
+        waiting_on="到达发布时间" if fits else "",
+        due_at=by.due_at,
+        late_until=by.late_until,
+        next_attempt_at=by.due_at if fits else None,
+        failure=by.failure,
         cancel_requested=False,
+        newer=None,
     )
 
 
@@ -155,7 +172,7 @@ def live(old: PlacementRecord, post: PostRef, now: datetime, worker: str) -> Pla
     where = f"：{post.url}" if post.url else ""
     return _changed(
         old, now, "LIVE", f"已上线{where}", worker,
-        post=post, waiting_on="", next_attempt_at=None, failure=None, surely_posted=False,
+        post=post, waiting_on="", next_attempt_at=None, failure=None, surely_posted=False, newer=None,
     )  # fmt: skip
 
 
@@ -185,14 +202,49 @@ def not_found(old: PlacementRecord, next_look: datetime, now: datetime, worker: 
     return noted(old, f"第 {looks} 次查找，没有找到", now, worker, looks=looks, next_attempt_at=next_look)
 
 
+def look_failed(
+    old: PlacementRecord, failure: Failure, next_look: datetime, now: datetime, worker: str
+) -> PlacementRecord:
+    """The search itself failed; the record's failure stays that of the call. The same failure again is no news."""
+    looked_before = [entry.state for entry in old.history[-2:]] == ["UNKNOWN", "UNKNOWN"]
+    last = old.history[-1].failure if looked_before else None
+    if last is not None and _kind(last) == _kind(failure):
+        return replace(old, next_attempt_at=next_look)
+    changed = _changed(
+        old, now, old.state, f"查找失败：{failure.message}", worker,
+        step=old.step, since=old.since, next_attempt_at=next_look, failure=failure,
+    )  # fmt: skip
+    return replace(changed, failure=old.failure)
+
+
 def retry_later(
     old: PlacementRecord, failure: Failure | None, at: datetime, now: datetime, note: str, worker: str
 ) -> PlacementRecord:
     """Back to INTENDED: nothing happened on the platform, the same step will be tried again at `at`."""
-    return _changed(
+    again = _changed(
         old, now, "INTENDED", note, worker,
         step=old.step, waiting_on=f"{note}，{at.isoformat()} 再试", next_attempt_at=at, failure=failure,
     )  # fmt: skip
+    return replace(again, history=_without_repetition(again.history))
+
+
+def _without_repetition(history: tuple[HistoryEntry, ...]) -> tuple[HistoryEntry, ...]:
+    """Of a call that failed alike many times in a row the first and the last stay; `attempt` counts them all."""
+    tries = [history[-6:-4], history[-4:-2], history[-2:]]
+    first, *others = [_try(one) for one in tries]
+    return history[:-4] + history[-2:] if first is not None and others == [first, first] else history
+
+
+def _try(entries: tuple[HistoryEntry, ...]) -> tuple[object, ...] | None:
+    """What a call and its failure have in common with others; None where it is no such pair."""
+    if len(entries) < 2 or (entries[0].state, entries[1].state) != ("CALLING", "INTENDED"):
+        return None
+    failure = entries[1].failure
+    return (entries[0].step, entries[1].step, _kind(failure)) if failure is not None else None
+
+
+def _kind(failure: Failure) -> tuple[object, ...]:
+    return failure.error_class, failure.code, failure.sent, failure.recognised
 
 
 def rejected(old: PlacementRecord, failure: Failure, now: datetime, worker: str) -> PlacementRecord:
@@ -212,7 +264,7 @@ def missed(old: PlacementRecord, now: datetime, worker: str) -> PlacementRecord:
 def cancelled(old: PlacementRecord, reason: str, now: datetime, worker: str) -> PlacementRecord:
     return _changed(
         old, now, "CANCELLED", f"已取消：{reason}", worker,
-        step=old.step, waiting_on="", next_attempt_at=None, cancel_requested=False,
+        step=old.step, waiting_on="", next_attempt_at=None, cancel_requested=False, newer=None,
     )  # fmt: skip
 
 

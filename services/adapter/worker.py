@@ -6,23 +6,26 @@ platform by name: all of that comes from the adapter.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.content import CampaignDefined, ContentCancelled, MasterContent, MasterContentEvent
 from schemas.placement import PlacementRecord
 from services.adapter import transitions as to
 from services.adapter.accounts import Accounts
 from services.adapter.calls import Calls, Finished
-from services.adapter.contract import Adapter, MediaSource, Step, Timing
+from services.adapter.contract import Accepted, Adapter, Live, MediaSource, Step, Timing
 from services.adapter.decisions import Decider
 from services.adapter.errors import NotSentError, PlatformError
 from services.adapter.intake import Intake
-from services.adapter.ledger import Entry, Ledger
+from services.adapter.leaving import elapsed, leaving_until
+from services.adapter.ledger import WAITING_STATES, Entry, Ledger
 from services.runtime import metrics
 from services.runtime.clock import Clock
 from services.runtime.consume import DeadLetter, Drop, Due, Emit, Outcome
@@ -32,6 +35,7 @@ from services.runtime.logging import get_logger
 
 LEDGER_TOPIC = "placement-ledger"
 START_WITHIN_S = 5.0  # a recorded call that has not started by then is not started any more
+LARGEST_RECORD_BYTES = 600_000  # leaves room, below what Kafka takes, for the draft of a newer version and last words
 
 ReadLedger = Callable[[int], Iterable[Record]]
 
@@ -64,8 +68,8 @@ class AdapterStage:
         self._decider = Decider(adapter.publication, timing, clock.now, worker)
         self._intake = Intake(adapter, accounts, self.ledger, clock.now, worker)
         self._clients: dict[str, Any] = {}
-        self._recovered: list[tuple[PlacementRecord, int]] = []
-        self._announcements = announcements
+        self._recovered: list[Entry] = []
+        self._announcements = self._unannounced = announcements
 
     # --- what the consume loop asks for ---
 
@@ -82,15 +86,15 @@ class AdapterStage:
         for entry in self.ledger.interrupted():
             if entry.partition in held:
                 record = self._decider.after_crash(entry.record, self._step_of(entry.record))
-                self._recovered.append((record, entry.partition))
+                self._recovered.append(self.ledger.put(record, entry.partition))
         log.info("ledger_rebuilt", partitions=list(partitions), placements=len(self.ledger.entries))
 
     def revoked(self, partitions: Sequence[int]) -> None:
-        self._recovered = [(record, partition) for record, partition in self._recovered if partition not in partitions]
+        self._recovered = [entry for entry in self._recovered if entry.partition not in partitions]
         self.ledger.forget(partitions)
 
     def lost(self) -> None:
-        self._recovered = []
+        self._recovered, self._unannounced = [], self._announcements
         self.ledger.forget({entry.partition for entry in self.ledger.entries.values()})
 
     def in_flight(self) -> int:
@@ -114,12 +118,12 @@ class AdapterStage:
         return Emit(tuple(self._keep(one, record.partition) for one in changed))
 
     def tick(self) -> Due:
-        records = [*self._announcements, *(self._keep(record, partition) for record, partition in self._recovered)]
-        self._recovered, self._announcements = [], ()
+        records = [*self._unannounced, *(self._keep(entry.record, entry.partition) for entry in self._recovered)]
+        self._recovered, self._unannounced = [], ()
         callbacks: list[Callable[[], None]] = []
         for finished in self.calls.finished():
             self._take(finished, records, callbacks, go_on=True)
-        for entry in self.ledger.due(self._clock.now(), self.calls.room):
+        for entry in self.ledger.due(self._clock.now(), self.calls.room - len(callbacks)):
             self._attend(entry, records, callbacks)
         return Due(tuple(records), tuple(callbacks))
 
@@ -153,8 +157,8 @@ class AdapterStage:
         self, entry: Entry, record: PlacementRecord, records: list[Outgoing], callbacks: list[Callable[[], None]]
     ) -> None:
         """Record the next call; it is made after the record is committed, and only if it can be made soon."""
-        now = self._clock.now()
-        step = self.adapter.publication.next_step(record)
+        now, start_by = self._clock.now(), elapsed() + START_WITHIN_S
+        step = self._step_of(record)
         if record.cancel_requested:
             records.append(self._keep(to.cancelled(record, "发布前收到取消", now, self._worker), entry.partition))
             return
@@ -164,8 +168,9 @@ class AdapterStage:
             return
         deadline = now + timedelta(seconds=START_WITHIN_S + self.timing.call_timeout_s)
         records.append(self._keep(to.calling(record, step, now, deadline, self._worker), entry.partition))
-        entry.busy = True
-        callbacks.append(lambda: self._start_step(entry, step))
+        if entry.record.state == "CALLING":
+            entry.busy = True
+            callbacks.append(lambda: self._start_step(entry, step, start_by))
 
     def _nothing_to_call(self, record: PlacementRecord) -> PlacementRecord:
         return to.needs_human(record, "没有可执行的步骤", record.failure, self._clock.now(), self._worker)
@@ -183,7 +188,7 @@ class AdapterStage:
             self.ledger.put(entry.record, entry.partition)
             return
         before = entry.record
-        after = self._decided(finished, before)
+        after = self._decider.settled(self._decided(finished, before))
         if finished.purpose == "step" and after.state == "CALLING":
             if go_on:
                 self._begin(entry, after, records, callbacks)
@@ -197,6 +202,11 @@ class AdapterStage:
     def _decided(self, finished: Finished, record: PlacementRecord) -> PlacementRecord:
         step, outcome = finished.step, finished.outcome
         match finished.purpose:
+            case "look" if self._is_anothers(record, outcome):  # it was claimed while this one was looking
+                return replace(record, next_attempt_at=self._clock.now())
+            case "follow" if record.post is None and self._is_anothers(record, outcome):
+                reason = "找到的帖子已属于另一个发布位，分不清是哪一个发布的"
+                return to.needs_human(record, reason, None, self._clock.now(), self._worker)
             case "look":
                 return self._decider.after_look(record, step or _unnamed(record), outcome)
             case "follow":
@@ -207,17 +217,26 @@ class AdapterStage:
                     return self._decider.after_error(record, step, outcome)
                 return self._decider.after_step(record, step, outcome)
 
+    def _is_anothers(self, record: PlacementRecord, found: Any) -> bool:
+        """Whether a post that was found belongs to another placement already."""
+        ids = {found.post.native_id} if isinstance(found, Live) else set()
+        ids |= set(found.result.values()) if isinstance(found, Accepted) else set()
+        return bool(ids & self.ledger.claimed(record.account, besides=record.placement_id))
+
     # --- calls, on threads ---
 
-    def _start_step(self, entry: Entry, step: Step) -> None:
+    def _start_step(self, entry: Entry, step: Step, start_by: float) -> None:
+        """start_by is counted from the record's time, like the deadline that other workers will wait for."""
         reached(f"recorded:{step.effect}")
-        record, start_by = entry.record, time.monotonic() + START_WITHIN_S
+        record = entry.record
+        leave_by = start_by + self.timing.call_timeout_s if step.effect == "post" else math.inf
 
         def call() -> Any:
-            if time.monotonic() > start_by:
+            if elapsed() > start_by:
                 raise NotSentError("调用没有及时开始，稍后再试 / the call could not start in time")
-            client = self._client(record.account)
-            outcome = self.adapter.publication.perform(client, record, step, self._media)
+            with leaving_until(leave_by):
+                client = self._client(record.account)
+                outcome = self.adapter.publication.perform(client, record, step, self._media)
             reached(f"answered:{step.effect}")
             return outcome
 
@@ -272,10 +291,20 @@ class AdapterStage:
     # --- records ---
 
     def _step_of(self, record: PlacementRecord) -> Step | None:
-        return self.adapter.publication.next_step(record)
+        """The next step; None also where it cannot be told, which is that placement's trouble and no other's."""
+        try:
+            return self.adapter.publication.next_step(record)
+        except Exception:  # a draft of another release, or a bug: it must not stop the whole adapter
+            log.exception("next_step_bug", placement_id=record.placement_id, step=record.step)
+            return None
 
     def _keep(self, record: PlacementRecord, partition: int) -> Outgoing:
-        """Into memory and, as a record to write, towards the ledger."""
+        """Into memory and, as a record to write, towards the ledger; one that grows without end stops here."""
+        value = _encode(record)
+        if len(value) > LARGEST_RECORD_BYTES and record.state in WAITING_STATES | {"CALLING"}:
+            reason = f"这条记录已有 {len(value)} 字节，尝试太多次了"
+            record = to.needs_human(record, reason, record.failure, self._clock.now(), self._worker)
+            value = _encode(record)
         known = self.ledger.entries.get(record.placement_id)
         if known is None or known.record.state != record.state:
             metrics.PLACEMENTS.labels(record.platform, record.state).inc()
@@ -285,7 +314,7 @@ class AdapterStage:
                 trace_id=record.trace_id,
             )  # fmt: skip
         self.ledger.put(record, partition)
-        return Outgoing(LEDGER_TOPIC, _encode(record), record.placement_id.encode(), partition)
+        return Outgoing(LEDGER_TOPIC, value, record.placement_id.encode(), partition)
 
 
 def _unnamed(record: PlacementRecord) -> Step:

@@ -42,6 +42,7 @@ from services.runtime.kafka.records import Outgoing, Record
 
 START = datetime(2026, 11, 11, 2, 0, tzinfo=UTC)
 ACCOUNT = Account(platform="echo", account="tea", brand_id="qinghe", way="open")
+BROKEN_SLOT = "broken"  # localising for it is a bug
 UPLOAD, SUBMIT = Step("upload", "orphan", "上传"), Step("submit", "post", "提交")
 
 
@@ -113,6 +114,8 @@ class NoMedia:
 
 
 def localise(content: MasterContent, target: Target, account: Account) -> Localised:
+    if target.slot == BROKEN_SLOT:
+        raise KeyError("缺少字段")
     if "禁" in content.title:
         return Localised(None, (Refusal("banned_word", "title", "标题含禁用词", "banned word", "请修改标题"),))
     draft = Draft(
