@@ -20,6 +20,7 @@ from services.adapter.errors import ErrorTable, PlatformError
 
 if TYPE_CHECKING:
     from services.adapter.aftercare import AccountCare, Callbacks, Replies, Retraction
+    from services.adapter.sharing import Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,9 +295,12 @@ class Timing:
 
 
 class ClientFactory(Protocol):
-    """Builds the platform client of one account. A client holds connections and is used by many threads."""
+    """Builds the platform client of one account. A client holds connections and is used by many threads.
 
-    def __call__(self, account: Account, timeout_s: float) -> Any: ...
+    shared: the account's tokens and call budget, which other processes use too; None = the client is alone with it.
+    """
+
+    def __call__(self, account: Account, timeout_s: float, shared: Shared | None = None) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ Uses httpx for all platform calls; knows no platform. A call is one attempt: not
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from services.adapter.errors import NoAnswerError, NotSentError, PlatformError
 from services.adapter.leaving import too_late
+from services.adapter.sharing import Budget, Unlimited
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
@@ -29,9 +32,12 @@ class Answer:
 
 
 class PlatformHttp:
-    """Connections to one platform for one account. Threads may share it."""
+    """Connections to one platform for one account, within its call budget. Threads may share it."""
 
-    def __init__(self, base_url: str, timeout_s: float, *, max_connections: int = 64) -> None:
+    def __init__(
+        self, base_url: str, timeout_s: float, *, max_connections: int = 64, budget: Budget | None = None
+    ) -> None:
+        self._timeout_s, self._budget = timeout_s, budget or Unlimited()
         self._client = httpx.Client(
             base_url=base_url.rstrip("/"),
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0), pool=timeout_s),
@@ -56,7 +62,8 @@ class PlatformHttp:
         """One attempt. `json` is sent as real UTF-8, never as \\uXXXX; `files` as httpx takes them (streams allowed).
 
         Raises NotSentError or NoAnswerError; HTTP 5xx without a JSON body counts as no answer. A request whose time to
-        leave is over is not sent; one that is being sent then is broken off, so that no platform can act on it.
+        leave is over is not sent; one that is being sent then is broken off, so that no platform can act on it. Where
+        the budget is used up it waits, half of the time-out at most, and raises PlatformError(quota) for a longer wait.
         """
         arguments: dict[str, Any] = {"params": query, "data": form, "files": files, "headers": dict(headers or {})}
         if json is not None:
@@ -65,6 +72,9 @@ class PlatformHttp:
         if timeout_s is not None:
             arguments["timeout"] = timeout_s
         timeout = arguments.pop("timeout", httpx.USE_CLIENT_DEFAULT)
+        if wait_s := self._budget.reserve(path, (timeout_s or self._timeout_s) / 2):
+            time.sleep(wait_s)
+            timeout = (timeout_s or self._timeout_s) - wait_s
         request = self._client.build_request(method, path, timeout=timeout, **arguments)
         request.stream = _InTime(request.stream)
         if too_late():
@@ -76,6 +86,19 @@ class PlatformHttp:
         except httpx.RequestError as error:  # also an answer that cannot be unpacked
             raise NoAnswerError(f"请求已发出但没有答复 / sent, no answer ({type(error).__name__})") from error
         return _answer(response)
+
+    def reserve(self, name: str) -> None:
+        """A call that has a limit of its own beside that of its path; raises PlatformError(quota, sent="no")."""
+        self._budget.reserve(name, 0)
+
+    @contextmanager
+    def learning(self, path: str) -> Iterator[None]:
+        """Around a call and the reading of its answer: a refusal for quota keeps later calls away from the path."""
+        try:
+            yield
+        except PlatformError as error:
+            self._budget.learn(path, error)
+            raise
 
     def close(self) -> None:
         self._client.close()

@@ -9,8 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,10 +17,12 @@ from msgspec import Struct
 
 from schemas.placement import DraftMedia
 from services.adapter.accounts import Account
+from services.adapter.credentials import alone
 from services.adapter.errors import CodeMeaning, NoAnswerError, NotSentError, PlatformError
 from services.adapter.http import Answer, PlatformHttp, reading
-from services.adapter_wechat.errors import ALREADY_SENT, DRAFT_GONE, ERRORS, SUBMIT, TOKEN_ENDPOINT, TOO_OFTEN
-from services.adapter_wechat.limits import DRAFTS_PER_PAGE, PUBLISHED_PER_PAGE
+from services.adapter.sharing import Shared, Tokens
+from services.adapter_wechat.errors import ALREADY_SENT, DRAFT_GONE, ERRORS, SUBMIT, TOKEN_ENDPOINT
+from services.adapter_wechat.limits import DRAFTS_PER_PAGE, FORCED, PUBLISHED_PER_PAGE
 from services.adapter_wechat.settings import BASE_URL, TokenSettings
 
 Shape = TypeVar("Shape", bound=Struct)
@@ -184,22 +185,20 @@ class _Token(Struct, frozen=True):
     expires_in: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    token: str
-    good_until: float  # of the monotonic clock
-
-
 class WechatClient:
     """One account's connection. Threads share it."""
 
-    def __init__(self, account: Account, timeout_s: float, tokens: TokenSettings | None = None) -> None:
+    def __init__(
+        self, account: Account, timeout_s: float, shared: Shared | None = None, *, tokens: TokenSettings | None = None
+    ) -> None:
+        shared = shared or alone()
         self._account = account
         self._timeout_s = timeout_s
         self._tokens = tokens or TokenSettings()
-        self._http = PlatformHttp(account.base_url or BASE_URL, timeout_s)
+        self._http = PlatformHttp(account.base_url or BASE_URL, timeout_s, budget=shared.budget)
+        self._credentials = shared.credentials
         self._lock = threading.Lock()
-        self._held: _Held | None = None
+        self._held: Tokens | None = None
         self._forced_at: float | None = None
 
     def close(self) -> None:
@@ -350,15 +349,16 @@ class WechatClient:
         """
         ends = time.monotonic() + self._timeout_s
         token = self._token(None)
-        try:
-            answer = self._exchange(method, path, {**(query or {}), "access_token": token}, ends, content)
+        with self._http.learning(path):
+            try:
+                answer = self._exchange(method, path, {**(query or {}), "access_token": token}, ends, content)
+                return _checked(answer, meanings or {}, answers)
+            except PlatformError as error:
+                if not error.new_token:
+                    raise
+            fresh = self._token(token)
+            answer = self._exchange(method, path, {**(query or {}), "access_token": fresh}, ends, content)
             return _checked(answer, meanings or {}, answers)
-        except PlatformError as error:
-            if not error.new_token:
-                raise
-        fresh = self._token(token)
-        answer = self._exchange(method, path, {**(query or {}), "access_token": fresh}, ends, content)
-        return _checked(answer, meanings or {}, answers)
 
     def _exchange(self, method: str, path: str, query: dict[str, str], ends: float, content: dict[str, Any]) -> Answer:
         left = ends - time.monotonic()
@@ -371,25 +371,47 @@ class WechatClient:
     def _token(self, refused: str | None) -> str:
         """A token that is not `refused`, if the platform gives one. Raises only errors that say: nothing was sent."""
         with self._lock:
-            held, now = self._held, time.monotonic()
-            if held is not None and held.token != refused and now < held.good_until:
-                return held.token
-            token = self._ask_token(force=False)
-            if token == refused and (self._forced_at is None or now - self._forced_at >= self._tokens.force_every_s):
-                self._forced_at = now
-                return self._forced(token)
-            return token
+            if not self._usable(self._held, refused):
+                self._held = self._credentials.load(self._account)  # another process may have been faster
+            if not self._usable(self._held, refused):
+                with self._credentials.lease(self._account):
+                    self._held = self._fetched(self._credentials.load(self._account), refused)
+            return self._held.access_token if self._held else ""
 
-    def _forced(self, token: str) -> str:
-        """A forced renewal; where the platform allows none now, the old token, and the repeated call tells."""
+    def _usable(self, held: Tokens | None, refused: str | None) -> bool:
+        if held is None or not held.access_token or held.access_token == refused or held.access_expires_at is None:
+            return False
+        return datetime.now(UTC) < held.access_expires_at - timedelta(seconds=self._tokens.margin_s)
+
+    def _fetched(self, seen: Tokens, refused: str | None) -> Tokens:
+        """While nobody else is fetching one."""
+        if self._usable(seen, refused):
+            return seen
+        seen = self._kept(seen, self._ask_token(force=False))
+        if seen.access_token != refused:
+            return seen
+        given = self._forced()
+        return seen if given is None else self._kept(seen, given)
+
+    def _kept(self, seen: Tokens, given: _Token) -> Tokens:
+        until = datetime.now(UTC) + timedelta(seconds=given.expires_in)
+        return self._credentials.replace(self._account, seen.revision, Tokens(given.access_token, "", until))
+
+    def _forced(self) -> _Token | None:
+        """A forced renewal; None where there may be none now: the old token is tried again, and the call tells."""
+        now = time.monotonic()
+        if self._forced_at is not None and now - self._forced_at < self._tokens.force_every_s:
+            return None
+        self._forced_at = now
         try:
+            self._http.reserve(FORCED)  # among all processes
             return self._ask_token(force=True)
         except PlatformError as error:
-            if error.code in TOO_OFTEN:
-                return token
+            if error.error_class == "quota":
+                return None
             raise
 
-    def _ask_token(self, *, force: bool) -> str:
+    def _ask_token(self, *, force: bool) -> _Token:
         """stable_token; in normal mode it gives everybody the same one, so processes do not take it from each other."""
         body: dict[str, Any] = {
             "grant_type": "client_credential",
@@ -407,8 +429,7 @@ class WechatClient:
             raise _before_the_call(error) from error
         if not given.access_token:
             raise NotSentError("平台给了空的 access_token，未采用 / an empty token was not taken")
-        self._held = _Held(given.access_token, time.monotonic() + max(0.0, given.expires_in - self._tokens.margin_s))
-        return given.access_token
+        return given
 
 
 def instant(stamp: Number) -> datetime:

@@ -25,6 +25,8 @@ APPROVAL_MINUTES = 30  # [client] so long the administrator may confirm a mass s
 REPLY = 600  # [client] the interface page states no figure, only that 88007 says "too long"
 CALLBACK_BYTES = 64 * 1024  # [assumption] real callbacks have 1 to 4 KB
 
+FORCED = "stable_token:force_refresh"  # renewals by force have a budget of their own beside that of their path
+
 LIBRARY_TYPES = ("image/jpeg", "image/png", "image/gif", "image/bmp")
 
 COVER = MediaLimit("cover", LIBRARY_TYPES, 10 * 1024 * 1024, 1, source="doc add_material")
@@ -45,8 +47,8 @@ LIMITS = Limits(
     rates=(
         RateLimit("stable_token", 10_000, 60, "account", "doc getStableAccessToken"),
         RateLimit("stable_token", 500_000, 86_400, "account", "doc getStableAccessToken"),
-        RateLimit("stable_token:force_refresh", 20, 86_400, "account", "doc getStableAccessToken"),
-        RateLimit("stable_token:force_refresh", 1, 30, "account", "doc getStableAccessToken"),
+        RateLimit(FORCED, 20, 86_400, "account", "doc getStableAccessToken"),
+        RateLimit(FORCED, 1, 30, "account", "doc getStableAccessToken"),
         # Daily quotas of the other interfaces and the mass sends of a period differ by account: openapi/quota/get tells
         # the first, 45009 and 45028 say when one is used up.
     ),

@@ -136,7 +136,7 @@ def scripted_adapter(platform: Platform) -> Adapter:
         localise=localise,
         publication=platform,
         feedback=Silent(),
-        client=lambda account, timeout_s: object(),
+        client=lambda account, timeout_s, shared=None: object(),
     )
 
 

@@ -27,7 +27,7 @@ def connect(sim: SimulatorServer) -> Iterator[Callable[..., WechatClient]]:
 
     def client(account: Account = ACCOUNT, tokens: TokenSettings | None = None, **changes: Any) -> WechatClient:
         here = replace(account, base_url=f"{sim.url}/wechat", **changes)
-        clients.append(WechatClient(here, 3.0, tokens))
+        clients.append(WechatClient(here, 3.0, tokens=tokens))
         return clients[-1]
 
     yield client

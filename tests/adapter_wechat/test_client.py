@@ -79,7 +79,7 @@ def test_an_empty_token_replaces_nothing(client: WechatClient, monkeypatch: pyte
         PlatformHttp, "call", lambda *_, **__: Answer(200, {"access_token": "", "expires_in": 7200}, b"")
     )
     with pytest.raises(NotSentError):
-        client._token(held.token if held else None)
+        client._token(held.access_token if held else None)
     assert client._held is held
 
 
