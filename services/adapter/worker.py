@@ -167,6 +167,7 @@ class AdapterStage:
             records.append(self._keep(after, entry.partition))
             return
         deadline = now + timedelta(seconds=START_WITHIN_S + self.timing.call_timeout_s)
+        reached(f"deciding:{step.effect}")
         records.append(self._keep(to.calling(record, step, now, deadline, self._worker), entry.partition))
         if entry.record.state == "CALLING":
             entry.busy = True
@@ -234,6 +235,7 @@ class AdapterStage:
         def call() -> Any:
             if elapsed() > start_by:
                 raise NotSentError("调用没有及时开始，稍后再试 / the call could not start in time")
+            reached(f"starting:{step.effect}")
             with leaving_until(leave_by):
                 client = self._client(record.account)
                 outcome = self.adapter.publication.perform(client, record, step, self._media)
