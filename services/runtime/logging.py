@@ -19,6 +19,8 @@ _MASK = "***"
 _SECRET_NAMES = ("token", "secret", "password", "authorization", "cookie")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _REPEAT_AFTER_S = 60.0
+# Their warnings are advice to whoever programs against the client (a callback took 0.1 s), not news for an operator.
+_ADVISERS = ("kafka.net.selector", "kafka.coordinator.consumer")
 
 Logger = structlog.stdlib.BoundLogger
 
@@ -51,6 +53,8 @@ def configure_logging(service: str, instance: str, level: str = "info", stream: 
         root.removeHandler(handler)
     root.addHandler(_ToStructlog())
     root.setLevel(logging.WARNING)
+    for library in _ADVISERS:
+        logging.getLogger(library).setLevel(logging.ERROR)
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
