@@ -108,10 +108,14 @@ class CommentArrived:
 
 @dataclass(frozen=True, slots=True)
 class AuthorisationChanged:
-    """The user granted or withdrew the app's rights."""
+    """The user granted or withdrew the app's rights.
+
+    proven False: anybody could have sent this; only a reason to ask AccountCare, never believed by itself.
+    """
 
     granted: bool
     scopes: tuple[str, ...] = ()
+    proven: bool = True
 
 
 CallbackEvent = PublicationChanged | CommentArrived | AuthorisationChanged
@@ -119,7 +123,10 @@ CallbackEvent = PublicationChanged | CommentArrived | AuthorisationChanged
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A verified callback. identity: the same for each repetition of the same call. events: none for a mere check."""
+    """A verified callback. identity: the same for each repetition of the same call. events: none for a mere check.
+
+    Where a platform signs nothing, its events say so (`proven`).
+    """
 
     answer: CallbackAnswer
     identity: str

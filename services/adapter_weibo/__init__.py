@@ -1,6 +1,8 @@
 """Sina Weibo: statuses by the open API or the commercial one, comments and counts by polling."""
 
 from services.adapter.contract import Adapter, Name
+from services.adapter_weibo.aftercare import WeiboCare, WeiboReplies, WeiboRetraction
+from services.adapter_weibo.callbacks import WeiboCallbacks
 from services.adapter_weibo.client import connect
 from services.adapter_weibo.errors import ERRORS
 from services.adapter_weibo.feedback import WeiboFeedback
@@ -20,6 +22,10 @@ ADAPTER = Adapter(
     publication=WeiboPublication(),
     feedback=WeiboFeedback(),
     client=connect,
+    retraction=WeiboRetraction(),
+    replies=WeiboReplies(),
+    care=WeiboCare(),
+    callbacks=WeiboCallbacks(),
 )
 
 __all__ = ["ADAPTER"]

@@ -7,7 +7,7 @@ one. Read-only calls are repeated by tenacity.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from threading import Lock
@@ -16,13 +16,16 @@ from typing import Any
 import orjson
 
 from services.adapter.accounts import Account
+from services.adapter.credentials import alone
 from services.adapter.errors import CodeMeaning, NoAnswerError, PlatformError
 from services.adapter.http import Answer, PlatformHttp, reading
+from services.adapter.sharing import Shared, Tokens
 from services.adapter_weibo.errors import ERRORS, SHARE_PARAMETER
-from services.adapter_weibo.limits import COUNTS_MAX_IDS
+from services.adapter_weibo.limits import COUNTS_MAX_IDS, TIMELINE_PAGE
 from services.adapter_weibo.settings import COMMERCIAL_HOST, OPEN_HOST
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MOST_SECONDS = 10 * 366 * 86_400  # of a token's life; more is a mistake of somebody's
 _STAMP = re.compile(r"\w{3} (\w{3}) +(\d{1,2}) (\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2}) (\d{4})")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -59,12 +62,15 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class CommentRow:
+    """parent: the comment that it answers. status_id: the post it stands under, empty where the row does not say."""
+
     id: str
     author: str
     text: str
     created_at: datetime
     parent: str | None
     likes: int | None
+    status_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +91,46 @@ class Counts:
     attitudes: int | None
 
 
-def connect(account: Account, timeout_s: float) -> WeiboClient:
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """Whose token it is, and the seconds it still lives; None where the answer does not say."""
+
+    uid: str
+    expires_in_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Calls of one hour: api as the platform names it (`/statuses/update`), empty = all calls together."""
+
+    api: str
+    limit: int
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class HitLimits:
+    """resets_in_s: seconds until the next hour; None where the answer does not say."""
+
+    rows: tuple[Hits, ...]
+    resets_in_s: int | None
+
+
+def connect(account: Account, timeout_s: float, shared: Shared | None = None) -> WeiboClient:
     """The client of one account; both API families share the account's base_url where it has one."""
-    return WeiboClient(account, timeout_s)
+    return WeiboClient(account, timeout_s, shared)
 
 
 class WeiboClient:
     """Threads may share it. Raises PlatformError by the error table, NotSentError, NoAnswerError."""
 
-    def __init__(self, account: Account, timeout_s: float) -> None:
+    def __init__(self, account: Account, timeout_s: float, shared: Shared | None = None) -> None:
+        shared = shared or alone()
         self.account = account
-        self._open = PlatformHttp(account.base_url or OPEN_HOST, timeout_s)
-        self._commercial = PlatformHttp(account.base_url or COMMERCIAL_HOST, timeout_s)
-        self._token = account.access_token
-        self._refresh_token = account.refresh_token
+        self._open = PlatformHttp(account.base_url or OPEN_HOST, timeout_s, budget=shared.budget)
+        self._commercial = PlatformHttp(account.base_url or COMMERCIAL_HOST, timeout_s, budget=shared.budget)
+        self._credentials = shared.credentials
+        self._tokens = self._credentials.load(account)
         self._token_lock = Lock()
         self._uid = account.open_id
 
@@ -132,11 +164,26 @@ class WeiboClient:
         fields = {"status": status, "visible": visible, "annotations": annotations, "pic_id": ",".join(pic_ids)}
         return _status(self._post(self._commercial, "/2/statuses/upload_url_text/biz.json", fields))
 
+    # --- after publishing: one attempt each ---
+
+    def destroy(self, status_id: str) -> None:
+        self._post(self._open, "/2/statuses/destroy.json", {"id": status_id})
+
+    def comment(self, status_id: str, text: str) -> CommentRow:
+        """A comment of ours under a post."""
+        return _comment(self._post(self._open, "/2/comments/create.json", {"id": status_id, "comment": text}))
+
+    def reply(self, status_id: str, comment_id: str, text: str) -> CommentRow:
+        """An answer to a comment, in these words alone: the platform puts no “回复@name:” before them."""
+        fields = {"id": status_id, "cid": comment_id, "comment": text, "without_mention": "1"}
+        return _comment(self._post(self._open, "/2/comments/reply.json", fields))
+
     # --- reading ---
 
-    def user_timeline(self) -> Timeline:
-        """Our own latest posts: an ordinary app gets 5 of them, whatever it asks for."""
-        body = _object(self._get("/2/statuses/user_timeline.json", {"count": 100}))
+    def user_timeline(self, max_id: int = 0) -> Timeline:
+        """Our own latest posts, not above max_id (0 = any): an ordinary app gets 5 of them, whatever it asks for."""
+        query: dict[str, str | int] = {"count": TIMELINE_PAGE, "max_id": max_id}
+        body = _object(self._get("/2/statuses/user_timeline.json", query))
         return Timeline(tuple(_status(row) for row in body.get("statuses") or ()), _whole(body.get("total_number")))
 
     def show(self, status_id: str) -> Status:
@@ -145,12 +192,11 @@ class WeiboClient:
     def comments(self, status_id: str, *, count: int, since_id: int = 0, max_id: int = 0) -> CommentRows:
         """Comments with ids above since_id and not above max_id, newest first; 0 = no such bound."""
         query: dict[str, str | int] = {"id": status_id, "count": count, "since_id": since_id, "max_id": max_id}
-        body = _object(self._get("/2/comments/show.json", query))
-        return CommentRows(
-            tuple(_comment(row) for row in body.get("comments") or ()),
-            _whole(body.get("next_cursor")) or 0,
-            _whole(body.get("total_number")),
-        )
+        return _comments(_object(self._get("/2/comments/show.json", query)))
+
+    def own_comments(self, *, count: int, max_id: int = 0) -> CommentRows:
+        """Comments that our account wrote, under whatever post, not above max_id, newest first; 0 = from the newest."""
+        return _comments(_object(self._get("/2/comments/by_me.json", {"count": count, "max_id": max_id})))
 
     def counts(self, status_ids: Iterable[str]) -> dict[str, Counts]:
         """Figures by post id, asked a hundred posts at a time; posts that the platform does not know are left out."""
@@ -169,18 +215,38 @@ class WeiboClient:
     def uid(self) -> str:
         """Our own user id, asked of the platform where the account does not declare it."""
         if not self._uid:
-            body = self._post(self._open, "/oauth2/get_token_info", {})
-            self._uid = str(body.get("uid") or "")
+            self._uid = self.token_info().uid
         return self._uid
+
+    def token_info(self) -> TokenInfo:
+        """What the platform says about our token. POST, but read-only; `expire_in` is not a typing error of ours."""
+        path = "/oauth2/get_token_info"
+        body = _object(self._read(lambda token: self._open.call("POST", path, form={"access_token": token})))
+        return TokenInfo(str(body.get("uid") or ""), _whole(body.get("expire_in")))
+
+    def hit_limits(self) -> HitLimits:
+        """What is left of this hour's calls; rows without readable figures are left out."""
+        body = _object(self._get("/2/account/rate_limit_status.json", {}))
+        rows = [
+            _hits("", body.get("user_limit"), body.get("remaining_user_hits")),
+            _hits("", body.get("ip_limit"), body.get("remaining_ip_hits")),
+        ]
+        for row in body.get("api_rate_limits") or ():
+            if isinstance(row, dict):
+                rows.append(_hits(str(row.get("api", "")), row.get("limit"), row.get("remaining_hits")))
+        known = tuple(row for row in rows if row is not None)
+        return HitLimits(known, _whole(body.get("reset_time_in_seconds")))
 
     # --- the exchange ---
 
     def _get(self, path: str, query: Mapping[str, str | int]) -> Any:
+        with self._open.learning(path):
+            return self._read(lambda token: self._open.call("GET", path, query={**query, "access_token": token}))
+
+    def _read(self, call: Callable[[str], Answer]) -> Any:
         for attempt in reading():
             with attempt:
-                return self._with_token(
-                    lambda token: self._open.call("GET", path, query={**query, "access_token": token})
-                )
+                return self._with_token(call)
         raise AssertionError("reading() ends by returning or raising")
 
     def _post(
@@ -192,45 +258,57 @@ class WeiboClient:
         on_10017: CodeMeaning | None = None,
     ) -> dict[str, Any]:
         files = {"pic": (picture.filename, picture.content, picture.content_type)} if picture else None
-        return _object(
-            self._with_token(
-                lambda token: http.call("POST", path, form={**fields, "access_token": token}, files=files), on_10017
+        with http.learning(path):
+            return _object(
+                self._with_token(
+                    lambda token: http.call("POST", path, form={**fields, "access_token": token}, files=files), on_10017
+                )
             )
-        )
 
-    def _with_token(self, call: Any, on_10017: CodeMeaning | None = None) -> Any:
-        token = self._token
+    def _with_token(self, call: Callable[[str], Answer], on_10017: CodeMeaning | None = None) -> Any:
+        token = self._tokens.access_token
         try:
             return _checked(call(token), on_10017)
         except PlatformError as error:
             if not error.new_token or not self._renewed(token):
                 raise
-        return _checked(call(self._token), on_10017)
+        return _checked(call(self._tokens.access_token), on_10017)
 
     def _renewed(self, refused: str) -> bool:
-        """Whether there is another token than the refused one now; only accounts of the mobile SDK can refresh."""
+        """Whether there is another token than the refused one now; only accounts of the mobile SDK can refresh.
+
+        The refused call did nothing, so a failure here says that nothing was sent.
+        """
         with self._token_lock:
-            if self._token != refused:
-                return True
-            if not self._refresh_token:
-                return False
-            body = _object(
-                _checked(
-                    self._open.call(
-                        "POST",
-                        "/oauth2/access_token",
-                        form={
-                            "client_id": self.account.app_id,
-                            "client_secret": self.account.app_secret,
-                            "grant_type": "refresh_token",
-                            "refresh_token": self._refresh_token,
-                        },
-                    )
-                )
-            )
-            self._token = str(body.get("access_token") or "") or self._token
-            self._refresh_token = str(body.get("refresh_token") or "") or self._refresh_token
-            return self._token != refused
+            self._tokens = self._credentials.load(self.account)
+            if self._tokens.access_token == refused and self._tokens.refresh_token:
+                try:
+                    with self._credentials.lease(self.account):
+                        self._refresh(refused)
+                except PlatformError as error:
+                    error.sent, error.outcome, error.new_token = "no", "refused", False
+                    raise
+            return self._tokens.access_token != refused
+
+    def _refresh(self, refused: str) -> None:
+        """While nobody else does it, and unless somebody just did."""
+        self._tokens = seen = self._credentials.load(self.account)
+        if seen.access_token != refused:
+            return
+        form = {
+            "client_id": self.account.app_id,
+            "client_secret": self.account.app_secret,
+            "grant_type": "refresh_token",
+            "refresh_token": seen.refresh_token,
+        }
+        body = _object(_checked(self._open.call("POST", "/oauth2/access_token", form=form)))
+        lives = _whole(body.get("expires_in"))
+        given = Tokens(
+            str(body.get("access_token") or ""),
+            str(body.get("refresh_token") or ""),
+            datetime.now(UTC) + timedelta(seconds=lives) if lives and 0 < lives < MOST_SECONDS else None,
+        )
+        self._tokens = self._credentials.replace(self.account, seen.revision, given)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -291,9 +369,19 @@ def _placement(annotated: Any) -> str | None:
     return next((str(row["tongbo"]) for row in rows if isinstance(row, dict) and "tongbo" in row), None)
 
 
+def _comments(body: Mapping[str, Any]) -> CommentRows:
+    return CommentRows(
+        tuple(_comment(row) for row in body.get("comments") or ()),
+        _whole(body.get("next_cursor")) or 0,
+        _whole(body.get("total_number")),
+    )
+
+
 def _comment(body: Mapping[str, Any]) -> CommentRow:
-    comment_id = str(body.get("idstr") or body.get("id"))
-    user = body.get("user") or {}
+    comment_id = str(body.get("idstr") or body.get("id") or "")
+    if not comment_id:
+        raise NoAnswerError("答复缺少评论 id / the answer has no comment id")
+    user, status = body.get("user") or {}, body.get("status") or {}
     answered = body.get("reply_comment") or {}
     root = str(body.get("rootidstr") or body.get("rootid") or comment_id)
     parent = str(answered.get("idstr") or answered.get("id") or (root if root not in ("0", comment_id) else ""))
@@ -304,6 +392,7 @@ def _comment(body: Mapping[str, Any]) -> CommentRow:
         created_at=created_at(body.get("created_at")),
         parent=parent or None,
         likes=_whole(body.get("like_count")),
+        status_id=str(status.get("idstr") or status.get("id") or ""),
     )
 
 
@@ -312,11 +401,16 @@ def _counts(row: Mapping[str, Any]) -> tuple[str, Counts]:
     return str(row.get("idstr") or row.get("id")), Counts(reposts, comments, attitudes)
 
 
+def _hits(api: str, limit: Any, remaining: Any) -> Hits | None:
+    most, left = _whole(limit), _whole(remaining)
+    return None if most is None or left is None else Hits(api, most, max(0, left))
+
+
 def _whole(value: Any) -> int | None:
     """A number that may come as a string; None for anything else."""
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -155,4 +155,7 @@ SHARE_PARAMETER = CodeMeaning("content", _MISSING_LINK, "wb4java, `text not find
 """10017 of `statuses/share`: not a fault of the call, but of the words."""
 
 GONE = frozenset({"20101", "20104"})
-"""Codes of `statuses/show` that say that the post is not there (any more)."""
+"""Codes of `statuses/show` and `statuses/destroy` that say that the post is not there (any more)."""
+
+NOT_ALLOWED = frozenset({"10005", "10014"})
+"""Codes that say that the app may not call this interface at all."""

@@ -1,4 +1,7 @@
-"""What Weibo accepts, as data, and how it counts. No I/O and no decisions."""
+"""What Weibo accepts, as data, and how it counts. No I/O and no decisions.
+
+Endpoints of the rates: the step that posts, the path of the interface otherwise, `*` for all calls together.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ MAX_TOPICS = 3  # ours: more topics read as spam
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/gif")
 PICTURE_BELOW = 5 * 1024 * 1024  # "< 5 MB": WB-WIKI 2/statuses/share [doc]
 PICTURES = {"open": 1, "commercial": 9}  # share takes one [doc]; 9 in the app [memory], 15 cap in wb4java [client]
+COMMENT_MAX = 140  # Chinese characters: WB-WIKI 2/comments/reply [doc]
+TIMELINE_PAGE = 100  # most a page holds [memory]
 COUNTS_MAX_IDS = 100  # WB-WIKI 2/statuses/count [doc]
 
 HOUR = 3600.0
@@ -30,16 +35,27 @@ LIMITS = Limits(
         ),
     ),
     rates=(
-        RateLimit("*", 1000, HOUR, "account", _RATES_SOURCE),
+        RateLimit("*", 10_000, HOUR, "app", f"per server IP, normal grant (test grant 1000): {_RATES_SOURCE}"),
+        RateLimit("*", 1000, HOUR, "account", f"normal grant (test grant 150): {_RATES_SOURCE}"),
         RateLimit("share", 30, HOUR, "account", _RATES_SOURCE),
         RateLimit("update", 30, HOUR, "account", _RATES_SOURCE),
         RateLimit("upload", 30, HOUR, "account", _RATES_SOURCE),
         RateLimit("upload_url_text", 30, HOUR, "account", _RATES_SOURCE),
+        RateLimit("comments/create", 60, HOUR, "account", _RATES_SOURCE),
+        RateLimit("comments/reply", 60, HOUR, "account", _RATES_SOURCE),
     ),
     kinds={"article": "status", "video": "status", "pictures": "status", "notice": "status"},
     can_edit=False,
     can_delete=True,
 )
+
+ENDPOINT_OF_API = {
+    "statuses/share": "share",
+    "statuses/update": "update",
+    "statuses/upload": "upload",
+    "statuses/upload_url_text": "upload_url_text",
+}
+"""How `account/rate_limit_status` calls what the rates above limit (names of the interfaces: [client: wb4java])."""
 
 
 def status_length(text: str) -> int:

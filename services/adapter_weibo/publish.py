@@ -5,6 +5,8 @@ A status is live as soon as it is accepted. Weibo offers no idempotency: what ma
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from schemas.placement import Draft, DraftMedia, PlacementRecord, PostRef
 from services.adapter.contract import (
     Done,
@@ -49,7 +51,7 @@ class WeiboPublication:
         if record.first_called_at is None:
             return NotFound()
         since = record.first_called_at - LOOKING.clock_slack
-        timeline = client.user_timeline()
+        timeline = _timeline_back_to(client, since)
         mine = [
             status
             for status in timeline.rows
@@ -60,8 +62,7 @@ class WeiboPublication:
         ]
         if mine:
             return Live(_post(client, min(mine, key=lambda status: (status.created_at, int(status.id)))))
-        reaches_back = bool(timeline.rows) and timeline.rows[-1].created_at < since  # a pinned old post comes first
-        if reaches_back or _is_whole(timeline):
+        if _reaches(timeline, since) or _is_whole(timeline):
             return NotFound()
         return Undecidable(
             f"微博只让应用看到最近 {len(timeline.rows)} 条，它们都比这次调用新，更早的看不到；请到微博主页核对"
@@ -124,6 +125,26 @@ def _is_ours(status: Status, record: PlacementRecord) -> bool:
     if status.placement is not None:
         return status.placement == record.placement_id
     return fingerprint(status.text) == _draft(record).fingerprint
+
+
+def _timeline_back_to(client: WeiboClient, since: datetime) -> Timeline:
+    """As far back as needed, as far as the app may see; an ordinary app's second page is empty."""
+    timeline = client.user_timeline()
+    for _ in range(LOOKING.pages - 1):
+        if not timeline.rows or _reaches(timeline, since) or _is_whole(timeline):
+            break
+        below = client.user_timeline(max_id=int(timeline.rows[-1].id) - 1)
+        seen = {status.id for status in timeline.rows}
+        older = tuple(status for status in below.rows if status.id not in seen)
+        if not older:
+            break
+        timeline = Timeline((*timeline.rows, *older), timeline.total)
+    return timeline
+
+
+def _reaches(timeline: Timeline, since: datetime) -> bool:
+    """Whether it shows what was before. The last row decides: a pinned old post comes first."""
+    return bool(timeline.rows) and timeline.rows[-1].created_at < since
 
 
 def _is_whole(timeline: Timeline) -> bool:

@@ -16,9 +16,14 @@ TIMING = Timing(look_after_s=90.0, look_every_s=60.0, looks=2, follow_every_s=30
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """clock_slack: how far the platform's stamp of a post may lie before our own time of the call."""
+    """clock_slack: how far the platform's stamp of a post may lie before our own time of the call.
+
+    pages: how many pages of the timeline, or of our own comments, one look may cost; comments_per_page: as below.
+    """
 
     clock_slack: timedelta = timedelta(minutes=5)
+    pages: int = 10
+    comments_per_page: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +39,14 @@ class Listening:
     counts_lag: timedelta = timedelta(minutes=3)
 
 
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """The platform's calls to us. fresh_within: [assumption], for clocks that differ. most_bytes: of a body."""
+
+    fresh_within: timedelta = timedelta(minutes=5)
+    most_bytes: int = 65_536
+
+
 LOOKING = Looking()
+CALLING = Calling()
 LISTENING = Listening()

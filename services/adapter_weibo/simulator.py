@@ -7,16 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, overload
 from urllib.parse import urlsplit
 
 import orjson
 
 from schemas.feedback import Metric
 from services.adapter.text import URL, gbk_length
-from services.simulator.contract import Call, Endpoint, Reply, SimAccount, SimComment, SimPost, UploadedFile, World
+from services.simulator import refusal
+from services.simulator.contract import (
+    Act,
+    Call,
+    Endpoint,
+    OutgoingCallback,
+    Reply,
+    SimAccount,
+    SimComment,
+    SimPost,
+    UploadedFile,
+    World,
+)
 
 PLATFORM = "weibo"
 BEIJING = timezone(timedelta(hours=8))
@@ -27,7 +39,10 @@ PICTURE_BELOW = 5 * 1024 * 1024  # [doc]
 PICTURES_MAX = 9  # [memory]
 IDS_MAX = 100  # [doc]
 COMMENTS_DEFAULT, COMMENTS_MAX = 50, 200  # [doc], [memory]
-TIMELINE_ROWS = 5  # [client]
+COMMENT_MAX = 140  # [doc]
+ORDINALS = 2**14  # comments of one post within the ids of one second
+TIMELINE_ROWS, TIMELINE_PAGE = 5, 100  # [client], [memory]
+HITS = 1_000_000  # calls an hour where the account's options set no limit: enough for any test
 SLOW_SUCCESS_SHOWS_AFTER = timedelta(seconds=60)  # "wait 1–2 minutes" [client]
 REPEAT_WITHIN = timedelta(hours=1)  # "again within a short time" [client]; the hour is an [assumption]
 TOKEN_LIFE = timedelta(days=30)  # audited app [memory]
@@ -53,17 +68,22 @@ WORDS = {
     20012: "Text too long, please input text less than 140 characters!",
     20019: "repeat content!",
     20021: "content is illegal!",
+    20031: "need verification code!",
     20032: "Update success, while server slow now, please wait 1-2 minutes!",
     20049: "Text too long!",
     20101: "target weibo does not exist!",
     20102: "not your own weibo!",
     20109: "weibo id is null!",
+    20201: "target weibo comment does not exist!",
+    20204: "comment id is null!",
+    21319: "Token revoked!",
     21324: "invalid_client",
     21325: "invalid_grant",
     21327: "expired_token",
     21328: "unsupported_grant_type",
     21332: "invalid_access_token",
 }
+COMMENTING = ("comments/create", "comments/reply")
 POSTING = ("statuses/share", "statuses/update/biz", "statuses/upload/biz", "statuses/upload_url_text/biz")
 Answer = Callable[[World, Call, SimAccount], Any]
 
@@ -81,7 +101,8 @@ class WeiboSimulator:
 
     platform = PLATFORM
     exposed: tuple[Metric, ...] = ("likes", "comments", "shares")
-    taken_faults = ("slow_success", "short_page")
+    taken_faults = ("slow_success", "short_page", "token_stolen", "webhook_lost", "webhook_thrice")
+    callbacks = ("authorisation_cancelled", "address_check")
 
     def endpoints(self) -> Sequence[Endpoint]:
         return ENDPOINTS
@@ -90,24 +111,29 @@ class WeiboSimulator:
         return _refusal(10021 if any(call.path == e.path for e in ENDPOINTS) else 10020, call)
 
     def fault_reply(self, kind: str, endpoint: str, call: Call) -> Reply | None:
-        posting = endpoint in POSTING
+        writing = endpoint in (*POSTING, *COMMENTING)
         code = {
-            "rate_limit": 10024 if posting else 10023,
+            "rate_limit": 10024 if writing else 10023,
             "token_expired": 21327,
-            "repeat_content": 20019 if posting else None,
-            "review_refused": 20021 if posting else None,
+            "repeat_content": 20019 if writing else None,
+            "review_refused": 20021 if writing else None,
+            "captcha": 20031 if writing else None,
         }.get(kind)
         return None if code is None else _refusal(code, call)
 
     def comment_id(self, world: World, post: SimPost, ordinal: int, at: datetime) -> str:
         """Ids rise with time; within a second with the ordinal. Posts share a second by their number."""
-        return str(_id_at(at) | (post.data["number"] % 256) << 14 | ordinal % 16384)
+        return str(_id_at(at) | (post.data["number"] % 256) << 14 | ordinal % ORDINALS)
 
     def tick(self, world: World) -> None:
         """Posts of a slow server come to show."""
         for post in world.posts:
             if post.state == "publishing" and world.now() >= post.data["shows_at"]:
                 world.go_live(post, world.now())
+
+    @property
+    def acts(self) -> Mapping[str, Act]:
+        return {"cancel_authorisation": _cancel_authorisation, "check_address": _check_address}
 
 
 # --- posting ---------------------------------------------------------------------------------------------------------
@@ -189,11 +215,13 @@ def _refuse_repetition(world: World, account: SimAccount, text: str) -> None:
 
 def _refuse_pace(world: World, account: SimAccount) -> None:
     """30 posts an hour [client, figures of 2012]; only where the account's option `posts_per_hour` says so."""
-    most = account.options.get("posts_per_hour")
-    hour = world.now().replace(minute=0, second=0, microsecond=0)
-    made = sum(1 for post in world.posts if post.account == account.account and post.created_at >= hour)
-    if most is not None and made >= int(most):
+    limit = _option(account, "posts_per_hour")
+    if limit is not None and _posts_this_hour(world, account) >= limit:
         raise RefusedError(10024)
+
+
+def _posts_this_hour(world: World, account: SimAccount) -> int:
+    return sum(1 for post in world.posts if post.account == account.account and post.created_at >= _hour(world))
 
 
 def _destroy(world: World, call: Call, account: SimAccount) -> Any:
@@ -203,6 +231,79 @@ def _destroy(world: World, call: Call, account: SimAccount) -> Any:
     body = _status_body(world, post)
     post.state = "removed"
     return body
+
+
+# --- commenting ------------------------------------------------------------------------------------------------------
+
+
+def _create_comment(world: World, call: Call, account: SimAccount) -> Any:
+    """2/comments/create [client]"""
+    post = _post(world, call.param("id"))
+    return _commented(world, account, post, _comment_text(call), None)
+
+
+def _reply_comment(world: World, call: Call, account: SimAccount) -> Any:
+    """WB-WIKI 2/comments/reply [doc]; the words put before an answer are [memory]."""
+    post, text = _post(world, call.param("id")), _comment_text(call)
+    wanted = call.param("cid")
+    if not wanted:
+        raise RefusedError(20204)
+    answered = next((one for one in world.comments(post) if one.native_id == wanted), None)
+    if answered is None:
+        raise RefusedError(20201)
+    if call.param("without_mention") != "1":
+        text = f"回复@{_comment_author(world, answered)['screen_name']}:{text}"
+    return _commented(world, account, post, text, wanted)
+
+
+def _comment_text(call: Call) -> str:
+    text = (call.param("comment") or "").strip()
+    if not text:
+        raise RefusedError(20008)
+    if _length(text) > COMMENT_MAX:
+        raise RefusedError(20012)
+    return text
+
+
+def _commented(world: World, account: SimAccount, post: SimPost, text: str, answered: str | None) -> Any:
+    """The same words to the same comment shortly after one another are refused [client]: for an hour [assumption]."""
+    now = world.now()
+    for other, made in _made_comments(world, account):
+        if other is post and (made.text, made.parent) == (text, answered) and now - made.at < REPEAT_WITHIN:
+            raise RefusedError(20019)
+    _refuse_comment_pace(world, account)
+    made_by_us = post.data.setdefault("comments_by_api", [])
+    # Ids from the top of the second's range: those of the audience count up from its bottom.
+    native_id = WeiboSimulator().comment_id(world, post, ORDINALS - 1 - len(made_by_us), now)
+    comment = SimComment(native_id, account.open_id, text, now, answered)
+    world.add_comment(post, comment)
+    made_by_us.append(comment)
+    return _comment_body(world, post, comment)
+
+
+def _made_comments(world: World, account: SimAccount) -> list[tuple[SimPost, SimComment]]:
+    """What this account wrote under whatever post, oldest first."""
+    made = [
+        (post, comment)
+        for post in world.posts
+        for comment in post.data.get("comments_by_api", ())
+        if comment.author == account.open_id
+    ]
+    return sorted(made, key=lambda one: one[1].at)
+
+
+def _refuse_comment_pace(world: World, account: SimAccount) -> None:
+    """60 comments an hour [client, figures of 2012]; only where the option `comments_per_hour` says so."""
+    limit = _option(account, "comments_per_hour")
+    if limit is not None and _comments_this_hour(world, account) >= limit:
+        raise RefusedError(10024)
+
+
+def _comments_this_hour(world: World, account: SimAccount) -> int:
+    return sum(1 for _, comment in _made_comments(world, account) if comment.at >= _hour(world))
+
+
+# --- parameters of a post --------------------------------------------------------------------------------------------
 
 
 def _text(call: Call) -> str:
@@ -257,12 +358,16 @@ def _hint(call: Call) -> str | None:
 
 
 def _user_timeline(world: World, call: Call, account: SimAccount) -> Any:
-    """The authorizing user's own posts, the latest 5 for an ordinary app [client]; `timeline_rows` for other grants."""
+    """The authorizing user's own posts, the latest 5 for an ordinary app [client]; `timeline_rows` for other grants.
+
+    Pages lie within that window [assumption]: by `page`, or below `max_id` inclusive as for comments [memory].
+    """
     mine = [post for post in world.posts if post.account == account.account and post.state == "live"]
-    first = _whole(call, "page", 1) == 1
-    rows = min(_whole(call, "count", 20), int(account.options.get("timeline_rows", TIMELINE_ROWS)))
-    shown = mine[::-1][:rows] if first else []
-    statuses = [_status_body(world, post) for post in shown]
+    window = mine[::-1][: _option(account, "timeline_rows", TIMELINE_ROWS)]
+    max_id, count = _whole(call, "max_id", 0), max(1, min(_whole(call, "count", 20), TIMELINE_PAGE))
+    wanted = [post for post in window if not max_id or int(post.native_id) <= max_id]
+    start = (max(1, _whole(call, "page", 1)) - 1) * count
+    statuses = [_status_body(world, post) for post in wanted[start : start + count]]
     return {"statuses": statuses, "previous_cursor": 0, "next_cursor": 0, "total_number": len(mine)}
 
 
@@ -282,26 +387,34 @@ def _count(world: World, call: Call, account: SimAccount) -> Any:
 
 
 def _comments(world: World, call: Call, account: SimAccount) -> Any:
-    """Newest first; since_id exclusive, max_id inclusive [doc]; a page may be shorter than `count` [client]."""
     post = _post(world, call.param("id"))
+    return _comment_page(world, call, [(post, comment) for comment in world.comments(post)])
+
+
+def _own_comments(world: World, call: Call, account: SimAccount) -> Any:
+    """Comments that I sent [client]; those of posts that are gone are gone too [assumption]."""
+    return _comment_page(world, call, [made for made in _made_comments(world, account) if made[0].state == "live"])
+
+
+def _comment_page(world: World, call: Call, everything: Sequence[tuple[SimPost, SimComment]]) -> Any:
+    """Newest first; since_id exclusive, max_id inclusive [doc]; a page may be shorter than `count` [client]."""
     since_id, max_id = _whole(call, "since_id", 0), _whole(call, "max_id", 0)
     count = max(1, min(_whole(call, "count", COMMENTS_DEFAULT), COMMENTS_MAX))
-    everything = world.comments(post)
-    wanted = [c for c in everything if int(c.native_id) > since_id and (not max_id or int(c.native_id) <= max_id)]
-    wanted.sort(key=lambda comment: int(comment.native_id), reverse=True)
+    wanted = [one for one in everything if since_id < int(one[1].native_id) <= (max_id or int(one[1].native_id))]
+    wanted.sort(key=lambda one: int(one[1].native_id), reverse=True)
     start = (max(1, _whole(call, "page", 1)) - 1) * count
     page = wanted[start : start + count]
-    if len(page) > 1 and world.take_fault("short_page", "comments/show"):
+    if len(page) > 1 and world.take_fault("short_page", _endpoint_name(call)):
         page = page[: (len(page) + 1) // 2]
     left = wanted[start + len(page) :]
-    cursor = int(left[0].native_id) if left else 0
+    cursor = int(left[0][1].native_id) if left else 0
     return {
-        "comments": [_comment_body(world, post, comment) for comment in page],
+        "comments": [_comment_body(world, post, comment) for post, comment in page],
         "hasvisible": False,
         "previous_cursor": 0,
         "next_cursor": cursor,
         "total_number": len(everything),
-        "since_id": int(page[0].native_id) if page else 0,
+        "since_id": int(page[0][1].native_id) if page else 0,
         "max_id": cursor,
     }
 
@@ -332,6 +445,38 @@ def _users_show(world: World, call: Call, account: SimAccount) -> Any:
     return _user_body(world, found)
 
 
+def _rate_limit_status(world: World, call: Call, account: SimAccount) -> Any:
+    """[client: wb4java]; asking costs nothing [assumption]. Interfaces without a limit of their own are left out."""
+    now, hour = world.now(), _hour(world)
+    resets_at = hour + timedelta(hours=1)
+    most = _option(account, "hits_per_hour", HITS)
+    left = max(0, most - _hits(world, account))
+    paces = (
+        ("posts_per_hour", POSTING, _posts_this_hour(world, account)),
+        ("comments_per_hour", COMMENTING, _comments_this_hour(world, account)),
+    )
+    return {
+        "ip_limit": HITS,
+        "limit_time_unit": "HOURS",
+        "remaining_ip_hits": HITS,
+        "remaining_user_hits": left,
+        "reset_time": resets_at.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S"),
+        "reset_time_in_seconds": int((resets_at - now).total_seconds()),
+        "user_limit": most,
+        "api_rate_limits": [
+            {
+                "api": f"/{name.removesuffix('/biz')}",
+                "limit": limit,
+                "limit_time_unit": "HOURS",
+                "remaining_hits": max(0, limit - made),
+            }
+            for option, names, made in paces
+            for name in names
+            if (limit := _option(account, option)) is not None
+        ],
+    }
+
+
 # --- tokens ----------------------------------------------------------------------------------------------------------
 
 
@@ -346,9 +491,12 @@ def _access_token(world: World, call: Call) -> Reply:
     proof = account.open_id if grant == "authorization_code" else account.refresh_token
     if not proof or proof != call.param("code" if grant == "authorization_code" else "refresh_token"):
         return _oauth_refusal(21325, call)
-    account.state["renewals"] = account.state.get("renewals", 0) + 1
-    account.access_token = f"2.00sim{account.account}.{account.state['renewals']}"
-    seconds = int(TOKEN_LIFE.total_seconds())
+    if grant == "refresh_token" and account.state.get("withdrawn"):
+        return _oauth_refusal(21325, call)
+    account.state["withdrawn"] = False
+    account.access_token = _new_token(account)
+    account.state["token_ends"] = world.now() + _token_life(account)
+    seconds = int(_token_life(account).total_seconds())
     body = {
         "access_token": account.access_token,
         "remind_in": str(seconds),
@@ -361,15 +509,84 @@ def _access_token(world: World, call: Call) -> Reply:
     return Reply(body)
 
 
+def _new_token(account: SimAccount) -> str:
+    account.state["renewals"] = account.state.get("renewals", 0) + 1
+    return f"2.00sim{account.account}.{account.state['renewals']}"
+
+
+def _token_life(account: SimAccount) -> timedelta:
+    return timedelta(seconds=_option(account, "token_life_s", int(TOKEN_LIFE.total_seconds())))
+
+
+def _token_ends(world: World, account: SimAccount) -> datetime:
+    """Tokens end only where `token_life_s` says when, counted from their first use; others are a day old for ever."""
+    if "token_life_s" not in account.options:
+        return world.now() + TOKEN_LIFE - timedelta(days=1)
+    ends: datetime = account.state.setdefault("token_ends", world.now() + _token_life(account))
+    return ends
+
+
+def _end_token(account: SimAccount, code: int, successor: str = "") -> None:
+    """From now on the token is answered with `code`."""
+    account.state.setdefault("ended", {})[account.access_token] = code
+    account.access_token = successor
+
+
 def _get_token_info(world: World, call: Call, account: SimAccount) -> Any:
     """Numbers, as in the recorded answer [client: wbc4j]; note `expire_in`."""
+    ends = _token_ends(world, account)
     return {
         "uid": int(account.open_id),
         "appkey": account.app_id,
         "scope": None,
-        "create_at": int((world.now() - timedelta(days=1)).timestamp()),
-        "expire_in": int((TOKEN_LIFE - timedelta(days=1)).total_seconds()),
+        "create_at": int((ends - _token_life(account)).timestamp()),
+        "expire_in": int((ends - world.now()).total_seconds()),
     }
+
+
+def _revoke(world: World, call: Call, account: SimAccount) -> Any:
+    """The app gives its own permission back [memory]."""
+    account.state["withdrawn"] = True
+    _end_token(account, 21332)
+    return {"result": "true"}
+
+
+# --- what people do on the platform itself ---------------------------------------------------------------------------
+
+
+def _cancel_authorisation(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
+    """The user withdraws the app's permission, of which the platform tells the app [client: wb4java].
+
+    By GET, and with a `verification` that nobody can check [assumption].
+    """
+    _no_details(details)
+    account.state["withdrawn"] = True
+    _end_token(account, 21319)
+    ended = str(int(world.now().timestamp()))
+    query = {"source": account.app_id, "uid": account.open_id, "auth_end": ended}
+    query["verification"] = hashlib.sha256(ended.encode()).hexdigest()[:32]
+    world.call_back(account, OutgoingCallback("GET", query=query, name="authorisation_cancelled"))
+    return {"authorisation": "cancelled"}
+
+
+def _check_address(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
+    """The console checks the address that somebody entered for the fan service [memory]."""
+    _no_details(details)
+    timestamp, nonce = str(int(world.now().timestamp())), str(world.rng.getrandbits(31))
+    echo = str(world.rng.getrandbits(60))
+    signed = hashlib.sha1("".join(sorted((account.app_secret, timestamp, nonce))).encode())  # noqa: S324 - theirs
+    query = {"signature": signed.hexdigest(), "timestamp": timestamp, "nonce": nonce, "echostr": echo}
+
+    def echoed(status: int, answer: bytes) -> bool:
+        return status == 200 and answer == echo.encode()
+
+    world.call_back(account, OutgoingCallback("GET", query=query, name="address_check", accepts=echoed))
+    return {"address": "asked"}
+
+
+def _no_details(details: Mapping[str, str]) -> None:
+    for name in details:
+        raise refusal.RefusedError(name, "这个操作没有参数 / this act takes nothing")
 
 
 # --- bodies ----------------------------------------------------------------------------------------------------------
@@ -421,7 +638,6 @@ def _count_body(world: World, post: SimPost) -> dict[str, Any]:
 
 
 def _comment_body(world: World, post: SimPost, comment: SimComment) -> dict[str, Any]:
-    author = _author_id(comment.author)
     body: dict[str, Any] = {
         "created_at": _stamp(comment.at),
         "id": int(comment.native_id),
@@ -430,7 +646,7 @@ def _comment_body(world: World, post: SimPost, comment: SimComment) -> dict[str,
         "rootid": int(comment.parent or comment.native_id),
         "text": comment.text,
         "source": "",
-        "user": {"id": author, "idstr": str(author), "screen_name": comment.author},
+        "user": _comment_author(world, comment),
         "status": {"id": int(post.native_id), "idstr": post.native_id},
         "floor_number": 1,
         "like_count": comment.likes,
@@ -438,6 +654,13 @@ def _comment_body(world: World, post: SimPost, comment: SimComment) -> dict[str,
     if comment.parent:
         body["reply_comment"] = {"id": int(comment.parent), "idstr": comment.parent}
     return body
+
+
+def _comment_author(world: World, comment: SimComment) -> dict[str, Any]:
+    """One of the audience, or an account that wrote by the API."""
+    account = next((one for one in world.accounts.values() if one.open_id == comment.author), None)
+    number = int(account.open_id) if account else _author_id(comment.author)
+    return {"id": number, "idstr": str(number), "screen_name": account.display_name if account else comment.author}
 
 
 def _user_body(world: World, account: SimAccount) -> dict[str, Any]:
@@ -510,16 +733,66 @@ def _account(world: World, call: Call) -> SimAccount:
     token = call.param("access_token") or (header.removeprefix("OAuth2 ") if header.startswith("OAuth2 ") else "")
     if not token:
         raise RefusedError(10006)
-    found = next((account for account in world.accounts.values() if account.access_token == token), None)
-    if found is None:
+    account = _bearer(world, token)
+    if world.take_fault("token_stolen", _endpoint_name(call)):  # somebody else got a new one and ours died [assumption]
+        _end_token(account, 21332, _new_token(account))
         raise RefusedError(21332)
-    return found
+    if world.now() >= _token_ends(world, account):
+        raise RefusedError(21327)
+    return account
 
 
-def _authorised(answer: Answer) -> Callable[[World, Call], Reply]:
+def _bearer(world: World, token: str) -> SimAccount:
+    for account in world.accounts.values():
+        if account.access_token == token:
+            return account
+        if token in account.state.get("ended", {}):
+            raise RefusedError(account.state["ended"][token])
+    raise RefusedError(21332)
+
+
+def _count_hit(world: World, account: SimAccount) -> None:
+    """1000 calls an hour [client, figures of 2012]; only where the account's option `hits_per_hour` says so."""
+    limit = _option(account, "hits_per_hour")
+    hits = _hits(world, account)
+    if limit is not None and hits >= limit:
+        raise RefusedError(10023)
+    account.state["hits"] = (_hour(world), hits + 1)
+
+
+def _hits(world: World, account: SimAccount) -> int:
+    """Calls of this hour so far."""
+    hour, hits = account.state.get("hits", (None, 0))
+    return int(hits) if hour == _hour(world) else 0
+
+
+def _hour(world: World) -> datetime:
+    """Limits begin anew on the hour [memory]."""
+    return world.now().replace(minute=0, second=0, microsecond=0)
+
+
+@overload
+def _option(account: SimAccount, name: str, otherwise: int) -> int: ...
+
+
+@overload
+def _option(account: SimAccount, name: str) -> int | None: ...
+
+
+def _option(account: SimAccount, name: str, otherwise: int | None = None) -> int | None:
+    said = account.options.get(name)
+    return otherwise if said is None else int(said)
+
+
+def _authorised(answer: Answer, counted: bool = True) -> Callable[[World, Call], Reply]:
+    """counted: whether it is one of the hour's calls."""
+
     def handler(world: World, call: Call) -> Reply:
         try:
-            return Reply(answer(world, call, _account(world, call)))
+            account = _account(world, call)
+            if counted:
+                _count_hit(world, account)
+            return Reply(answer(world, call, account))
         except RefusedError as refused:
             return _refusal(refused.code, call)
 
@@ -541,8 +814,12 @@ def _endpoint_name(call: Call) -> str:
     return next(endpoint.name for endpoint in ENDPOINTS if endpoint.path == call.path)
 
 
-def _endpoint(name: str, method: str, answer: Answer, mutating: bool) -> Endpoint:
-    return Endpoint(name, method, f"/2/{name}.json", _authorised(answer), mutating)
+def _endpoint(name: str, method: str, answer: Answer, mutating: bool, counted: bool = True) -> Endpoint:
+    return Endpoint(name, method, f"/2/{name}.json", _authorised(answer, counted), mutating)
+
+
+def _oauth(name: str, method: str, handler: Callable[[World, Call], Reply]) -> Endpoint:
+    return Endpoint(f"oauth2/{name}", method, f"/oauth2/{name}", handler, mutating=False)
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -556,9 +833,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _endpoint("statuses/show", "GET", _show, False),
     _endpoint("statuses/count", "GET", _count, False),
     _endpoint("comments/show", "GET", _comments, False),
+    _endpoint("comments/create", "POST", _create_comment, True),
+    _endpoint("comments/reply", "POST", _reply_comment, True),
+    _endpoint("comments/by_me", "GET", _own_comments, False),
+    _endpoint("account/rate_limit_status", "GET", _rate_limit_status, False, counted=False),
     _endpoint("users/counts", "GET", _users_counts, False),
     _endpoint("users/show", "GET", _users_show, False),
-    Endpoint("oauth2/access_token", "POST", "/oauth2/access_token", _access_token, False),
-    Endpoint("oauth2/get_token_info", "POST", "/oauth2/get_token_info", _authorised(_get_token_info), False),
+    _oauth("access_token", "POST", _access_token),
+    _oauth("get_token_info", "POST", _authorised(_get_token_info, counted=False)),
+    _oauth("revokeoauth2", "GET", _authorised(_revoke, counted=False)),
+    _oauth("revokeoauth2", "POST", _authorised(_revoke, counted=False)),
 )
 SIMULATOR = WeiboSimulator()

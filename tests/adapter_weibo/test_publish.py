@@ -9,14 +9,17 @@ import pytest
 
 from schemas.placement import PlacementRecord, StepRecord
 from services.adapter.contract import Live, NotFound, Removed, Undecidable
+from services.adapter.decisions import Decider
 from services.adapter.errors import NoAnswerError, PlatformError
 from services.adapter_weibo import ADAPTER
 from services.adapter_weibo.client import Status, Timeline, WeiboClient
+from services.adapter_weibo.publish import SHARE
 from services.simulator.server import SimulatorServer
-from tests.adapter_weibo.samples import ACCOUNTS, Media, carry_on, content, picture, record
+from tests.adapter_weibo.samples import ACCOUNTS, NOW, Media, carry_on, content, picture, record
 
 Connect = Callable[..., WeiboClient]
 NOBODY: frozenset[str] = frozenset()
+DECIDER = Decider(ADAPTER.publication, ADAPTER.timing, lambda: NOW, "w-1")
 WAYS = [("open", 0), ("open", 1), ("commercial", 0), ("commercial", 1), ("commercial", 9)]
 POSTING_ENDPOINT = {
     ("open", 0): "statuses/share",
@@ -126,6 +129,42 @@ def test_a_repeat_refused_after_a_lost_answer_leads_to_the_first_post(connect: C
     assert len(sim.world("weibo").posts) == 1
 
 
+@pytest.mark.parametrize("code", ["20015", "20022", "20031", "20507"])
+def test_signs_of_risk_ask_for_a_person_and_are_not_tried_again(code: str) -> None:
+    error = ADAPTER.errors.error(code, "")
+    assert (error.error_class, error.retriable, error.outcome) == ("account_risk", False, "refused")
+
+
+def test_a_captcha_stops_the_placement_for_a_person(connect: Connect, sim: SimulatorServer) -> None:
+    placement = intended(sim, "open", 0)
+    sim.set_fault("weibo", "statuses/share", "captcha", count=1)
+    with pytest.raises(PlatformError) as caught:
+        carry_on(connect("open"), placement)
+    after = DECIDER.after_error(placement, SHARE, caught.value)
+    assert (after.state, after.next_attempt_at) == ("NEEDS_HUMAN", None)
+    assert "验证码" in after.waiting_on
+    assert sim.world("weibo").posts == []
+
+
+def test_a_repetition_refused_after_our_own_unknown_call_is_looked_for_and_otherwise_rejected(
+    sim: SimulatorServer,
+) -> None:
+    first, repeated = intended(sim, "open", 0), ADAPTER.errors.error(20019, "repeat content!")
+    assert DECIDER.after_error(first, SHARE, repeated).state == "REJECTED"
+    unknown = DECIDER.after_error(first, SHARE, NoAnswerError("no answer"))
+    after = DECIDER.after_error(unknown, SHARE, repeated)
+    assert (after.state, after.surely_posted) == ("UNKNOWN", True)
+
+
+def test_what_the_platform_calls_published_is_never_called_again(sim: SimulatorServer) -> None:
+    after = DECIDER.after_error(intended(sim, "open", 0), SHARE, ADAPTER.errors.error(20032, "slow"))
+    assert (after.state, after.surely_posted) == ("UNKNOWN", True)
+    for _ in range(50):
+        after = DECIDER.after_look(after, SHARE, NotFound())
+    assert after.state == "NEEDS_HUMAN"
+    assert not any(entry.state in ("INTENDED", "CALLING") for entry in after.history)
+
+
 def test_a_post_of_another_placement_is_not_taken_for_ours(connect: Connect, sim: SimulatorServer) -> None:
     client, placement = connect("open"), intended(sim, "open", 0)
     _, live = carry_on(client, placement)
@@ -166,6 +205,34 @@ def test_when_newer_posts_pushed_ours_out_of_sight_nobody_guesses(connect: Conne
     assert "5" in look.reason
 
 
+@pytest.mark.parametrize("visible", [150, 1000])
+def test_where_the_app_may_see_more_the_look_goes_on_to_older_pages(
+    connect: Connect, sim: SimulatorServer, visible: int
+) -> None:
+    sim.world("weibo").accounts["qinghe-tea"].options["timeline_rows"] = str(visible)
+    client, placement = connect("commercial"), intended(sim, "commercial", 0)
+    sim.set_fault("weibo", "statuses/update/biz", "drop_after", count=1)
+    with pytest.raises(NoAnswerError):
+        carry_on(client, placement)
+    for number in range(120):
+        client.update(f"别人发的第 {number} 条", "0", "[]")
+    found = ADAPTER.publication.find(client, placement, NOBODY)
+    assert isinstance(found, Live)
+    assert found.post.native_id == sim.world("weibo").posts[0].native_id
+    asked = [kept for kept in sim.simulation.calls if kept.path == "/2/statuses/user_timeline.json"]
+    assert len(asked) == 2
+
+
+def test_looking_back_ends_where_the_platform_shows_no_more(connect: Connect, sim: SimulatorServer) -> None:
+    sim.world("weibo").accounts["qinghe-tea"].options["timeline_rows"] = "110"
+    client, placement = connect("commercial"), intended(sim, "commercial", 0)
+    for number in range(120):
+        client.update(f"别人发的第 {number} 条", "0", "[]")
+    look = ADAPTER.publication.find(client, placement, NOBODY)
+    assert isinstance(look, Undecidable)
+    assert "110" in look.reason
+
+
 def test_a_pinned_old_post_is_no_proof_that_the_window_reaches_back(sim: SimulatorServer) -> None:
     placement = intended(sim, "open", 0)
     called = placement.first_called_at
@@ -175,7 +242,9 @@ def test_a_pinned_old_post_is_no_proof_that_the_window_reaches_back(sim: Simulat
         return Status(str(number), str(number), "1", f"第 {number} 条", called - age, None, False)
 
     class Pinned:
-        def user_timeline(self) -> Timeline:
+        def user_timeline(self, max_id: int = 0) -> Timeline:
+            if max_id:
+                return Timeline((), 300)
             newer = [row(number, timedelta(seconds=-number)) for number in range(9, 5, -1)]
             return Timeline((row(1, timedelta(days=90)), *newer), 300)
 
