@@ -1,6 +1,8 @@
 """抖音 / Douyin. Exports ADAPTER, nothing else."""
 
 from services.adapter.contract import Adapter, Name
+from services.adapter_douyin.aftercare import DouyinCare, DouyinReplies
+from services.adapter_douyin.callbacks import DouyinCallbacks
 from services.adapter_douyin.client import DouyinClient
 from services.adapter_douyin.errors import ERRORS
 from services.adapter_douyin.feedback import DouyinFeedback
@@ -22,4 +24,7 @@ ADAPTER = Adapter(
     publication=DouyinPublication(),
     feedback=DouyinFeedback(),
     client=DouyinClient,
+    replies=DouyinReplies(),
+    care=DouyinCare(),
+    callbacks=DouyinCallbacks(),
 )

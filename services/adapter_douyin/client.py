@@ -7,55 +7,54 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import orjson
 
 from services.adapter.accounts import Account
+from services.adapter.credentials import alone
 from services.adapter.errors import CodeMeaning, NoAnswerError, PlatformError
 from services.adapter.http import Answer, PlatformHttp, reading
+from services.adapter.sharing import Shared, Tokens
+from services.adapter_douyin.aftercare import AppToken, UserTokens
 from services.adapter_douyin.errors import (
     BAD_PARAMETER,
-    ERRORS,
     HANDLE_SPENT,
     TOO_MANY_CLIENT_TOKENS,
-    UNTIL_NEXT_DAY,
+    refusal_in,
     upload_expired,
 )
 from services.adapter_douyin.settings import DEFAULT_BASE_URL, UPLOADING
 
 VIDEO = "/api/douyin/v1/video"
-BEIJING = timezone(timedelta(hours=8))
-TOKEN_MARGIN_S = 60.0
+MOST_SECONDS = 10 * 366 * 86400  # of a token's life; more is a mistake of somebody's
 
 JsonObject = dict[str, Any]
 
 
 class DouyinClient:
-    """The client of one account; threads share it. A refreshed token lives as long as the client does."""
+    """The client of one account; threads share it. Its tokens, those of its app and its budget live in `shared`."""
 
     def __init__(
         self,
         account: Account,
         timeout_s: float,
+        shared: Shared | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.account = account
         self.now = now
-        self._http = PlatformHttp(account.base_url or DEFAULT_BASE_URL, timeout_s)
+        shared = shared or alone()
+        self._http = PlatformHttp(account.base_url or DEFAULT_BASE_URL, timeout_s, budget=shared.budget)
         self._upload_timeout_s = max(timeout_s, UPLOADING.timeout_s)
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._token = account.access_token
-        self._refresh_token = account.refresh_token
-        self._app_tokens: dict[str, tuple[str, float]] = {}  # name → (value, good until)
-        self._app_lock = threading.RLock()  # a ticket is fetched with a client token
+        self.tokens = UserTokens(account, shared.credentials, self._refresh, self._renew, now)
+        self._app_token = AppToken(account, shared.credentials, self._fetch_app_token, now)
+        self._ticket = ("", datetime.min.replace(tzinfo=UTC))
+        self._ticket_lock = threading.Lock()
 
     def close(self) -> None:
         self._http.close()
@@ -115,20 +114,64 @@ class DouyinClient:
         query: dict[str, str | int] = {"item_id": item_id, "comment_id": comment_id, "cursor": cursor, "count": count}
         return self._read("GET", "/item/comment/reply/list/", query=query)
 
+    def reply(self, item_id: str, comment_id: str, content: str) -> str:
+        """Answer a comment → the reply's comment_id; one attempt."""
+        said = {"item_id": item_id, "comment_id": comment_id, "content": content}
+        return _made(self._post("/item/comment/reply/", json=said), "comment_id")
+
+    def item_figures(self, item_id: str) -> JsonObject:
+        """30-day figures of a post → {total_play, total_like, total_comment, total_share, avg_play_duration}."""
+        return _object(self._read("GET", "/data/external/item/base/", query={"item_id": item_id}), "result")
+
     def fans(self, days: int) -> list[JsonObject]:
         """Followers per day → [{date, new_fans, total_fans}]; days 7, 15 or 30."""
         data = self._read("GET", "/data/external/user/fans/", query={"date_type": days})
         return [row for row in data.get("result_list") or [] if isinstance(row, dict)]
 
+    # --- the account ---
+
+    def userinfo(self) -> JsonObject:
+        """Whom the token belongs to → {open_id, union_id, nickname, avatar}."""
+
+        def send(token: str) -> JsonObject:
+            form = {"access_token": token, "open_id": self.account.open_id}
+            return self._exchange("POST", "/oauth/userinfo/", form=form)
+
+        for attempt in reading():
+            with attempt:
+                return self._with_token(send)
+        raise AssertionError("tenacity re-raises the last error")
+
+    def exchange_code(self, code: str) -> Tokens:
+        """The `code` of an authorisation, good once → the user's tokens; one attempt."""
+        said = {
+            "client_key": self.account.app_id,
+            "client_secret": self.account.app_secret,
+            "code": code,
+            "grant_type": "authorization_code",
+        }
+        return self._granted(self._exchange("POST", "/oauth/access_token/", json=said))
+
+    def event_status(self) -> dict[str, int]:
+        """Webhook event → 1 = subscribed, for the whole app."""
+        rows = _rows(self._app_call("GET", "/event/status/list/", {}))
+        return {str(row.get("event")): _number(row.get("status")) or 0 for row in rows}
+
     # --- H5 hand-off ---
 
     def share_id(self, hashtag: str = "") -> str:
         query = {"need_callback": "true", **({"default_hashtag": hashtag} if hashtag else {})}
-        return _text(self._app_read("/share-id/", query), "share_id")
+        return _text(self._app_call("GET", "/share-id/", query), "share_id")
 
     def ticket(self) -> str:
-        """The ticket that share links are signed with, kept while it is good."""
-        return self._kept("ticket", lambda: self._app_read("/open/getticket/", {}), "ticket")
+        """The ticket that share links are signed with, kept for the first half of its life: links outlive the call."""
+        with self._ticket_lock:
+            ticket, until = self._ticket
+            if self.now() >= until:
+                data = self._app_call("GET", "/open/getticket/", {})
+                ticket, lives = _text(data, "ticket"), timedelta(seconds=_seconds(data, "expires_in") or 0)
+                self._ticket = (ticket, self.now() + lives / 2)
+            return ticket
 
     def share_link(self, fields: Mapping[str, Any], share_id: str, nonce: str) -> str:
         """The link that opens the post for publishing in the app; the person confirms there."""
@@ -154,13 +197,7 @@ class DouyinClient:
     def _create(self, path: str, fields: Mapping[str, Any]) -> JsonObject:
         """A spent upload handle is no fault of the content: repeating with a fresh upload may help."""
         data = self._post(path, json=dict(fields), overrides={"2190007": HANDLE_SPENT})
-        if not isinstance(data.get("item_id"), str) or not data["item_id"]:
-            raise PlatformError(
-                "平台已受理，但没有返回 item_id / accepted, but without item_id",
-                error_class="network_unknown",
-                sent="yes",
-                outcome="published",
-            )
+        _made(data, "item_id")
         return data
 
     def _upload(
@@ -173,9 +210,8 @@ class DouyinClient:
                 stream.seek(start)
             parameters = {"open_id": self.account.open_id, **(query or {})}
             timeout = self._upload_timeout_s
-            return _data(self._http.call(
-                "POST", path, query=parameters, files=files, headers={"access-token": token}, timeout_s=timeout
-            ))  # fmt: skip
+            headers = {"access-token": token}
+            return self._exchange("POST", path, query=parameters, files=files, headers=headers, timeout_s=timeout)
 
         return self._with_token(send)
 
@@ -210,7 +246,7 @@ class DouyinClient:
 
         def send(token: str) -> JsonObject:
             headers = {"access-token": token}
-            return _data(self._http.call(method, path, query=parameters, json=json, headers=headers), overrides)
+            return self._exchange(method, path, overrides, query=parameters, json=json, headers=headers)
 
         return self._with_token(send)
 
@@ -218,77 +254,65 @@ class DouyinClient:
 
     def _with_token(self, send: Callable[[str], JsonObject]) -> JsonObject:
         """Once with the present token; where the platform says that it is no good, once more with a fresh one."""
-        token = self._token
+        token = self.tokens.current()
         try:
             return send(token)
         except PlatformError as error:
-            if not error.new_token or not self._refresh_token:
+            if not error.new_token or not self.tokens.held.refresh_token:
                 raise
-        return send(self._fresh_token(token))
+        return send(self.tokens.fresh(token))
 
-    def _fresh_token(self, stale: str) -> str:
-        """Refresh, unless another thread just did. The refused call did nothing, so a failure here is `not sent`."""
-        with self._lock:
-            if self._token != stale:
-                return self._token
-            try:
-                data = self._refresh()
-                self._token = _text(data, "access_token")
-            except PlatformError as error:
-                error.sent, error.outcome, error.new_token = "no", "refused", False
-                raise
-            self._refresh_token = data.get("refresh_token") or self._refresh_token
-            return self._token
+    def _refresh(self, refresh_token: str) -> Tokens:
+        """A new access token; the refresh token stays as it is and is not extended."""
+        form = {"client_key": self.account.app_id, "grant_type": "refresh_token", "refresh_token": refresh_token}
+        return self._granted(self._exchange("POST", "/oauth/refresh_token/", form=form))
 
-    def _refresh(self) -> JsonObject:
-        form = {
-            "client_key": self.account.app_id,
-            "grant_type": "refresh_token",
-            "refresh_token": self._refresh_token,
-        }
-        return _data(self._http.call("POST", "/oauth/refresh_token/", form=form))
+    def _renew(self, refresh_token: str) -> Tokens:
+        """A new refresh token of 30 days, five times at most; after that the user has to come back."""
+        form = {"client_key": self.account.app_id, "refresh_token": refresh_token}
+        data = self._exchange("POST", "/oauth/renew_refresh_token/", form=form)
+        until = self._until(data, "expires_in")
+        return Tokens(refresh_token=_text(data, "refresh_token"), refresh_expires_at=until)
 
-    def _client_token(self) -> str:
-        body = {
+    def _granted(self, data: JsonObject) -> Tokens:
+        refresh_token = data.get("refresh_token")
+        return Tokens(
+            _text(data, "access_token"),
+            refresh_token if isinstance(refresh_token, str) else "",
+            self._until(data, "expires_in"),
+            self._until(data, "refresh_expires_in"),
+        )
+
+    def _until(self, data: JsonObject, name: str) -> datetime | None:
+        seconds = _seconds(data, name)
+        return None if seconds is None else self.now() + timedelta(seconds=seconds)
+
+    def _fetch_app_token(self) -> Tokens:
+        said = {
             "client_key": self.account.app_id,
             "client_secret": self.account.app_secret,
             "grant_type": "client_credential",
         }
-        overrides = {"10020": TOO_MANY_CLIENT_TOKENS}
-        return self._kept(
-            "client_token",
-            lambda: _data(self._http.call("POST", "/oauth/client_token/", json=body), overrides),
-            "access_token",
-        )
+        data = self._exchange("POST", "/oauth/client_token/", {"10020": TOO_MANY_CLIENT_TOKENS}, json=said)
+        return Tokens(_text(data, "access_token"), access_expires_at=self._until(data, "expires_in"))
 
-    def _app_read(self, path: str, query: Mapping[str, str | int]) -> JsonObject:
+    def _app_call(self, method: str, path: str, query: Mapping[str, str | int]) -> JsonObject:
         """A read-only call with the app's own token, which is fetched anew once where it is refused."""
-        for again in (True, False):
-            token = self._client_token()
-            try:
-                return _data(self._http.call("GET", path, query=query, headers={"access-token": token}))
-            except PlatformError as error:
-                if not (again and error.new_token):
-                    raise
-                self._forget("client_token", token)
-        raise AssertionError("the second attempt returns or raises")
+        token = self._app_token.value()
+        try:
+            return self._exchange(method, path, query=query, headers={"access-token": token})
+        except PlatformError as error:
+            if not error.new_token:
+                raise
+        token = self._app_token.value(refused=token)
+        return self._exchange(method, path, query=query, headers={"access-token": token})
 
-    def _kept(self, name: str, fetch: Callable[[], JsonObject], field: str) -> str:
-        """A value of the app, fetched by one thread at a time and only when the last one is no longer good."""
-        with self._app_lock:
-            value, until = self._app_tokens.get(name, ("", 0.0))
-            if value and self._monotonic() < until:
-                return value
-            data = fetch()
-            value = _text(data, field)
-            lives = max(0.0, (_number(data.get("expires_in")) or 0) - TOKEN_MARGIN_S)
-            self._app_tokens[name] = (value, self._monotonic() + lives)
-            return value
-
-    def _forget(self, name: str, value: str) -> None:
-        with self._app_lock:
-            if self._app_tokens.get(name, ("", 0.0))[0] == value:
-                del self._app_tokens[name]
+    def _exchange(
+        self, method: str, path: str, overrides: Mapping[str, CodeMeaning] | None = None, **content: Any
+    ) -> JsonObject:
+        """One attempt; what the platform says about quotas is remembered for all who call this endpoint."""
+        with self._http.learning(path):
+            return _data(self._http.call(method, path, **content), overrides)
 
 
 _URI_SAFE = "-_.!~*'()"  # what encodeURIComponent of JavaScript leaves alone
@@ -304,41 +328,12 @@ def share_signature(nonce: str, ticket: str, timestamp: str) -> str:
 
 def _data(answer: Answer, overrides: Mapping[str, CodeMeaning] | None = None) -> JsonObject:
     """The `data` of a success; raises PlatformError for every code that is not 0, wherever it stands."""
-    body = answer.body
-    if not isinstance(body, dict):
+    if not isinstance(answer.body, dict):
         raise NoAnswerError(f"平台返回 HTTP {answer.status}，不是 JSON 对象 / not a JSON object")
-    data, extra = _mapping(body.get("data")), _mapping(body.get("extra"))
-    code = _code(body, data, extra)
-    if code is None and answer.status < 400 and body.get("message") != "error":
-        return data
-    said = _message(body, data, extra)
-    error = ERRORS.error(code or f"http_{answer.status}", said, override=(overrides or {}).get(code or ""))
-    if code in UNTIL_NEXT_DAY:
-        error.retry_after_s = _until_next_day(_number(extra.get("now"))) or error.retry_after_s
-    raise error
-
-
-def _code(body: JsonObject, data: JsonObject, extra: JsonObject) -> str | None:
-    """The code that says most: a known one before an unknown one, the general before the sub code."""
-    said = (data.get("error_code"), extra.get("error_code"), body.get("err_no"), extra.get("sub_error_code"))
-    codes = [str(code) for code in said if code not in (None, "", 0, "0")]
-    return next((code for code in codes if code in ERRORS.meanings), codes[0] if codes else None)
-
-
-def _message(body: JsonObject, data: JsonObject, extra: JsonObject) -> str:
-    said = (data.get("description"), extra.get("description"), extra.get("sub_description"), body.get("err_msg"))
-    words = next((str(one) for one in said if one), "")
-    log_id = extra.get("logid") or extra.get("log_id") or data.get("log_id") or body.get("log_id")
-    return f"{words} logid={log_id}" if log_id else words
-
-
-def _until_next_day(now_ms: int | None) -> float | None:
-    """Seconds from the platform's own clock to its next midnight, when daily quotas start anew."""
-    if not now_ms:
-        return None
-    now = datetime.fromtimestamp(now_ms / 1000, BEIJING)
-    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (midnight - now).total_seconds() + 60.0
+    refusal = refusal_in(answer.body, answer.status, overrides or {})
+    if refusal is not None:
+        raise refusal
+    return _object(answer.body, "data")
 
 
 def _of_running_upload(call: Callable[[], JsonObject]) -> JsonObject:
@@ -351,6 +346,19 @@ def _of_running_upload(call: Callable[[], JsonObject]) -> JsonObject:
         raise
 
 
+def _made(data: JsonObject, name: str) -> str:
+    """The id of what a mutating call made; a success without one is there all the same."""
+    value = data.get(name)
+    if isinstance(value, str) and value:
+        return value
+    raise PlatformError(
+        f"平台已受理，但没有返回 {name} / accepted, but without {name}",
+        error_class="network_unknown",
+        sent="yes",
+        outcome="published",
+    )
+
+
 def _text(data: JsonObject, name: str) -> str:
     value = data.get(name)
     if not isinstance(value, str) or not value:
@@ -359,15 +367,18 @@ def _text(data: JsonObject, name: str) -> str:
 
 
 def _object(data: JsonObject, name: str) -> JsonObject:
-    return _mapping(data.get(name))
-
-
-def _mapping(value: Any) -> JsonObject:
+    value = data.get(name)
     return value if isinstance(value, dict) else {}
 
 
 def _rows(data: JsonObject) -> list[JsonObject]:
     return [row for row in data.get("list") or [] if isinstance(row, dict)]
+
+
+def _seconds(data: JsonObject, name: str) -> int | None:
+    """How long something lives, where the platform says so believably."""
+    seconds = _number(data.get(name))
+    return seconds if seconds is not None and 0 < seconds < MOST_SECONDS else None
 
 
 def _number(value: Any) -> int | None:

@@ -5,12 +5,17 @@ The same account may answer in either family: 2800xxxx (new) or 21xxxxx (old), a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
 from services.adapter.errors import CodeMeaning, ErrorTable, PlatformError
 
 STATUS_CODES = "DY-DOC openapi/status-code [doc]"
 OLD_CODES = "gadfly TtOpErrorMsgEnum [client]"
 OAUTH = "DY-DOC account-permission; gadfly [doc, client]"
 
+BEIJING = timezone(timedelta(hours=8))
 TOO_MANY_CLIENT_TOKENS_S = 300.0
 RISK_PAUSE_S = 1800.0
 NEXT_DAY_S = 4 * 3600.0
@@ -126,6 +131,7 @@ HANDLE_SPENT = CodeMeaning("media", "上传凭据已被使用或失效，将重�
 
 UNTIL_NEXT_DAY = frozenset({"28003017", "2190001", "2114007"})
 CAPABILITY_MISSING = frozenset({"28001014", "28001018", "28001019", "28001056", "2190004", "2100007", "2112001"})
+NOT_GRANTED = frozenset({"28001012", "2190003"})
 BAD_PARAMETER = frozenset({"28001007", "2100005", "2190007"})
 
 UPLOAD_EXPIRED = "upload_expired"
@@ -150,3 +156,47 @@ def review_refused() -> PlatformError:
         sent="yes",
         code="video_status_2",
     )
+
+
+# --- where an answer says what went wrong ----------------------------------------------------------------------------
+
+
+def refusal_in(body: Mapping[str, Any], status: int, overrides: Mapping[str, CodeMeaning]) -> PlatformError | None:
+    """The error that an answer speaks of, wherever its code stands; None for a success."""
+    data, extra = _mapping(body.get("data")), _mapping(body.get("extra"))
+    code = _code(body, data, extra)
+    if code is None and status < 400 and body.get("message") != "error":
+        return None
+    said = _message(body, data, extra)
+    error = ERRORS.error(code or f"http_{status}", said, override=overrides.get(code or ""))
+    if code in UNTIL_NEXT_DAY:
+        error.retry_after_s = _until_next_day(extra.get("now")) or error.retry_after_s
+    return error
+
+
+def _code(body: Mapping[str, Any], data: Mapping[str, Any], extra: Mapping[str, Any]) -> str | None:
+    """The code that says most: a known one before an unknown one, the general before the sub code."""
+    said = (data.get("error_code"), extra.get("error_code"), body.get("err_no"), extra.get("sub_error_code"))
+    codes = [str(code) for code in said if code not in (None, "", 0, "0")]
+    return next((code for code in codes if code in ERRORS.meanings), codes[0] if codes else None)
+
+
+def _message(body: Mapping[str, Any], data: Mapping[str, Any], extra: Mapping[str, Any]) -> str:
+    said = (data.get("description"), extra.get("description"), extra.get("sub_description"), body.get("err_msg"))
+    words = next((str(one) for one in said if one), "")
+    log_id = extra.get("logid") or extra.get("log_id") or data.get("log_id") or body.get("log_id")
+    return f"{words} logid={log_id}" if log_id else words
+
+
+def _until_next_day(now_ms: Any) -> float | None:
+    """Seconds from the platform's own clock to its next midnight, when daily quotas start anew."""
+    try:
+        now = datetime.fromtimestamp(int(now_ms) / 1000, BEIJING)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (midnight - now).total_seconds() + 60.0 if now.timestamp() > 0 else None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.feedback import Metric, Reading, Readings
 from services.adapter.contract import Comment, CommentPage, LivePost
 from services.adapter.errors import PlatformError
 from services.adapter_douyin.client import DouyinClient
-from services.adapter_douyin.errors import CAPABILITY_MISSING
+from services.adapter_douyin.errors import BAD_PARAMETER, CAPABILITY_MISSING, NOT_GRANTED
 
 COMMENTS_A_PAGE = 50
 POSTS_A_CALL = 20  # video_data states no limit; the page size of video_list is taken [assumption]
@@ -29,6 +29,13 @@ NATIVE: Mapping[Metric, str] = {
     "shares": "share_count",
 }
 PRIVATE = (6, 7)
+DAILY: Mapping[Metric, str] = {
+    "views": "total_play",
+    "likes": "total_like",
+    "comments": "total_comment",
+    "shares": "total_share",
+}
+DAILY_AFTER = timedelta(hours=34)  # they come about 10:00 of the next day [doc]
 
 
 class DouyinFeedback:
@@ -52,10 +59,15 @@ class DouyinFeedback:
         """Up to POSTS_A_CALL posts in one call; a post that is missing in the answer failed, it is not 0."""
         found: dict[str, Readings] = {post.post.native_id: _absent("failed") for post in posts}
         ids = list(found)
-        for start in range(0, len(ids), POSTS_A_CALL):
-            for row in client.video_data(ids[start : start + POSTS_A_CALL]):
-                if row.get("item_id") in found:
-                    found[row["item_id"]] = _readings(row)
+        try:
+            for start in range(0, len(ids), POSTS_A_CALL):
+                for row in client.video_data(ids[start : start + POSTS_A_CALL]):
+                    if row.get("item_id") in found:
+                        found[row["item_id"]] = _readings(row)
+        except PlatformError as error:
+            if error.code not in CAPABILITY_MISSING:
+                raise
+            return found | {post.post.native_id: _daily(client, post, now) for post in posts}
         return found
 
     def followers(self, client: DouyinClient, now: datetime) -> Reading:
@@ -64,7 +76,7 @@ class DouyinFeedback:
         try:
             days = client.fans(7)
         except PlatformError as error:
-            if error.code in CAPABILITY_MISSING or error.code in ("28001012", "2190003"):
+            if error.code in CAPABILITY_MISSING | NOT_GRANTED:
                 return Reading(reason="unsupported", native=native)
             raise
         counted = [day for day in days if _int(day.get(native)) is not None]
@@ -213,6 +225,20 @@ def _readings(row: dict[str, Any]) -> Readings:
     readings: dict[str, Reading] = {metric: _reading(figures, native) for metric, native in NATIVE.items()}
     if _int(row.get("video_status")) in PRIVATE and not readings["views"].value:
         readings["views"] = Reading(reason="failed", native="play_count")  # 0 plays of a private post are made up
+    return Readings(**readings)
+
+
+def _daily(client: DouyinClient, post: LivePost, now: datetime) -> Readings:
+    """Where `video_data` is offline: the 30-day figures, a day late. Zeros of a post that young are no figures yet."""
+    try:
+        figures = client.item_figures(post.post.native_id)
+    except PlatformError as error:
+        if error.code not in BAD_PARAMETER:  # of an older post, or of one that is gone
+            raise
+        return _absent("failed")
+    if now - post.post.published_at < DAILY_AFTER and not any(_int(figures.get(name)) for name in DAILY.values()):
+        return _absent("not_yet")
+    readings: dict[str, Reading] = {metric: _reading(figures, native) for metric, native in DAILY.items()}
     return Readings(**readings)
 
 

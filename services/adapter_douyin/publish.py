@@ -2,13 +2,16 @@
 
 A create call uses its uploads up, whatever came of it, so the uploads carry the *round* they were made for: how often
 create has been called and how often an upload in parts has expired. Uploads of an earlier round are made again.
+
+An `h5` account gets a signed link instead and a person publishes with it; the link's `share_id` tells the post.
 """
 
 from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
@@ -32,7 +35,13 @@ from services.adapter.contract import (
 from services.adapter.errors import PlatformError
 from services.adapter.text import fingerprint
 from services.adapter_douyin.client import DouyinClient
-from services.adapter_douyin.errors import CAPABILITY_MISSING, UPLOAD_EXPIRED, review_refused, upload_expired
+from services.adapter_douyin.errors import (
+    CAPABILITY_MISSING,
+    NOT_GRANTED,
+    UPLOAD_EXPIRED,
+    review_refused,
+    upload_expired,
+)
 from services.adapter_douyin.settings import UPLOADING, Uploading
 
 UPLOAD_LIVES = timedelta(hours=2)
@@ -45,7 +54,9 @@ NOT_PUBLIC, IN_REVIEW, PUBLIC, FRIENDS, PRIVATE, OLD_AGGREGATE = 2, 4, 5, 6, 7, 
 MEDIA_TYPES = {"pictures": 2, "video": 4}
 CREATES = {"create_video": "video", "create_image_text": "note"}
 REVIEWING = "抖音审核，审核结束前只有作者自己可见"
-HAND_OVER = Step("hand_over", "none", "生成抖音分享链接")
+LINK_LIVES = timedelta(hours=1)  # as long as the ticket behind it surely does [assumption]
+SHARE_LINK = Step("share_link", "orphan", "生成抖音分享链接")
+HAND_OVER = Step("hand_over", "none", "等人在抖音 App 里确认发布")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +68,8 @@ class DouyinPublication:
     def next_step(self, record: PlacementRecord) -> Step | None:
         """The call in doubt while there is one; else the first step whose result is missing or of an earlier round."""
         draft = _draft(record)
-        if "text" not in draft.fields:
-            return HAND_OVER if record.result_of(HAND_OVER.name) is None else None
+        if _is_handed_over(draft):
+            return _hand_over_step(record)
         create = _create_step(draft)
         if record.result_of(create.name) is not None:
             return None
@@ -94,8 +105,10 @@ class DouyinPublication:
         name, _, number = step.name.partition(":")
         draft, now = _draft(record), str(_round(record))
         match name:
+            case "share_link":
+                return _share_link(client, record)
             case "hand_over":
-                return _hand_over(client, draft)
+                return _hand_over(record)
             case "create_video" | "create_image_text":
                 return _create(client, record, step)
             case "upload_video":
@@ -137,11 +150,14 @@ class DouyinPublication:
     # --- looking ---
 
     def find(self, client: DouyinClient, record: PlacementRecord, claimed: frozenset[str]) -> Look:
-        """In the account's own list, newest first, back to five minutes before the first call."""
+        """In the account's own list, newest first, back to five minutes before the first call or the link."""
+        if _is_handed_over(_draft(record)):
+            return _look_for_shared(client, record, claimed)
         if record.first_called_at is None:
             return Undecidable("记录里没有首次调用时间，无法限定查找范围")
         try:
-            return _look(client, record, (record.first_called_at - LOOK_BACK).timestamp(), claimed)
+            not_before = (record.first_called_at - LOOK_BACK).timestamp()
+            return _look(client, lambda row: _matches(row, _draft(record), not_before, claimed), not_before)
         except PlatformError as error:
             if error.code in CAPABILITY_MISSING:
                 return Undecidable(f"作品列表接口不可用（{error.code}），请在抖音 App 里确认这条作品是否已发布")
@@ -242,23 +258,105 @@ def _part(stream: BinaryIO, start: int, length: int) -> bytes:
     return stream.read(length)
 
 
-def _hand_over(client: DouyinClient, draft: Draft) -> NeedsHuman:
+# --- handing over to a person ----------------------------------------------------------------------------------------
+
+
+def _is_handed_over(draft: Draft) -> bool:
+    return "text" not in draft.fields
+
+
+def _hand_over_step(record: PlacementRecord) -> Step | None:
+    """A link that has grown old is made anew where somebody asks for it; its share_id stays."""
+    if record.result_of(HAND_OVER.name) is not None:
+        return None
+    if record.step == HAND_OVER.name and record.state not in ("INTENDED", "PARKED"):
+        return HAND_OVER
+    made = next((step for step in record.steps if step.name == SHARE_LINK.name), None)
+    return SHARE_LINK if made is None or record.occurred_at - made.finished_at >= LINK_LIVES else HAND_OVER
+
+
+def _share_link(client: DouyinClient, record: PlacementRecord) -> Done:
+    draft = _draft(record)
     topics = draft.fields.get("hashtag_list") or []
-    link = client.share_link(draft.fields, client.share_id(topics[0] if topics else ""), secrets.token_hex(8))
-    return NeedsHuman(f"请在装有抖音的手机上打开此链接（或其二维码）并确认发布：{link}")
+    share_id = _share_id(record) or client.share_id(topics[0] if topics else "")
+    link = client.share_link(draft.fields, share_id, secrets.token_hex(8))
+    return Done({"share_id": share_id, "link": link, "qr": qr_text(link)})
+
+
+def _hand_over(record: PlacementRecord) -> NeedsHuman:
+    return NeedsHuman(
+        "请在装有抖音的手机上扫码或打开此链接并确认发布（约一小时内有效，过期后重试此发布位可得新链接）："
+        + _result(record, SHARE_LINK.name, "link")
+    )
+
+
+def qr_text(link: str) -> str:
+    """A QR code for a terminal, light on dark, two rows a line; empty where the link is too long for one."""
+    try:
+        import segno  # noqa: PLC0415 — where it is missing the link alone is handed over
+    except ImportError:
+        return ""
+    try:
+        rows = [[bool(dark) for dark in row] for row in segno.make_qr(link, error="l", boost_error=False).matrix_iter()]
+    except segno.DataOverflowError:
+        return ""
+    pairs = zip(rows[::2], [*rows[1::2], [True] * len(rows[0])], strict=False)
+    signs = {(False, False): "█", (False, True): "▀", (True, False): "▄", (True, True): " "}
+    return "\n".join("".join(signs[pair] for pair in zip(upper, lower, strict=True)) for upper, lower in pairs)
+
+
+def _share_id(record: PlacementRecord) -> str:
+    return (record.result_of(SHARE_LINK.name) or {}).get("share_id", "")
+
+
+def _told_item(record: PlacementRecord) -> str:
+    """The post that the `create_video` webhook named for our share_id, where it was put into the record's steps."""
+    results = [step.result for step in record.steps]
+    told = [one["item_id"] for one in results if one.get("item_id") and one.get("share_id") == _share_id(record)]
+    return told[-1] if told else ""
+
+
+def _look_for_shared(client: DouyinClient, record: PlacementRecord, claimed: frozenset[str]) -> Look:
+    """By the webhook's word where it came, else in the account's list by what the link proposed as its words."""
+    made = next((step for step in record.steps if step.name == SHARE_LINK.name), None)
+    share_id, item_id = _share_id(record), _told_item(record)
+    if made is None or not share_id:
+        return Undecidable("还没有生成分享链接，不可能已经发布")
+    try:
+        if item_id:
+            row = next((row for row in client.video_data([item_id]) if row.get("item_id") == item_id), {})
+            video_id = str(row.get("video_id") or "")
+            return Accepted({"share_id": share_id, "item_id": item_id, "video_id": video_id}, REVIEWING)
+        not_before = (made.finished_at - LOOK_BACK).timestamp()
+        found = _look(client, lambda row: _matches_shared(row, _draft(record), not_before, claimed), not_before)
+        return replace(found, result={**found.result, "share_id": share_id}) if isinstance(found, Accepted) else found
+    except PlatformError as error:
+        if error.code not in CAPABILITY_MISSING | NOT_GRANTED:
+            raise
+        if item_id:  # the person published it; whether the review is over this account may not ask
+            return Live(PostRef(native_id=item_id, published_at=record.occurred_at, ids={"share_id": share_id}))
+        return Undecidable(f"作品列表接口不可用（{error.code}），等 create_video 推送，或在抖音 App 里确认是否已发布")
+
+
+def _matches_shared(row: dict[str, Any], draft: Draft, not_before: float, claimed: frozenset[str]) -> bool:
+    """Where the app puts the topics is not known, so they do not count; a person may also have changed the words."""
+    words = str(row.get("title") or "")
+    for topic in draft.fields.get("hashtag_list") or []:
+        words = words.replace(f"#{topic}", "")
+    return _matches({**row, "title": words}, draft, not_before, claimed)
 
 
 # --- looking ---------------------------------------------------------------------------------------------------------
 
 
-def _look(client: DouyinClient, record: PlacementRecord, not_before: float, claimed: frozenset[str]) -> Look:
+def _look(client: DouyinClient, is_ours: Callable[[dict[str, Any]], bool], not_before: float) -> Look:
     """The oldest match, so that two placements with the same words each get the one that they made first."""
-    draft, cursor = _draft(record), 0
+    cursor = 0
     matches: list[dict[str, Any]] = []
     for _ in range(MOST_PAGES):
         page = client.video_list(cursor, PAGE)
         rows = [row for row in page.get("list") or [] if isinstance(row, dict)]
-        matches += [row for row in rows if _matches(row, draft, not_before, claimed)]
+        matches += [row for row in rows if is_ours(row)]
         unpinned = [row for row in rows if not _is_true(row.get("is_top"))]
         past = any(_int(row.get("create_time")) < not_before for row in unpinned)
         if past or not _is_true(page.get("has_more")):
@@ -285,7 +383,7 @@ def _matches(row: dict[str, Any], draft: Draft, not_before: float, claimed: froz
 
 
 def _created(record: PlacementRecord) -> dict[str, str]:
-    result = next((record.result_of(name) for name in CREATES if record.result_of(name)), None)
+    result = next((record.result_of(name) for name in (*CREATES, HAND_OVER.name) if record.result_of(name)), None)
     if result is None:
         raise PlatformError("记录里没有 item_id / the record has no item_id", error_class="bug", sent="no")
     return result
@@ -302,13 +400,15 @@ def _still_live(row: dict[str, Any] | None, post: PostRef) -> Followed:
 
 
 def _post(row: dict[str, Any], record: PlacementRecord) -> PostRef:
-    video_id = str(row.get("video_id") or _created(record).get("video_id") or "")
+    created = _created(record)
+    video_id = str(row.get("video_id") or created.get("video_id") or "")
+    ids = {"video_id": video_id, "share_id": created.get("share_id", "")}
     kind = CREATES[_create_step(_draft(record)).name]
     return PostRef(
         native_id=str(row["item_id"]),
         url=f"https://www.douyin.com/{kind}/{video_id}" if video_id else row.get("share_url"),
         published_at=datetime.fromtimestamp(_int(row.get("create_time")), UTC),
-        ids={"video_id": video_id} if video_id else {},
+        ids={name: value for name, value in ids.items() if value},
     )
 
 

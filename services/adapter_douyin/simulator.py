@@ -1,4 +1,4 @@
-"""Douyin's half of the simulator: tokens, uploads, posts under review, comments and figures, in Douyin's own words.
+"""Douyin's half of the simulator: tokens, uploads, posts under review, comments, figures and webhooks, in its words.
 
 Section marks (C1 …) are those of the platform fact sheet in README.md; what no source says is marked [assumption].
 """
@@ -8,11 +8,26 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
 
 from schemas.feedback import Metric
-from services.simulator.contract import Call, Endpoint, Reply, SimAccount, SimComment, SimPost, World
+from services.simulator.contract import (
+    Act,
+    Call,
+    Endpoint,
+    OutgoingCallback,
+    Reply,
+    SimAccount,
+    SimComment,
+    SimPost,
+    World,
+)
+from services.simulator.refusal import RefusedError as WrongAct
 
 MIB = 1024 * 1024
 ACCESS_LIVES = timedelta(days=15)  # C1 [doc]
@@ -29,10 +44,21 @@ IMAGES_MAX = 30  # C2 [client]
 TEXT_MAX = 1000  # C2 [memory]
 LIST_MAX = 20  # C4 [memory]
 COMMENTS_MAX = 50  # C4 [doc]
+REPLY_MAX = 100  # [memory]
+CODE_LIVES = timedelta(hours=1)  # [assumption]
+CLIENT_TOKENS_IN_5_MINUTES = 500  # C1 [doc]
+H5_TOPICS_MAX = 10  # C3 [client]
+# What an app is subscribed to unless it says otherwise: create_video is the default [doc], the others [assumption].
+EVENTS = ("create_video", "authorize", "unauthorize", "item_comment_reply")
+# Newer events bring `content` as a JSON string (C5 [doc]); of ours the comment event is taken for one [assumption].
+CONTENT_AS_STRING = ("item_comment_reply",)
+SCOPES = "user_info,video.create.bind,video.list.bind,video.data.bind,item.comment"
 SENSITIVE = "敏感词示例"  # [assumption]: the real list is not public; this word stands for it
 
 WORDS = {
     10003: "client_key错误",
+    10007: "授权码过期",
+    10008: "access_token无效",
     10010: "refresh_token过期",
     10013: "client_key或client_secret错误",
     10020: "refresh_token续期次数已达上限",
@@ -48,6 +74,8 @@ WORDS = {
     2100004: "系统繁忙，此时请开发者稍候再试",
     2100005: "Parameter error",
     2111001: "包含敏感词",
+    2111005: "无效的评论",
+    2111007: "评论不属于该视频",
     2113001: "素材未通过检查",
     2114007: "发布数量达到当日上限",
     2190002: "access_token无效",
@@ -145,10 +173,15 @@ Handler = Callable[[World, Call], Reply]
 
 
 def _guarded(name: str, handle: Callable[[World, SimAccount, Call], dict[str, Any]]) -> Handler:
-    """A user endpoint: token first, then the handler; a refusal in the family of codes that is switched on."""
+    """A user endpoint: token first, then the handler; a refusal in the family of codes that is switched on.
+
+    token_stolen: the user authorised the app elsewhere, which ended the token here; a refresh helps [assumption].
+    """
 
     def handler(world: World, call: Call) -> Reply:
         try:
+            if world.take_fault("token_stolen", name):
+                _caller(world, call).state["tokens"].pop(call.headers.get("access-token", ""), None)
             reply = _answer(_ms(world), handle(world, _caller(world, call), call))
         except RefusedError as refused:
             old = world.take_fault("old_codes", name)
@@ -158,9 +191,13 @@ def _guarded(name: str, handle: Callable[[World, SimAccount, Call], dict[str, An
     return handler
 
 
-def _app_guarded(handle: Callable[[World, Call], dict[str, Any]]) -> Handler:
+def _app_guarded(name: str, handle: Callable[[World, Call], dict[str, Any]]) -> Handler:
+    """An app endpoint. token_stolen: another client fetched two client tokens, so that ours is none of the newest."""
+
     def handler(world: World, call: Call) -> Reply:
         try:
+            if world.take_fault("token_stolen", name):
+                _new_client_token(world), _new_client_token(world)
             _app_caller(world, call)
             return _answer(_ms(world), handle(world, call))
         except RefusedError as refused:
@@ -186,8 +223,37 @@ def _refresh_token(world: World, call: Call) -> Reply:
         "refresh_token": call.form["refresh_token"],
         "refresh_expires_in": int((until - world.now()).total_seconds()),
         "open_id": account.open_id,
-        "scope": "user_info,video.create.bind,video.list.bind,video.data.bind,item.comment",
+        "scope": SCOPES,
         "log_id": f"{_ms(world)}ED3E",
+    })  # fmt: skip
+
+
+def _access_token(world: World, call: Call) -> Reply:
+    """JSON or form (D 28). A code is good once; it comes with the redirect that the act `authorize` stands for."""
+    said = call.json if isinstance(call.json, dict) else dict(call.form)
+    code, until = said.get("code", ""), None
+    account = next((one for one in world.accounts.values() if code and code in one.state.get("codes", {})), None)
+    if account is None:
+        return _oauth_answer({}, 10007)
+    if said.get("client_key") != account.app_id:
+        return _oauth_answer({}, 10003)
+    if said.get("client_secret") != account.app_secret:
+        return _oauth_answer({}, 10013)
+    until = datetime.fromisoformat(account.state["codes"].pop(code))
+    if world.now() >= until:
+        return _oauth_answer({}, 10007)
+    _tokens(world, account)
+    access, refresh = f"act.{world.rng.getrandbits(128):032x}", f"rft.{world.rng.getrandbits(128):032x}"
+    account.state["tokens"][access] = (world.now() + ACCESS_LIVES).isoformat()
+    account.state["refresh"][refresh] = (world.now() + REFRESH_LIVES).isoformat()
+    account.state["renewals"] = 0
+    return _oauth_answer({
+        "access_token": access,
+        "expires_in": int(ACCESS_LIVES.total_seconds()),
+        "refresh_token": refresh,
+        "refresh_expires_in": int(REFRESH_LIVES.total_seconds()),
+        "open_id": account.open_id,
+        "scope": SCOPES,
     })  # fmt: skip
 
 
@@ -220,13 +286,23 @@ def _by_refresh_token(world: World, call: Call) -> tuple[SimAccount, datetime] |
 
 
 def _client_token(world: World, call: Call) -> Reply:
-    """JSON or form (D 28). Only the newest two stay good; the older of them for 5 minutes more."""
+    """JSON or form (D 28)."""
     said = call.json if isinstance(call.json, dict) else dict(call.form)
     apps = {account.app_id: account.app_secret for account in world.accounts.values()}
     if said.get("client_key") not in apps:
         return _oauth_answer({}, 10003)
     if said.get("client_secret") != apps[said["client_key"]]:
         return _oauth_answer({}, 10013)
+    called: list[datetime] = world.state.setdefault("client_token_calls", [])
+    called[:] = [*(at for at in called if world.now() - at < timedelta(minutes=5)), world.now()]
+    if len(called) > CLIENT_TOKENS_IN_5_MINUTES:
+        return _oauth_answer({}, 10020)
+    token = _new_client_token(world)
+    return _oauth_answer({"access_token": token, "expires_in": int(CLIENT_LIVES.total_seconds())})
+
+
+def _new_client_token(world: World) -> str:
+    """Only the newest two stay good, the older of them for 5 minutes more."""
     tokens: dict[str, str] = world.state.setdefault("client_tokens", {})
     grace = (world.now() + timedelta(minutes=5)).isoformat()
     newest = list(tokens.items())[-1:]
@@ -234,24 +310,200 @@ def _client_token(world: World, call: Call) -> Reply:
     tokens.update({token: min(until, grace) for token, until in newest})
     token = f"clt.{world.rng.getrandbits(128):032x}"
     tokens[token] = (world.now() + CLIENT_LIVES).isoformat()
-    return _oauth_answer({"access_token": token, "expires_in": int(CLIENT_LIVES.total_seconds())})
+    return token
 
 
 def _userinfo(world: World, call: Call) -> Reply:
     for account in world.accounts.values():
-        if call.form.get("access_token") in _tokens(world, account) and call.form.get("open_id") == account.open_id:
-            said = {"open_id": account.open_id, "union_id": "", "nickname": account.display_name, "avatar": ""}
-            return _oauth_answer(said)
+        until = _tokens(world, account).get(call.form.get("access_token", ""))
+        if until is None or world.now() >= datetime.fromisoformat(until):
+            continue
+        if call.form.get("open_id") != account.open_id:
+            return _oauth_answer({}, 28001015)
+        return _oauth_answer(
+            {"open_id": account.open_id, "union_id": "", "nickname": account.display_name, "avatar": ""}
+        )
     return _oauth_answer({}, 10008)
 
 
 def _ticket(world: World, call: Call) -> dict[str, Any]:
-    ticket = base64.b64encode(world.rng.randbytes(60)).decode()
-    return {"ticket": f"@{ticket}", "expires_in": int(CLIENT_LIVES.total_seconds())}
+    ticket = f"@{base64.b64encode(world.rng.randbytes(60)).decode()}"
+    world.state.setdefault("tickets", {})[ticket] = world.now() + CLIENT_LIVES
+    return {"ticket": ticket, "expires_in": int(CLIENT_LIVES.total_seconds())}
 
 
 def _share_id(world: World, call: Call) -> dict[str, Any]:
-    return {"share_id": str(world.rng.randrange(10**15, 10**16))}
+    share_id = str(world.rng.randrange(10**15, 10**16))
+    world.state.setdefault("share_ids", []).append(share_id)
+    return {"share_id": share_id}
+
+
+# --- what the user does in the app (C3, C1) --------------------------------------------------------------------------
+
+
+def _publish_share(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
+    """The user opens the link and confirms. with: `link`, optionally `title` = the words the user made of it.
+
+    The media are taken as they stand in the link; that the app would not fetch them is not simulated [assumption].
+    """
+    link = urlsplit(details.get("link", ""))
+    said = dict(parse_qsl(link.query))
+    tickets: dict[str, datetime] = world.state.get("tickets", {})
+    good = [ticket for ticket, until in tickets.items() if world.now() < until]
+    if link.scheme != "snssdk1128" or said.get("share_type") != "h5" or said.get("client_key") != account.app_id:
+        raise WrongAct("link", "不是这个应用的分享链接 / no share link of this app")
+    if said.get("signature") not in {_share_signature(said, ticket) for ticket in good}:
+        raise WrongAct("link", "签名不对或已过期 / the signature is wrong or its ticket has expired")
+    if said.get("state") not in world.state.get("share_ids", []):
+        raise WrongAct("link", "share_id 未知 / unknown share_id")
+    topics = _json_list(said.get("hashtag_list", "[]"))
+    media = _json_list(said["image_list_path"]) if "image_list_path" in said else [said.get("image_path", "")]
+    media = [said["video_path"]] if "video_path" in said else media
+    if len(topics) > H5_TOPICS_MAX or not all(one.startswith("https://") for one in media):
+        raise WrongAct("link", "话题过多，或素材不在公网 https 地址上 / too many topics, or media without https")
+    words = details.get("title", said.get("title", ""))
+    text = " ".join([words, *(f"#{topic}" for topic in topics)])
+    post = _new_post(world, account, "video" if "video_path" in said else "pictures", text, tuple(media), "passed")
+    post.placement_hint = said["state"]
+    _tell(world, account, "create_video", {"share_id": said["state"], "item_id": post.native_id})
+    return {"item_id": post.native_id, "share_id": said["state"]}
+
+
+def _share_signature(said: Mapping[str, str], ticket: str) -> str:
+    """md5 over the raw values (C3 [doc])."""
+    signed = f"nonce_str={said.get('nonce_str', '')}&ticket={ticket}&timestamp={said.get('timestamp', '')}"
+    return hashlib.md5(signed.encode()).hexdigest()  # noqa: S324 — theirs
+
+
+def _json_list(text: str) -> list[str]:
+    try:
+        said = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        said = None
+    if not isinstance(said, list) or not all(isinstance(one, str) for one in said):
+        raise WrongAct("link", "列表参数不是 JSON 数组 / a list in it is no JSON array")
+    return said
+
+
+def _authorize(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
+    """The user agrees in the browser; the redirect would carry the code."""
+    code = f"{world.rng.getrandbits(128):032x}"
+    account.state.setdefault("codes", {})[code] = (world.now() + CODE_LIVES).isoformat()
+    _tell(world, account, "authorize", {"scopes": SCOPES.split(",")})
+    return {"code": code}
+
+
+def _unauthorize(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
+    """The user withdraws the permission in the app, which ends the tokens at once (C1 [doc])."""
+    account.state["tokens"], account.state["refresh"] = {}, {}
+    _tell(world, account, "unauthorize", {"scopes": SCOPES.split(",")})
+    return {}
+
+
+def _verify_webhook(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
+    """The developer saves the address in the console; only the right answer to the challenge is taken (C5 [doc])."""
+    challenge = world.rng.randrange(10_000, 10**9)
+    wanted = {"challenge": challenge}
+    _send(world, account, "verify_webhook", wanted, lambda status, answer: status == 200 and _parsed(answer) == wanted)
+    return wanted
+
+
+def _parsed(answer: bytes) -> Any:
+    try:
+        return orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return None
+
+
+ACTS: Mapping[str, Act] = {
+    "publish_share": _publish_share,
+    "authorize": _authorize,
+    "unauthorize": _unauthorize,
+    "verify_webhook": _verify_webhook,
+}
+
+
+# --- webhooks (C5) ---------------------------------------------------------------------------------------------------
+
+
+def _tell(world: World, account: SimAccount, event: str, content: Mapping[str, Any], actor: str | None = None) -> None:
+    """An event, where the app is subscribed. actor: who did it; None = the account's own user."""
+    if _subscriptions(world).get(event) == 1:
+        _send(world, account, event, content, None, actor)
+
+
+def _send(
+    world: World,
+    account: SimAccount,
+    event: str,
+    content: Mapping[str, Any],
+    accepts: Callable[[int, bytes], bool] | None,
+    actor: str | None = None,
+) -> None:
+    """from_user_id is who did it, to_user_id our user where somebody else did it to them [assumption]."""
+    envelope: dict[str, Any] = {"event": event, "client_key": account.app_id}
+    if event != "verify_webhook":
+        envelope["from_user_id"] = actor or account.open_id
+        envelope["to_user_id"] = account.open_id if actor else ""
+        envelope["log_id"] = f"{_ms(world)}{world.rng.getrandbits(64):016X}"
+    envelope["content"] = orjson.dumps(content).decode() if event in CONTENT_AS_STRING else content
+    body = orjson.dumps(envelope)
+    signature = hashlib.sha1(account.app_secret.encode() + body).hexdigest()  # noqa: S324 — theirs
+    message_id = f"{world.rng.getrandbits(128):032x}"
+    headers = {"Content-Type": "application/json", "X-Douyin-Signature": signature, "Msg-Id": message_id}
+    plain = OutgoingCallback("POST", body, headers, name=event)
+    world.call_back(account, replace(plain, accepts=accepts) if accepts else plain)
+
+
+def _subscriptions(world: World) -> dict[str, int]:
+    subscribed: dict[str, int] = world.state.setdefault("events", dict.fromkeys(EVENTS, 1))
+    return subscribed
+
+
+def _event_list(world: World, call: Call) -> dict[str, Any]:
+    """The shape of the update's `list` is taken for the answer's [assumption]."""
+    return {"list": [{"event": event, "status": status} for event, status in _subscriptions(world).items()]}
+
+
+def _event_update(world: World, call: Call) -> dict[str, Any]:
+    wanted = _body(call).get("list")
+    if not isinstance(wanted, list) or not all(
+        isinstance(one, dict) and one.get("event") in EVENTS and one.get("status") in (0, 1) for one in wanted
+    ):
+        raise RefusedError(28001007)
+    _subscriptions(world).update({one["event"]: one["status"] for one in wanted})
+    return {}
+
+
+def _tell_comments(world: World, account: SimAccount) -> None:
+    """Each comment once, when it is written; our own replies are no news to us [assumption]."""
+    for post in world.posts:
+        if post.account != account.account or post.state != "live":
+            continue
+        told: set[str] = post.data.setdefault("told", set())
+        everything = world.comments(post)
+        if len(everything) == len(told):
+            continue
+        replies = _reply_counts(everything)
+        for comment in everything:
+            if comment.native_id not in told:
+                told.add(comment.native_id)
+                if comment.author != account.open_id:
+                    row = _comment(comment, replies, top=False)
+                    names = (
+                        "comment_id",
+                        "comment_user_id",
+                        "content",
+                        "create_time",
+                        "digg_count",
+                        "reply_comment_total",
+                    )
+                    content = {name: row[name] for name in names} | {
+                        "reply_to_comment_id": comment.parent or "",
+                        "reply_to_item_id": post.native_id,
+                        "at_user_id": "",
+                    }
+                    _tell(world, account, "item_comment_reply", content, comment.author)
 
 
 # --- uploads (C2) ----------------------------------------------------------------------------------------------------
@@ -368,21 +620,27 @@ def _make(
         handles.pop(handle, None)
     if SENSITIVE in text:
         raise RefusedError(2111001)
+    verdict = "refused" if world.take_fault("review_refused", endpoint) else "passed"
+    post = _new_post(world, account, kind, text, tuple(used), verdict)
+    return {"item_id": post.native_id, "video_id": post.ids["video_id"]}
+
+
+def _new_post(world: World, account: SimAccount, kind: str, text: str, media: tuple[str, ...], verdict: str) -> SimPost:
     post = SimPost(
         platform=world.platform,
         native_id=f"@{base64.b64encode(world.rng.randbytes(64)).decode()}",
         account=account.account,
         kind=kind,
-        title=text.split("\n")[0][:30],
+        title=text.split("\n", maxsplit=1)[0][:30],
         text=text,
         created_at=world.now(),
         state="in_review",
         ids={"video_id": str(world.rng.randrange(7 * 10**18, 8 * 10**18))},
-        media=tuple(used),
-        data={"verdict": "refused" if world.take_fault("review_refused", endpoint) else "passed"},
+        media=media,
+        data={"verdict": verdict},
     )
     world.add_post(post)
-    return {"item_id": post.native_id, "video_id": post.ids["video_id"]}
+    return post
 
 
 def _video_list(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
@@ -464,6 +722,22 @@ def _reply_list(world: World, account: SimAccount, call: Call) -> dict[str, Any]
     return {"list": rows, "cursor": cursor + len(page), "has_more": cursor + len(page) < len(below)}
 
 
+def _reply(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    """Our own comment, below `comment_id` or, without one, below the post. What it refuses: codes of C6 [client]."""
+    said = _body(call)
+    post = _post_of(world, account, call, said.get("item_id"))
+    content, parent = said.get("content"), said.get("comment_id") or None
+    if not isinstance(content, str) or not content.strip() or len(content) > REPLY_MAX or post.state != "live":
+        raise RefusedError(28001007)
+    if SENSITIVE in content:
+        raise RefusedError(2111001)
+    if parent is not None and parent not in {comment.native_id for comment in world.comments(post)}:
+        raise RefusedError(2111007)
+    comment_id = f"@{base64.b64encode(world.rng.randbytes(64)).decode()}"
+    world.add_comment(post, SimComment(comment_id, account.open_id, content, world.now(), parent))
+    return {"comment_id": comment_id}
+
+
 def _roots(everything: Sequence[SimComment]) -> dict[str, str]:
     """Comment → the top-level comment that it stands below."""
     roots: dict[str, str] = {}
@@ -491,7 +765,9 @@ def _sorted(comments: list[SimComment], sort_type: str | None) -> list[SimCommen
 
 
 def _comment(comment: SimComment, replies: Mapping[str, int], *, top: bool) -> dict[str, Any]:
+    answers = {"reply_comment_id": comment.parent} if comment.parent else {}
     return {
+        **answers,
         "comment_id": comment.native_id,
         "comment_user_id": comment.author,
         "nick_name": comment.author,
@@ -515,8 +791,25 @@ def _fans(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
     return {"result_list": [{"date": date, "new_fans": 0, "total_fans": account.followers} for date in dates]}
 
 
-def _post_of(world: World, account: SimAccount, call: Call) -> SimPost:
-    item = call.query.get("item_id")
+def _item_base(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
+    """Figures of posts of the last 30 days; in reality they come about 10:00 the next day."""
+    if account.options.get("enterprise", "true") != "true":
+        raise RefusedError(28001018)
+    post = _post_of(world, account, call)
+    if world.now() - post.created_at > timedelta(days=30):
+        raise RefusedError(28001007)
+    counts = world.counts(post)
+    figures: dict[str, Metric] = {
+        "total_play": "views",
+        "total_like": "likes",
+        "total_comment": "comments",
+        "total_share": "shares",
+    }
+    return {"result": {**{name: counts[metric] for name, metric in figures.items()}, "avg_play_duration": 8.5}}
+
+
+def _post_of(world: World, account: SimAccount, call: Call, item: str | None = None) -> SimPost:
+    item = item or call.query.get("item_id")
     for post in world.posts:
         if post.native_id == item and post.account == account.account and post.state != "removed":
             return post
@@ -539,7 +832,13 @@ def _body(call: Call) -> dict[str, Any]:
 
 # --- the platform ----------------------------------------------------------------------------------------------------
 
-OAUTH = ("oauth/refresh_token", "oauth/renew_refresh_token", "oauth/client_token", "oauth/userinfo")
+OAUTH = (
+    "oauth/access_token",
+    "oauth/refresh_token",
+    "oauth/renew_refresh_token",
+    "oauth/client_token",
+    "oauth/userinfo",
+)
 
 
 def _user(name: str, method: str, path: str, handle: Callable[..., dict[str, Any]], *, mutating: bool) -> Endpoint:
@@ -547,12 +846,17 @@ def _user(name: str, method: str, path: str, handle: Callable[..., dict[str, Any
 
 
 ENDPOINTS = (
+    Endpoint("oauth/access_token", "POST", "/oauth/access_token/", _access_token, True),
     Endpoint("oauth/refresh_token", "POST", "/oauth/refresh_token/", _refresh_token, True),
     Endpoint("oauth/renew_refresh_token", "POST", "/oauth/renew_refresh_token/", _renew_refresh_token, True),
     Endpoint("oauth/client_token", "POST", "/oauth/client_token/", _client_token, True),
     Endpoint("oauth/userinfo", "POST", "/oauth/userinfo/", _userinfo, False),
-    Endpoint("open/getticket", "GET", "/open/getticket/", _app_guarded(_ticket), False),
-    Endpoint("share-id", "GET", "/share-id/", _app_guarded(_share_id), False),
+    Endpoint("open/getticket", "GET", "/open/getticket/", _app_guarded("open/getticket", _ticket), False),
+    Endpoint("share-id", "GET", "/share-id/", _app_guarded("share-id", _share_id), False),
+    Endpoint("event/status/list", "GET", "/event/status/list/", _app_guarded("event/status/list", _event_list), False),
+    Endpoint(
+        "event/status/update", "POST", "/event/status/update/", _app_guarded("event/status/update", _event_update), True
+    ),
     _user("video/upload_video", "POST", f"{VIDEO}/upload_video/", _upload_video, mutating=True),
     _user("video/init_video_part_upload", "POST", f"{VIDEO}/init_video_part_upload/", _init_upload, mutating=True),
     _user("video/upload_video_part", "POST", f"{VIDEO}/upload_video_part/", _upload_part, mutating=True),
@@ -567,6 +871,8 @@ ENDPOINTS = (
     _user("video/video_data", "POST", f"{VIDEO}/video_data/", _video_data, mutating=False),
     _user("item/comment/list", "GET", "/item/comment/list/", _comment_list, mutating=False),
     _user("item/comment/reply/list", "GET", "/item/comment/reply/list/", _reply_list, mutating=False),
+    _user("item/comment/reply", "POST", "/item/comment/reply/", _reply, mutating=True),
+    _user("data/external/item/base", "GET", "/data/external/item/base/", _item_base, mutating=False),
     _user("data/external/user/fans", "GET", "/data/external/user/fans/", _fans, mutating=False),
 )  # fmt: skip
 
@@ -574,7 +880,12 @@ ENDPOINTS = (
 class DouyinSimulator:
     platform = "douyin"
     exposed: tuple[Metric, ...] = ("views", "likes", "comments", "shares")
-    taken_faults = ("review_refused", "short_page", "daily_limit", "string_numbers", "old_codes")
+    taken_faults = (
+        "review_refused", "short_page", "daily_limit", "string_numbers", "old_codes", "token_stolen", "webhook_lost",
+        "webhook_thrice",
+    )  # fmt: skip
+    callbacks = ("verify_webhook", *EVENTS)
+    acts = ACTS
 
     def endpoints(self) -> Sequence[Endpoint]:
         return ENDPOINTS
@@ -597,7 +908,7 @@ class DouyinSimulator:
         return f"@{base64.b64encode(digest).decode()}"
 
     def tick(self, world: World) -> None:
-        """Reviews end. A post is under review for REVIEW_S simulated seconds, or `world.state["review_s"]`."""
+        """Reviews end, after REVIEW_S simulated seconds or `world.state["review_s"]`; comments are told."""
         lasts = timedelta(seconds=float(world.state.get("review_s", REVIEW_S)))
         for post in world.posts:
             if post.state == "in_review" and world.now() >= post.created_at + lasts:
@@ -605,6 +916,9 @@ class DouyinSimulator:
                     world.go_live(post, post.created_at + lasts)
                 else:
                     post.state = "rejected"
+        for account in world.accounts.values():
+            if account.options.get("callback_url"):
+                _tell_comments(world, account)
 
 
 SIMULATOR = DouyinSimulator()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,10 +29,17 @@ def test_an_expired_token_is_refreshed_once_and_the_call_repeated(sim: Simulator
     assert calls(sim, "video/video_list") == 4
 
 
-def test_old_style_token_codes_are_understood_too(sim: SimulatorServer, client: DouyinClient) -> None:
-    client._token = "act.forgotten"
+@pytest.fixture
+def stale(client: DouyinClient) -> Iterator[DouyinClient]:
+    """A client whose access token the platform does not know any more."""
+    built = DouyinClient(replace(client.account, access_token="act.forgotten"), 5.0)
+    yield built
+    built.close()
+
+
+def test_old_style_token_codes_are_understood_too(sim: SimulatorServer, stale: DouyinClient) -> None:
     sim.set_fault("douyin", "video/video_list", "old_codes", count=1)
-    client.video_list(0, 10)
+    stale.video_list(0, 10)
     assert calls(sim, "oauth/refresh_token") == 1
 
 
@@ -62,9 +70,8 @@ def test_a_dead_refresh_token_is_an_auth_error_with_its_code(sim: SimulatorServe
     assert (caught.value.code, caught.value.error_class) == ("10010", "auth")
 
 
-def test_many_threads_with_a_stale_token_refresh_once(sim: SimulatorServer, client: DouyinClient) -> None:
-    client._token = "act.forgotten"
-    threads = [threading.Thread(target=client.video_list, args=(0, 10)) for _ in range(8)]
+def test_many_threads_with_a_stale_token_refresh_once(sim: SimulatorServer, stale: DouyinClient) -> None:
+    threads = [threading.Thread(target=stale.video_list, args=(0, 10)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -73,12 +80,15 @@ def test_many_threads_with_a_stale_token_refresh_once(sim: SimulatorServer, clie
 
 
 def test_an_empty_new_token_never_replaces_the_old_one(client: DouyinClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_refresh", lambda: {"access_token": "", "refresh_token": ""})
+    empty = Answer(200, {"data": {"error_code": 0, "access_token": "", "refresh_token": ""}, "message": "success"}, b"")
+    monkeypatch.setattr(client._http, "call", lambda *_args, **_named: empty)
     with pytest.raises(PlatformError) as caught:
-        client._fresh_token(client._token)
+        client.tokens.fresh("act.demoQingheTea")
     assert caught.value.sent == "no"
-    assert client._token == "act.demoQingheTea"
-    assert client._refresh_token == "rft.demoQingheTea"
+    assert (client.tokens.held.access_token, client.tokens.held.refresh_token) == (
+        "act.demoQingheTea",
+        "rft.demoQingheTea",
+    )
 
 
 def test_a_token_of_another_open_id_is_a_bug_of_the_configuration(sim: SimulatorServer, client: DouyinClient) -> None:

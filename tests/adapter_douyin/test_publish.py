@@ -10,10 +10,8 @@ from msgspec.structs import replace
 
 from schemas.content import MasterContent
 from schemas.placement import PlacementRecord
-from services.adapter.accounts import Account
-from services.adapter.contract import Accepted, Live, NeedsHuman, NotFound, Pending, Rejected, Removed, Undecidable
+from services.adapter.contract import Accepted, Live, NotFound, Pending, Rejected, Removed, Undecidable
 from services.adapter_douyin.client import share_signature
-from services.adapter_douyin.localise import localise
 from services.adapter_douyin.publish import DouyinPublication
 from services.adapter_douyin.settings import Uploading
 from services.simulator.server import SimulatorServer
@@ -325,24 +323,6 @@ def test_a_live_post_that_is_no_longer_public_was_removed(
     assert isinstance(driver.publication.follow(driver.client, driver.record), Removed)
     posts(sim)[0].state = "removed"
     assert isinstance(driver.publication.follow(driver.client, driver.record), Removed)
-
-
-def test_the_hand_over_of_an_h5_account_brings_a_signed_link(
-    sim: SimulatorServer, drive: Drive, content: Content, library: Any
-) -> None:
-    driver = drive(content())
-    account: Account = replace(driver.client.account, way="h5")
-    picture = library.add("p9", b"x", uri="https://cdn.qinghe.example/春茶 1.jpg")
-    master = content(media=(picture,))
-    draft = localise(master, master.targets[0], account).draft
-    driver.record = replace(driver.record, draft=draft)
-    outcome = driver.publication.perform(
-        driver.client, driver.record, driver.publication.next_step(driver.record), library
-    )
-    assert isinstance(outcome, NeedsHuman)
-    assert "snssdk1128://openplatform/share?share_type=h5&client_key=awdemo0000000001" in outcome.reason
-    assert "%E6%98%A5%E8%8C%B6%201.jpg" in outcome.reason
-    assert posts(sim) == []
 
 
 def test_the_share_signature_equals_the_documented_vector() -> None:

@@ -17,7 +17,10 @@ pytestmark = pytest.mark.kafka
 BESIDE_PUBLISHING = {
     ("douyin", "oauth/refresh_token"),
     ("douyin", "oauth/renew_refresh_token"),
+    ("douyin", "oauth/access_token"),
     ("douyin", "oauth/client_token"),
+    ("douyin", "event/status/update"),
+    ("douyin", "item/comment/reply"),
     ("douyin", "video/init_video_part_upload"),
     ("douyin", "video/upload_video_part"),
     ("douyin", "video/complete_video_part_upload"),

@@ -1,0 +1,286 @@
+"""What follows a Douyin publication: answers to comments, and the account's authorisation kept alive and watched.
+
+Knows no HTTP: the client hands in the calls that fetch tokens. Douyin offers no way to take a post down.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from services.adapter.accounts import Account
+from services.adapter.aftercare import AccountHealth
+from services.adapter.contract import LivePost
+from services.adapter.errors import PlatformError
+from services.adapter.sharing import CredentialStore, Tokens
+from services.adapter.text import fingerprint
+from services.adapter_douyin.limits import REPLY_MAX, caption_length
+from services.runtime.logging import get_logger
+
+if TYPE_CHECKING:
+    from services.adapter_douyin.client import DouyinClient
+
+log = get_logger(__name__)
+
+# A renewed refresh token lives 30 days: renewing before the warning of 7 days is due keeps that warning for real ones.
+RENEW_WITHIN = timedelta(days=8)
+REFRESH_WITHIN = timedelta(days=2)
+NOT_AGAIN_WITHIN = timedelta(hours=1)
+OVERLAP = timedelta(minutes=5)  # the previous client token lives so much longer [doc], so it is changed as much early
+LOOK_BACK = timedelta(minutes=5)
+PAGE = 50
+MOST_PAGES = 40
+
+
+# --- authorisation ---------------------------------------------------------------------------------------------------
+
+
+class UserTokens:
+    """The tokens of one account: fetched by one thread of one process at a time, early enough, never emptied."""
+
+    def __init__(
+        self,
+        account: Account,
+        store: CredentialStore,
+        refresh: Callable[[str], Tokens],
+        renew: Callable[[str], Tokens],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._account, self._store, self._now = account, store, now
+        self._refresh, self._renew = refresh, renew
+        self._lock = threading.Lock()
+        self._held = store.load(account)
+        self._not_before = datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def held(self) -> Tokens:
+        return self._held
+
+    def look(self) -> Tokens:
+        """As they are now, whichever process fetched them."""
+        self._held = self._store.load(self._account)
+        return self._held
+
+    def current(self) -> str:
+        """The access token to use now. What is due is fetched on the way; a failure of that stops no call."""
+        if self._due() and self._lock.acquire(blocking=False):
+            try:
+                self._keep_alive()
+            except PlatformError as error:
+                self._failed(error)
+            finally:
+                self._lock.release()
+        return self._held.access_token
+
+    def fresh(self, stale: str) -> str:
+        """Another access token than `stale`, which was refused, so nothing was done: a failure here is `not sent`."""
+        try:
+            with self._lock:
+                if self.look().access_token == stale:  # else another process was faster, which needs no lease
+                    with self._store.lease(self._account):
+                        if self.look().access_token == stale:
+                            self._keep(self._refresh(self._held.refresh_token))
+                return self._held.access_token
+        except PlatformError as error:
+            error.sent, error.outcome, error.new_token = "no", "refused", False
+            raise
+
+    def _due(self) -> bool:
+        held, now = self._held, self._now()
+        return bool(held.refresh_token) and now >= self._not_before and (_to_renew(held, now) or _to_refresh(held, now))
+
+    def _keep_alive(self) -> None:
+        """The refresh token first: a refresh does not extend it, and without it the user must come back."""
+        with self._store.lease(self._account):
+            now, held = self._now(), self.look()
+            if _to_renew(held, now):
+                try:
+                    self._keep(self._renew(held.refresh_token))
+                except PlatformError as error:  # renewals used up, say: the access token can be refreshed all the same
+                    self._failed(error)
+            if _to_refresh(self._held, now):
+                self._keep(self._refresh(self._held.refresh_token))
+
+    def _keep(self, new: Tokens) -> None:
+        """Where another process was faster, its tokens count."""
+        self._held = self._store.replace(self._account, self._held.revision, new)
+
+    def _failed(self, error: PlatformError) -> None:
+        self._not_before = self._now() + NOT_AGAIN_WITHIN
+        log.warning("token_upkeep_failed", platform="douyin", account=self._account.account, code=error.code)
+
+
+class AppToken:
+    """The client token of an app, kept for all its accounts: each new one ends an older one (C1)."""
+
+    def __init__(
+        self, account: Account, store: CredentialStore, fetch: Callable[[], Tokens], now: Callable[[], datetime]
+    ) -> None:
+        # The store knows accounts only, so the app stands in it as one.
+        self._app = msgspec.structs.replace(account, account=f"app:{account.app_id}", access_token="", refresh_token="")
+        self._store, self._fetch, self._now = store, fetch, now
+        self._lock = threading.Lock()
+        self._held = Tokens()
+
+    def value(self, refused: str = "") -> str:
+        """A token that is not `refused`."""
+        with self._lock:
+            if not self._good(refused):
+                self._held = self._store.load(self._app)  # another process may have been faster
+            if not self._good(refused):
+                with self._store.lease(self._app):
+                    self._held = self._store.load(self._app)
+                    if not self._good(refused):
+                        self._held = self._store.replace(self._app, self._held.revision, self._fetch())
+            return self._held.access_token
+
+    def _good(self, refused: str) -> bool:
+        held = self._held
+        if not held.access_token or held.access_token == refused or held.access_expires_at is None:
+            return False
+        return held.access_expires_at - self._now() > OVERLAP
+
+
+def _to_renew(held: Tokens, now: datetime) -> bool:
+    return _within(held.refresh_expires_at, now, RENEW_WITHIN)
+
+
+def _to_refresh(held: Tokens, now: datetime) -> bool:
+    return _within(held.access_expires_at, now, REFRESH_WITHIN)
+
+
+def _within(moment: datetime | None, now: datetime, span: timedelta) -> bool:
+    return moment is not None and moment - now < span
+
+
+# --- looking after an account ----------------------------------------------------------------------------------------
+
+
+class DouyinCare:
+    def check(self, client: DouyinClient, now: datetime) -> AccountHealth:
+        """Ask who we are. Douyin tells no quotas: they stand in its console only."""
+        try:
+            problem = _handing_over(client) if client.account.way == "h5" else _posting(client)
+        except PlatformError as error:
+            return _health(client, f"抖音账号现在不能用：{error.message}", error)
+        return _health(client, problem or _ending(client, now))
+
+
+def _posting(client: DouyinClient) -> str:
+    if not client.tokens.look().access_token:
+        return "账号没有 access_token，请先完成抖音授权 / not authorised yet"
+    said = client.userinfo().get("open_id")
+    if said and said != client.account.open_id:
+        return "access_token 属于另一个 open_id，请检查账号配置 / the token belongs to another user"
+    return ""
+
+
+def _handing_over(client: DouyinClient) -> str:
+    """Without `create_video` nobody tells us what became of a link; a long silence ends the subscription [doc]."""
+    status = client.event_status()
+    if status.get("create_video", 1) != 1:
+        return "create_video 推送已关闭，无法得知用户是否已发布，请在开放平台重新订阅 / create_video is not subscribed"
+    return ""
+
+
+def _ending(client: DouyinClient, now: datetime) -> str:
+    until = client.tokens.look().refresh_expires_at
+    if until is not None and until <= now:
+        return "refresh_token 已过期，用户须重新授权 / the refresh token has expired"
+    return ""
+
+
+def _health(client: DouyinClient, problem: str, error: PlatformError | None = None) -> AccountHealth:
+    held = client.tokens.look()
+    return AccountHealth(held.access_expires_at, held.refresh_expires_at, (), problem, error)
+
+
+# --- answering comments ----------------------------------------------------------------------------------------------
+
+
+class DouyinReplies:
+    def reply(self, client: DouyinClient, post: LivePost, comment_id: str, text: str) -> str:
+        if not text.strip() or caption_length(text) > REPLY_MAX:
+            raise PlatformError(
+                f"回复须有 1 到 {REPLY_MAX} 个字 / a reply has 1 to {REPLY_MAX} characters",
+                error_class="content",
+                sent="no",
+            )
+        return client.reply(post.post.native_id, comment_id, text)
+
+    def find_reply(
+        self, client: DouyinClient, post: LivePost, comment_id: str, text: str, since: datetime
+    ) -> str | None:
+        """Among the replies below the comment; if it is a reply itself, below whatever comment it stands."""
+        wanted = _Wanted(client.account.open_id, comment_id, fingerprint(text), (since - LOOK_BACK).timestamp())
+        item = post.post.native_id
+        found = next((row for row in _below(client, item, comment_id) if wanted.is_it(row)), None)
+        found = found or next((row for row in _thread_of(client, item, comment_id) if wanted.is_it(row)), None)
+        return str(found["comment_id"]) if found else None
+
+    def most_characters(self) -> int:
+        return REPLY_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How our own reply is recognised; `reply_comment_id` (newer answers have it) tells which comment it answers."""
+
+    author: str
+    answers: str
+    words: str
+    not_before: float
+
+    def is_it(self, row: dict[str, Any]) -> bool:
+        return (
+            row.get("comment_user_id") == self.author
+            and (row.get("reply_comment_id") or self.answers) == self.answers
+            and fingerprint(str(row.get("content") or "")) == self.words
+            and _int(row.get("create_time")) >= self.not_before
+        )
+
+
+def _below(client: DouyinClient, item_id: str, comment_id: str) -> Iterator[dict[str, Any]]:
+    return _pages(lambda cursor: client.replies(item_id, comment_id, cursor, PAGE))
+
+
+def _thread_of(client: DouyinClient, item_id: str, comment_id: str) -> list[dict[str, Any]]:
+    """The replies among which the comment stands; none for a top-level comment. The same words may stand elsewhere."""
+    for root in _pages(lambda cursor: client.comments(item_id, cursor, PAGE)):
+        if root["comment_id"] == comment_id:
+            return []
+        if _int(root.get("reply_comment_total")):
+            thread = list(_below(client, item_id, str(root["comment_id"])))
+            if any(row["comment_id"] == comment_id for row in thread):
+                return thread
+    return []
+
+
+def _pages(ask: Callable[[int], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows of all pages; a short page is not the end, only `has_more` says so."""
+    cursor = 0
+    for _ in range(MOST_PAGES):
+        page = ask(cursor)
+        yield from (row for row in page.get("list") or [] if isinstance(row, dict) and row.get("comment_id"))
+        following = _int(page.get("cursor"))
+        if page.get("has_more") not in (True, 1, "1", "true") or following <= cursor:
+            return
+        cursor = following
+    raise PlatformError(
+        f"评论超过 {MOST_PAGES * PAGE} 条，没有看完，请在抖音 App 里确认回复是否已发出 / too many comments to tell",
+        error_class="needs_human",
+        sent="yes",
+        outcome="unknown",
+    )
+
+
+def _int(value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return 0
