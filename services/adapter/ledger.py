@@ -6,7 +6,7 @@ Holds records and says when each wants attention next; it decides nothing and ca
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -93,4 +93,9 @@ def _made(record: PlacementRecord) -> Iterator[str]:
         yield record.post.native_id
     for step in record.steps:
         if step.effect == "post":
-            yield from step.result.values()
+            yield from ids_in(step.result)
+
+
+def ids_in(result: Mapping[str, str]) -> Iterator[str]:
+    """The platform's ids in what a step yielded, by the names that end in `id`."""
+    return (value for name, value in result.items() if value and name.endswith("id"))

@@ -25,7 +25,7 @@ from services.adapter.decisions import Decider
 from services.adapter.errors import NotSentError, PlatformError
 from services.adapter.intake import Intake
 from services.adapter.leaving import elapsed, leaving_until
-from services.adapter.ledger import WAITING_STATES, Entry, Ledger
+from services.adapter.ledger import WAITING_STATES, Entry, Ledger, ids_in
 from services.runtime import metrics
 from services.runtime.clock import Clock
 from services.runtime.consume import DeadLetter, Drop, Due, Emit, Outcome
@@ -221,7 +221,7 @@ class AdapterStage:
     def _is_anothers(self, record: PlacementRecord, found: Any) -> bool:
         """Whether a post that was found belongs to another placement already."""
         ids = {found.post.native_id} if isinstance(found, Live) else set()
-        ids |= set(found.result.values()) if isinstance(found, Accepted) else set()
+        ids |= set(ids_in(found.result)) if isinstance(found, Accepted) else set()
         return bool(ids & self.ledger.claimed(record.account, besides=record.placement_id))
 
     # --- calls, on threads ---

@@ -304,6 +304,18 @@ def test_a_post_that_is_still_under_review_belongs_to_the_placement_that_made_it
     assert all("5" in claimed for claimed in seen)
 
 
+def test_what_is_no_id_in_a_result_claims_nothing() -> None:
+    """A platform that leaves an id empty, or names a kind beside it, does so for every post."""
+    first = Accepted({"item_id": "5", "video_id": "", "publish_id_type": "text"}, "审核")
+    second = Accepted({"item_id": "6", "video_id": "", "publish_id_type": "text"}, "审核")
+    platform = Platform(answers={"submit": [first, NoAnswerError("x")]}, looks=[second, second])
+    loop = two_alike(platform)
+    for _ in range(3):
+        loop.clock.advance(60)
+        loop.run(2)
+    assert {record.slot: record.state for record in loop.records} == {"main": "ACCEPTED", "b": "ACCEPTED"}
+
+
 def test_a_followed_post_that_another_placement_has_is_not_claimed_twice() -> None:
     platform = Platform(
         answers={"submit": [Accepted({}, "等待"), Accepted({}, "等待")]}, follows=[live("3"), live("3")]
