@@ -18,7 +18,8 @@ from services.cli.publish import CampaignRefusedError
 from services.cli.running.demonstration import Demonstration
 from services.cli.running.display import Display, demo_console
 from services.cli.running.foreground import STOPPED_EARLY, keep_own_log, stop_on_signals
-from services.cli.running.pipeline import Layout, NotReadyError, Pipeline, Plan, StoppedError
+from services.cli.running.layout import Layout
+from services.cli.running.pipeline import NotReadyError, Pipeline, Plan, StoppedError
 from services.cli.running.session import AlreadyRunningError, ownership
 from services.cli.running.watching import Watching
 from services.cli.stop import stopped
@@ -53,7 +54,7 @@ def demo(
     audience: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="录制的传播数据 / recorded cascades")
     ] = None,
-    speed: Annotated[float, typer.Option(min=0, help="模拟时钟倍速 / speed of the simulated clock")] = 60.0,
+    speed: Annotated[float, typer.Option(min=0.1, help="模拟时钟倍速 / speed of the simulated clock")] = 60.0,
     seed: Annotated[int, typer.Option(help="受众模型的随机种子 / seed of the audience")] = 20261111,
     campaign: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="活动文件 / campaign file")] = CAMPAIGN,
     home: Annotated[Path, typer.Option(envvar="TONGBO_HOME", help="数据目录 / data folder")] = Path(".tongbo"),

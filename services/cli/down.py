@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from services.cli.running.pipeline import Layout
+from services.cli.running.layout import Layout
 from services.cli.running.session import end
 
 console = Console(highlight=False)

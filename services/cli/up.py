@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 
 from services.cli.running.foreground import STOPPED_EARLY, keep_own_log, stop_on_signals
+from services.cli.running.layout import Layout
 from services.cli.running.local_token import local_token
-from services.cli.running.pipeline import Layout, NotReadyError, Pipeline, Plan, StoppedError
+from services.cli.running.pipeline import NotReadyError, Pipeline, Plan, StoppedError
 from services.cli.running.session import AlreadyRunningError, owner_of, ownership
 from services.publisher.tokens_file import TokensError
 

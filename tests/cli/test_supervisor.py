@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.cli.running.pipeline import Layout
+from services.cli.running.layout import Layout
 from services.cli.running.session import AlreadyRunningError, end, owner_of, ownership
 from services.cli.running.supervisor import Child, Supervisor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 
-from services.cli.running.pipeline import Layout
+from services.cli.running.layout import Layout
 from services.runtime.logging import configure_logging
 
 STOPPED_EARLY = 130  # what a shell expects of a command that was interrupted

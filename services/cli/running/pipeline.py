@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import threading
 import time
@@ -18,66 +17,26 @@ import msgspec
 
 from schemas.topics import load_topics
 from services.adapter.registry import platforms
+from services.cli.running.layout import Layout
 from services.cli.running.local_token import local_token
 from services.cli.running.ports import NoPortError, Ports
 from services.cli.running.supervisor import Child, Supervisor
 from services.publisher.tokens_file import TokensError
 from services.runtime.embedded_broker.jars import JarsUnavailable, fetch_jars
-from services.runtime.kafka.admin import ensure_topics, wait_for_kafka
+from services.runtime.kafka.admin import ensure_topics, partition_count, wait_for_kafka
 from services.runtime.kafka.connection import reachable
 from services.runtime.kafka.errors import KafkaProblem
 from services.runtime.logging import get_logger
 from services.runtime.settings import KafkaSettings, read_settings
 
 READY_WITHIN_S = 90.0
+CONTENT_TOPIC = "master-content"
 GIVE_UP_AFTER = 4
 WRONG_SETTINGS = 2
 FORGETFUL = "它的帖子与数据只在内存里，已经清空 / its posts and figures lived in memory and are gone"
 CONSUMER_SERVICES = ("feedback_collector", "engagement_aggregator")
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """Where things lie below one folder (`.tongbo`)."""
-
-    home: Path
-
-    @property
-    def run(self) -> Path:
-        return self.home / "run"
-
-    @property
-    def log(self) -> Path:
-        return self.home / "log"
-
-    @property
-    def addresses(self) -> Path:
-        return self.run / "addresses.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.run / "lock"
-
-    @property
-    def ready(self) -> Path:
-        """Exists while everything that was started is ready."""
-        return self.run / "ready"
-
-    @property
-    def supervisor_pid(self) -> Path:
-        return self.run / "supervisor.pid"
-
-    @property
-    def broker_pid(self) -> Path:
-        """Written by the embedded broker itself."""
-        return self.home / "kafka" / "broker.pid"
-
-    def clear_data(self) -> None:
-        """Forget what an earlier run left: log of Kafka, state, media. Never touches a cluster that is not ours."""
-        for folder in ("kafka", "state", "media"):
-            shutil.rmtree(self.home / folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +88,7 @@ class Pipeline:
         self._health: dict[str, int] = {}
         self._together: list[str] = []
         self._ports = Ports()
+        self._partitions = plan.partitions
 
     def start(self) -> None:
         """Start everything and return when all are ready; raises NotReadyError or StoppedError."""
@@ -136,7 +96,7 @@ class Pipeline:
             if self.plan.simulator:
                 self._start_simulator()  # first: it refuses a wrong audience or accounts file at once
             self._start_kafka()
-            ensure_topics(self.kafka, load_topics(dead_letter_services()))
+            self._make_topics()
         except (JarsUnavailable, KafkaProblem, NoPortError) as problem:
             if self._stop.is_set():
                 raise StoppedError from None
@@ -184,6 +144,14 @@ class Pipeline:
         wait_for_kafka(self.kafka, self._stop, log, timeout_s=READY_WITHIN_S)
         self._say(f"kafka 就绪 / ready：{self.addresses['kafka']}")
 
+    def _make_topics(self) -> None:
+        """Create what is missing. Topics that are there stay as they are, so the services go by their partitions."""
+        for report in ensure_topics(self.kafka, load_topics(dead_letter_services())):
+            if report.differences:
+                found = "; ".join(report.differences)
+                self._say(f"主题 {report.topic} 与约定不同，照用 / topic differs, used as it is：{found}")
+        self._partitions = partition_count(self.kafka, CONTENT_TOPIC)
+
     def _fetch_jars(self) -> None:
         """On a thread that may be left behind: a download under way cannot be ended otherwise."""
         fetched: Future[None] = Future()
@@ -203,7 +171,7 @@ class Pipeline:
 
     @property
     def kafka(self) -> KafkaSettings:
-        env = {**os.environ, "KAFKA_BOOTSTRAP": self.addresses["kafka"], "TONGBO_PARTITIONS": str(self.plan.partitions)}
+        env = {**os.environ, "KAFKA_BOOTSTRAP": self.addresses["kafka"], "TONGBO_PARTITIONS": str(self._partitions)}
         return read_settings(KafkaSettings, env)
 
     def _start_simulator(self) -> None:
@@ -240,7 +208,7 @@ class Pipeline:
             self._health[name] = self._port(0)
         env = {
             "KAFKA_BOOTSTRAP": self.addresses["kafka"],
-            "TONGBO_PARTITIONS": str(self.plan.partitions),
+            "TONGBO_PARTITIONS": str(self._partitions),
             "TONGBO_INSTANCE": str(n),
             "TONGBO_HTTP_PORT": str(self._health[name]),
             "TONGBO_STATE_DIR": str(self.layout.home / "state"),

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from services.cli.running.pipeline import Layout
+from services.cli.running.layout import Layout
 
 DOWN_WITHIN_S = 60.0
 LEFTOVERS_WITHIN_S = 20.0
