@@ -136,3 +136,17 @@ def test_a_missing_row_is_wrong_and_a_made_up_zero_too() -> None:
         )},
     )  # fmt: skip
     assert {(one.metric, one.expected, one.got) for one in settlement.aggregates.wrong} == {("views", None, 0)}
+
+
+def test_a_brand_that_had_another_campaign_on_this_cluster_counts_both() -> None:
+    earlier = replace(row("campaign:winter", 3, 100, 9), scope="campaign", campaign_id="winter")
+    rows = {
+        "post:weibo:1": row("post:weibo:1", 1, 3, 2),
+        "post:weibo:2": row("post:weibo:2", 1, 4, 1),
+        **{key: row(key, 2, 7, 3) for key in ("content:c1", "campaign_platform:spring:weibo", "campaign:spring")},
+        "campaign:winter": earlier,
+    }
+    assert case(rows={**rows, "brand:qinghe": row("brand:qinghe", 5, 107, 12)}).ok
+    alone = case(rows={**rows, "brand:qinghe": row("brand:qinghe", 2, 7, 3)})
+    assert not alone.ok
+    assert Wrong("brand:qinghe", "likes", 107, 7) in alone.aggregates.wrong
