@@ -15,25 +15,32 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from schemas.alert import Alert
 from schemas.content import CampaignDefined, ContentCancelled, MasterContent, MasterContentEvent
 from schemas.placement import PlacementRecord
 from services.adapter import transitions as to
-from services.adapter.accounts import Accounts
+from services.adapter.accounts import Account, Accounts
+from services.adapter.breaker import Breaker, Trip
 from services.adapter.calls import Calls, Finished
 from services.adapter.contract import Accepted, Adapter, Live, MediaSource, Step, Timing
 from services.adapter.decisions import Decider
 from services.adapter.errors import NotSentError, PlatformError
+from services.adapter.expiry import AccountWatch
 from services.adapter.intake import Intake
 from services.adapter.leaving import elapsed, leaving_until
 from services.adapter.ledger import WAITING_STATES, Entry, Ledger, ids_in
+from services.adapter.sharing import Shared
 from services.runtime import metrics
 from services.runtime.clock import Clock
 from services.runtime.consume import DeadLetter, Drop, Due, Emit, Outcome
 from services.runtime.failpoints import reached
+from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.logging import get_logger
 
 LEDGER_TOPIC = "placement-ledger"
+COMMAND_TOPIC = "operator-command"
+ALERT_TOPIC = "engagement-alert"
 START_WITHIN_S = 5.0  # a recorded call that has not started by then is not started any more
 LARGEST_RECORD_BYTES = 600_000  # leaves room, below what Kafka takes, for the draft of a newer version and last words
 
@@ -60,6 +67,9 @@ class AdapterStage:
         worker: str,
         most_calls: int = 32,
         announcements: tuple[Outgoing, ...] = (),
+        shared: Callable[[Account], Shared | None] = lambda account: None,
+        watch: AccountWatch | None = None,
+        partitions: int = 1,
     ) -> None:
         self.adapter, self.accounts, self.timing = adapter, accounts, timing
         self.ledger = Ledger()
@@ -68,6 +78,8 @@ class AdapterStage:
         self._decider = Decider(adapter.publication, timing, clock.now, worker)
         self._intake = Intake(adapter, accounts, self.ledger, clock.now, worker)
         self._clients: dict[str, Any] = {}
+        self._shared, self._watch, self._partitions = shared, watch, partitions
+        self._breaker, self._trips = Breaker(), list[Trip]()
         self._recovered: list[Entry] = []
         self._announcements = self._unannounced = announcements
 
@@ -123,9 +135,26 @@ class AdapterStage:
         callbacks: list[Callable[[], None]] = []
         for finished in self.calls.finished():
             self._take(finished, records, callbacks, go_on=True)
-        for entry in self.ledger.due(self._clock.now(), self.calls.room - len(callbacks)):
+        room = self.calls.room - len(callbacks)
+        self._say(records, callbacks)
+        for entry in self.ledger.due(self._clock.now(), room):
             self._attend(entry, records, callbacks)
         return Due(tuple(records), tuple(callbacks))
+
+    def _say(self, records: list[Outgoing], callbacks: list[Callable[[], None]]) -> None:
+        """What is to be told about accounts: warnings, and the brakes that the breaker sets."""
+        for notice in self._watch.notices() if self._watch else ():
+            records.append(self._alert(notice.alert))
+            callbacks.append(notice.given)
+        for trip in self._trips:
+            log.warning("account_paused", platform=self.adapter.platform, account=trip.brake.scope.account)
+            brake = trip.brake
+            records += [Outgoing(COMMAND_TOPIC, _encode(brake), brake.command_id.encode(), 0), self._alert(trip.alert)]
+        self._trips = []
+
+    def _alert(self, alert: Alert) -> Outgoing:
+        partition = partition_of(alert.brand_id, self._partitions)
+        return Outgoing(ALERT_TOPIC, _encode(alert), alert.alert_key.encode(), partition)
 
     def drain(self) -> Due:
         """Take what comes back, start nothing."""
@@ -287,7 +316,8 @@ class AdapterStage:
                 raise PlatformError(
                     f"账号 {account} 未声明 / account not declared", error_class="auth", sent="no", scope="account"
                 )
-            self._clients.setdefault(account, self.adapter.client(declared, self.timing.call_timeout_s))
+            client = self.adapter.client(declared, self.timing.call_timeout_s, self._shared(declared))
+            self._clients.setdefault(account, client)
         return self._clients[account]
 
     # --- records ---
@@ -315,6 +345,8 @@ class AdapterStage:
                 account=record.account, state=record.state, step=record.step, attempt=record.attempt,
                 trace_id=record.trace_id,
             )  # fmt: skip
+        if trip := self._breaker.saw(record):
+            self._trips.append(trip)
         self.ledger.put(record, partition)
         return Outgoing(LEDGER_TOPIC, value, record.placement_id.encode(), partition)
 
