@@ -100,7 +100,8 @@ class AccountBudget:
             else:
                 for rate in applying:
                     self._spend(db, rate, now + wait)
-                db.execute("UPDATE told SET remaining = remaining - 1 WHERE endpoint = ?", (self._key(name),))
+                for key, _, _ in self._told(db, name):
+                    db.execute("UPDATE told SET remaining = remaining - 1 WHERE endpoint = ?", (key,))
         if refused is not None:
             raise used_up(refused)
         return wait
@@ -125,8 +126,14 @@ class AccountBudget:
         """Seconds until the platform, by its own words, takes calls of this endpoint again."""
         keys = (self._key(endpoint), self._key(endpoint, of_app=True))
         (until,) = db.execute("SELECT max(until) FROM parked WHERE endpoint IN (?, ?)", keys).fetchone()
-        told = db.execute("SELECT resets_at FROM told WHERE endpoint = ? AND remaining <= 0", keys[:1]).fetchone()
-        return max(0.0, (until or 0.0) - now, (told[0] if told else 0.0) - now)
+        resets = [resets_at for _, remaining, resets_at in self._told(db, endpoint) if remaining <= 0]
+        return max(0.0, *(at - now for at in (until or 0.0, *resets)))
+
+    def _told(self, db: sqlite3.Connection, endpoint: str) -> list[tuple[str, int, float]]:
+        """(key, remaining, resets_at) of what the platform said about these calls."""
+        own = self._key("")
+        rows = db.execute("SELECT endpoint, remaining, resets_at FROM told").fetchall()
+        return [row for row in rows if row[0].startswith(own) and applies(row[0].removeprefix(own), endpoint)]
 
     def _until_room(self, db: sqlite3.Connection, rate: RateLimit, now: float) -> float:
         """Seconds until one more call fits, with what has been promised to calls that are still waiting."""

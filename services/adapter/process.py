@@ -7,11 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from schemas.capability import AccountCapability
 from schemas.codec import encode
+from schemas.placement import PlacementRecord
 from services.adapter.accounts import Account, Accounts, AccountsError, load_accounts
 from services.adapter.contract import Adapter, Timing
+from services.adapter.credentials import FOLDER, FileCredentials
+from services.adapter.expiry import AccountWatch
+from services.adapter.machine import SharedOf, shared_on_this_machine
 from services.adapter.media import MediaFolder
 from services.adapter.registry import adapter
 from services.adapter.worker import LEDGER_TOPIC, AdapterStage
@@ -24,6 +31,8 @@ from services.runtime.settings import Problem, ServiceSettings, SettingsError, s
 
 CONTENT_TOPIC = "master-content"
 CAPABILITY_TOPIC = "platform-capability"
+
+_decode_record = msgspec.json.Decoder(PlacementRecord).decode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +51,9 @@ class AdapterSettings(ServiceSettings):
         None, at_least=0, meaning="查询审核状态的间隔 / seconds between status polls"
     )
     call_timeout_s: float | None = setting(None, at_least=0.1, meaning="一次调用最长多少秒 / longest call in seconds")
+    care_every_s: float = setting(
+        600.0, at_least=0.1, meaning="检查账号授权与额度的间隔（秒）/ seconds between two checks of the accounts"
+    )
     drain_s: float = setting(10.0, at_least=0, meaning="交出分区前等待调用结束的秒数 / seconds to wait for calls")
 
 
@@ -88,6 +100,8 @@ def _first(wanted: float | None, own: float) -> float:
 def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
     settings = context.settings
     accounts = declared_accounts(settings.accounts_file, settings.simulator_url)
+    shared = shared_on_this_machine(settings.state_dir, "publishing")
+    watch = _watch(found, accounts, context, shared)
     stage = AdapterStage(
         found,
         accounts,
@@ -98,6 +112,9 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
         worker=f"{context.name}-{settings.instance}",
         most_calls=settings.most_calls,
         announcements=capabilities(found, accounts, context.clock.now(), settings.kafka.partitions),
+        shared=lambda account: shared(found, account),
+        watch=watch,
+        partitions=settings.kafka.partitions,
     )
     loop = ConsumeLoop(
         settings,
@@ -110,10 +127,44 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
         context.clock,
         drain_s=settings.drain_s,
     )
+    watch.start()
     try:
         loop.run()
     finally:
+        watch.stop()
         stage.close()
+
+
+def _watch(
+    found: Adapter, accounts: Accounts, context: ServiceContext[AdapterSettings], shared: SharedOf
+) -> AccountWatch:
+    settings, clients = context.settings, dict[str, Any]()
+
+    def client(account: Account) -> Any:
+        if account.account not in clients:
+            clients[account.account] = found.client(
+                account, timing(found.timing, settings).call_timeout_s, shared(found, account)
+            )
+        return clients[account.account]
+
+    def placements() -> list[PlacementRecord]:
+        newest = {
+            raw.key: raw.value
+            for partition in range(settings.kafka.partitions)
+            for raw in read_partition(settings.kafka, LEDGER_TOPIC, partition)
+        }
+        return [_decode_record(value) for value in newest.values() if value is not None]
+
+    return AccountWatch(
+        found,
+        accounts.of(found.platform),
+        FileCredentials(settings.state_dir / FOLDER),
+        client,
+        lambda account: shared(found, account).budget,
+        placements,
+        context.clock.now,
+        settings.care_every_s,
+    )
 
 
 def capabilities(found: Adapter, accounts: Accounts, now: datetime, partitions: int) -> tuple[Outgoing, ...]:

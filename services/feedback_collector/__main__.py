@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.adapter.machine import shared_on_this_machine
 from services.adapter.process import declared_accounts
 from services.adapter.registry import adapters
 from services.feedback_collector.clients import Clients
@@ -21,7 +22,7 @@ def _run(context: ServiceContext[CollectorSettings]) -> None:
     accounts = declared_accounts(settings.accounts_file, settings.simulator_url)
     stage = CollectorStage(
         found,
-        Clients(found, accounts, settings.call_timeout_s),
+        Clients(found, accounts, settings.call_timeout_s, shared_on_this_machine(settings.state_dir, "feedback")),
         lambda topic, partition: read_partition(settings.kafka, topic, partition),
         Pseudonyms(author_salt(settings)),
         context.clock,

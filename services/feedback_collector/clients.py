@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.adapter.accounts import Accounts
+from services.adapter.accounts import Account, Accounts
 from services.adapter.contract import Adapter
 from services.adapter.errors import PlatformError
+from services.adapter.sharing import Shared
 
 
 class Clients:
     """Called by many threads with (platform, account)."""
 
-    def __init__(self, adapters: Mapping[str, Adapter], accounts: Accounts, timeout_s: float) -> None:
-        self._adapters, self._accounts, self._timeout_s = adapters, accounts, timeout_s
+    def __init__(
+        self,
+        adapters: Mapping[str, Adapter],
+        accounts: Accounts,
+        timeout_s: float,
+        shared: Callable[[Adapter, Account], Shared | None] = lambda adapter, account: None,
+    ) -> None:
+        self._adapters, self._accounts, self._timeout_s, self._shared = adapters, accounts, timeout_s, shared
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 
@@ -31,5 +38,7 @@ class Clients:
             )
         with self._lock:
             if (platform, account) not in self._clients:
-                self._clients[platform, account] = self._adapters[platform].client(declared, self._timeout_s)
+                found = self._adapters[platform]
+                shared = self._shared(found, declared)
+                self._clients[platform, account] = found.client(declared, self._timeout_s, shared)
             return self._clients[platform, account]
