@@ -55,13 +55,13 @@ class WeiboPublication:
         mine = [
             status
             for status in timeline.rows
-            if status.created_at >= since
-            and status.id not in claimed
-            and not status.deleted
-            and _is_ours(status, record)
+            if status.created_at >= since and status.id not in claimed and _is_ours(status, record)
         ]
-        if mine:
-            return Live(_post(client, min(mine, key=lambda status: (status.created_at, int(status.id)))))
+        standing = [status for status in mine if not status.deleted]
+        if standing:
+            return Live(_post(client, min(standing, key=lambda status: (status.created_at, int(status.id)))))
+        if mine:  # it did arrive; what somebody took down is not put up again without being asked
+            return Undecidable(f"这条微博曾经发出（{mine[0].id}），但已被删除；是否重发请人工决定")
         if _reaches(timeline, since) or _is_whole(timeline):
             return NotFound()
         return Undecidable(

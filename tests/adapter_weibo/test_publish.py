@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -258,3 +259,16 @@ def test_a_removed_post_is_noticed(connect: Connect, sim: SimulatorServer) -> No
     assert ADAPTER.publication.follow(client, placement) == live
     sim.world("weibo").posts[0].state = "removed"
     assert isinstance(ADAPTER.publication.follow(client, placement), Removed)
+
+
+def test_a_post_that_was_taken_down_before_it_was_found_is_not_put_up_again(
+    connect: Connect, sim: SimulatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, placement = connect("open"), intended(sim, "open", 0)
+    called, _ = carry_on(client, placement)
+    shown = client.user_timeline()
+    gone = tuple(dataclasses.replace(status, deleted=True) for status in shown.rows)
+    monkeypatch.setattr(client, "user_timeline", lambda *_: dataclasses.replace(shown, rows=gone))
+    asked = msgspec.structs.replace(called, first_called_at=sim.clock.now() - timedelta(minutes=1))
+    assert isinstance(ADAPTER.publication.find(client, asked, NOBODY), Undecidable)
+    assert isinstance(ADAPTER.publication.find(client, asked, frozenset({gone[0].id})), NotFound)
