@@ -30,6 +30,8 @@ BESIDE_PUBLISHING = {
     ("wechat", "freepublish/delete"),
     ("wechat", "message/mass/delete"),
     ("wechat", "message/mass/sendall"),
+    ("weibo", "comments/create"),
+    ("weibo", "comments/reply"),
     ("weibo", "statuses/destroy"),
 }
 EVERYWHERE = [("weibo", "qinghe-tea"), ("weibo", "qinghe-life"), ("wechat", "qinghe-tea"), ("douyin", "qinghe-tea")]
