@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 import msgspec
 import pytest
 
 from schemas.content import Target
 from schemas.placement import PlacementRecord
-from services.adapter.contract import Accepted, Done, Live, NotFound, Pending, Step
+from services.adapter.contract import Accepted, Done, Live, NotFound, Pending, Rejected, Removed, Step
 from services.adapter.errors import ErrorTable, NoAnswerError, NotSentError, Outcome, PlatformError
 from services.adapter.leaving import elapsed
 from services.runtime.consume import Emit
@@ -116,6 +117,17 @@ def test_what_was_posted_after_all_is_not_followed_by_the_version_that_came_mean
     assert record.state == "LIVE"
     assert record.post is not None
     assert record.post.native_id == "9"
+    assert platform.calls.count("submit") == 1
+
+
+def test_a_post_that_was_found_and_refused_by_review_is_not_followed_by_the_version_that_came_meanwhile() -> None:
+    platform = Platform(looks=[Accepted({"item_id": "9"}, "审核")], follows=[Rejected(refused("content"))])
+    loop = in_doubt(platform)
+    loop.take(content(version=2, title="第二版"))
+    for _ in range(3):
+        loop.clock.advance(60)
+        loop.run(2)
+    assert loop.record.state == "REJECTED"
     assert platform.calls.count("submit") == 1
 
 
@@ -391,6 +403,17 @@ def test_a_call_whose_record_took_too_long_to_commit_is_not_made(monkeypatch: py
     assert loop.run(1).state == "INTENDED"
 
 
+def test_the_first_look_after_a_crash_waits_until_the_dead_worker_s_call_is_over_and_shown() -> None:
+    loop = Loop(Platform())
+    loop.take(content())
+    loop.turn()
+    deadline = loop.record.call_deadline
+    assert deadline is not None
+    loop.crash()
+    loop.turn()
+    assert loop.record.next_attempt_at == deadline + timedelta(seconds=loop.stage.timing.look_after_s)
+
+
 # --- what the loop is told ---
 
 
@@ -443,3 +466,71 @@ def test_a_result_that_comes_back_after_the_partition_left_and_returned_changes_
         loop.run(2)
     assert loop.record.state == "LIVE"
     assert platform.calls.count("submit") == 1
+
+
+# --- what a second look at the protections asked for ---
+
+
+def test_a_cancel_during_a_call_that_never_left_is_final_at_once_and_not_after_the_pause() -> None:
+    platform = Platform(answers={"submit": [NotSentError("x")]})
+    loop = Loop(platform)
+    hold = held(platform)
+    loop.take(content())
+    loop.commit(loop.stage.tick())
+    loop.take(cancel())
+    hold.set()
+    loop.settle()
+    loop.turn()
+    assert loop.record.state == "CANCELLED"
+
+
+def test_a_cancel_during_an_upload_is_final_also_where_the_worker_hands_over() -> None:
+    platform = Platform(steps=(UPLOAD, SUBMIT), answers={"upload": [Done({"id": "a"})]})
+    loop = Loop(platform)
+    hold = held(platform)
+    loop.take(content())
+    loop.commit(loop.stage.tick())
+    loop.take(cancel())
+    hold.set()
+    loop.settle()
+    loop.commit(loop.stage.drain())
+    assert loop.record.state == "CANCELLED"
+
+
+def test_an_account_without_authorisation_until_the_window_closes_says_so_and_not_that_it_was_missed() -> None:
+    platform = Platform(answers={"submit": [refused("auth")] * 20})
+    loop = Loop(platform)
+    loop.take(content(late_s=300))
+    for _ in range(20):
+        loop.clock.advance(60)
+        loop.run(2)
+    assert loop.record.state == "REJECTED"
+    assert loop.record.failure is not None
+    assert loop.record.failure.error_class == "auth"
+
+
+def test_a_cancel_while_the_call_of_an_outdated_version_ends_cancels_the_new_one() -> None:
+    platform = Platform(steps=(UPLOAD, SUBMIT), answers={"upload": [Done({"id": "a"})], "submit": []})
+    loop = Loop(platform)
+    hold = held(platform)
+    loop.take(content())
+    loop.commit(loop.stage.tick())
+    loop.take(content(version=2, title="第二版"))
+    loop.take(cancel(version=2))
+    hold.set()
+    loop.settle()
+    assert loop.run().state == "CANCELLED"
+    assert platform.calls == ["upload"]
+
+
+@pytest.mark.parametrize(("followed", "state"), [(Removed("被删除"), "REMOVED"), (refused("media"), "NEEDS_HUMAN")])
+def test_what_a_status_poll_finds_for_good_ends_the_polling(followed: object, state: str) -> None:
+    platform = Platform(answers={"submit": [Accepted({}, "审核中")]}, follows=[followed])
+    loop = Loop(platform)
+    loop.take(content())
+    loop.run()
+    for _ in range(3):
+        loop.clock.advance(6)
+        loop.run(2)
+    assert loop.record.state == state
+    assert platform.calls.count("follow") == 1
