@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from services.adapter_douyin import errors
 from services.adapter_douyin.errors import ERRORS
 
 FACT_SHEET = set(
@@ -50,3 +53,8 @@ def test_a_fresh_token_is_fetched_for_these_codes_only() -> None:
 def test_an_unknown_code_is_loud_and_leaves_the_outcome_open() -> None:
     error = ERRORS.error(28009999, "新错误")
     assert (error.recognised, error.outcome, error.error_class) == (False, "unknown", "needs_human")
+
+
+def test_every_code_stands_in_the_readme() -> None:
+    readme = (Path(errors.__file__).parent / "README.md").read_text()
+    assert [code for code in ERRORS.meanings if code not in readme] == []

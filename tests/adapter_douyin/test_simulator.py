@@ -198,3 +198,60 @@ def test_comments_come_in_the_order_asked_for(sim: SimulatorServer, ask: Ask) ->
     assert times == sorted(times, reverse=True)
     rising = [row["create_time"] for row in ask("item/comment/list", sort_type="time_asc", **said)["data"]["list"]]
     assert rising == sorted(rising)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"list": [{"event": "create_video", "status": 0}]}, 0),
+        ({"list": [{"event": "nothing_known", "status": 1}]}, 28001007),
+        ({"list": [{"event": "create_video", "status": 2}]}, 28001007),
+        ({"list": ["create_video"]}, 28001007),
+        ({}, 28001007),
+    ],
+)
+def test_webhook_events_are_subscribed_by_the_app(ask: Ask, said: dict[str, Any], expected: int) -> None:
+    app = {"client_key": "awdemo0000000001", "client_secret": "demo-douyin-secret-1"}
+    token = ask("oauth/client_token", **app)["data"]["access_token"]
+    assert code(ask("event/status/update", token=token, json=said)) == expected
+    status = {row["event"]: row["status"] for row in ask("event/status/list", token=token)["data"]["list"]}
+    assert status["create_video"] == (0 if expected == 0 else 1)
+    assert code(ask("event/status/list", token="act.demoQingheTea")) == 28001003, "the app's own token is wanted"
+
+
+def test_client_tokens_end_for_everybody_after_500_calls_in_5_minutes(sim: SimulatorServer, ask: Ask) -> None:
+    said = {"client_key": "awdemo0000000001", "client_secret": "demo-douyin-secret-1"}
+    assert [code(ask("oauth/client_token", **said)) for _ in range(501)][-2:] == [0, 10020]
+    sim.clock.advance(300)
+    assert code(ask("oauth/client_token", **said)) == 0
+
+
+def test_userinfo_tells_whose_token_it_is(sim: SimulatorServer, ask: Ask) -> None:
+    said = {"access_token": "act.demoQingheTea", "open_id": OPEN_ID}
+    assert ask("oauth/userinfo", **said)["data"]["open_id"] == OPEN_ID
+    assert code(ask("oauth/userinfo", **{**said, "open_id": "other"})) == 28001015
+    assert code(ask("oauth/userinfo", **{**said, "access_token": "act.other"})) == 10008
+    sim.clock.advance(15 * 86400)
+    assert code(ask("oauth/userinfo", **said)) == 10008
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"content": "谢谢"}, 0),
+        ({"content": "茶" * 100}, 0),
+        ({"content": "茶" * 101}, 28001007),
+        ({"content": " "}, 28001007),
+        ({"content": "敏感词示例"}, 2111001),
+        ({"content": "谢谢", "comment_id": "@elsewhere"}, 2111007),
+        ({"content": "谢谢", "item_id": "@elsewhere"}, 28001007),
+    ],
+)
+def test_what_a_reply_is_refused_for(ask: Ask, sim: SimulatorServer, said: dict[str, Any], expected: int) -> None:
+    made = ask("video/create_image_text", json={"image_list": [picture(ask)], "text": "茶"})["data"]
+    under_review = ask("item/comment/reply", json={"item_id": made["item_id"], "content": "谢谢"})
+    assert code(under_review) == 28001007
+    sim.clock.advance(30)
+    with sim.simulation.instant():
+        sim.simulation.pass_time(sim.simulation.chosen("douyin"))
+    assert code(ask("item/comment/reply", json={"item_id": made["item_id"], **said})) == expected
