@@ -387,8 +387,16 @@ def _link(content: MasterContent, report: _Report) -> str:
 def _safe_urls(text: str, account: Account) -> list[str]:
     """The addresses in the text that lie under the account's safe domain."""
     domain = account.options.get("safe_domain", "").lower()
-    hosts = {url: (urlsplit(url).hostname or "").lower() for url in URL.findall(text)}
+    hosts = {url: _host(url) for url in URL.findall(text)}
     return [url for url, host in hosts.items() if domain and (host == domain or host.endswith(f".{domain}"))]
+
+
+def _host(url: str) -> str:
+    """What looks like an address in a text need not be one: `http://[` has no host."""
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
 
 
 def _check_link(text: str, content: MasterContent, account: Account, report: _Report) -> None:

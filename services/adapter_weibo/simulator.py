@@ -342,7 +342,10 @@ def _is_picture(file: UploadedFile) -> bool:
 
 
 def _under(url: str, domain: str) -> bool:
-    host = (urlsplit(url).hostname or "").lower()
+    try:
+        host = (urlsplit(url).hostname or "").lower()
+    except ValueError:  # what looks like an address in a text need not be one
+        return False
     return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 
 

@@ -161,6 +161,24 @@ def test_a_redirect_to_another_scheme_is_refused(server: Server, fetcher: Fetche
             fetch(fetcher, server.url + "/a.jpg")
 
 
+@pytest.mark.parametrize(
+    "target", ["http://[", "http://a:99999/", "http://a:b/", "http://例子.测试/图.jpg", "http://a..b/"]
+)
+def test_a_redirect_to_what_is_no_address_is_an_answer_not_a_crash(
+    server: Server, fetcher: Fetcher, target: str
+) -> None:
+    server.answers["/a.jpg"] = (302, {"Location": target.encode().decode("latin-1")}, b"")
+    with pytest.raises(PlatformError):
+        fetch(fetcher, server.url + "/a.jpg")
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://例子.测试/a.jpg", "http://a:99999/a.jpg", "ftp://a/a.jpg", ""])
+def test_what_is_no_address_is_refused_for_good(fetcher: Fetcher, url: str) -> None:
+    with pytest.raises(PlatformError) as caught:
+        fetch(fetcher, url)
+    assert not caught.value.retriable
+
+
 def test_redirects_end_somewhere(server: Server, fetcher: Fetcher) -> None:
     server.answers["/a.jpg"] = (302, {"Location": "/a.jpg"}, b"")
     with pytest.raises(PlatformError, match="跳转太多"):

@@ -57,6 +57,11 @@ def test_open_status_has_no_topic_marks_even_where_the_master_wrote_some() -> No
     assert "topic_marks_removed" in outcome.draft.rules_applied
 
 
+@pytest.mark.parametrize("broken", ["http://[", "https://[::1", "http://[茶]/x"])
+def test_a_broken_address_in_the_text_is_only_text(broken: str) -> None:
+    assert broken in status(localised(content(title=f"春茶 {broken} 上市"), OPEN))
+
+
 def test_a_lone_hash_cannot_pair_with_a_topic() -> None:
     text = status(localised(content(summary="用 C# 写的排名 #1 的茶。"), COMMERCIAL))
     assert text.count("#") == 4

@@ -53,7 +53,7 @@ class GuardedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         try:
             address = self._choose(host, self._resolve(host, port))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # a name with an empty or overlong part is no name at all
             raise httpcore.ConnectError(f"cannot resolve: {error}") from error
         return self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
 
@@ -86,12 +86,12 @@ class Fetcher:
 
     def _follow(self, url: str, to: BinaryIO, *, size: int, sha256: str, content_type: str) -> None:
         for _ in range(MOST_REDIRECTS + 1):
-            if urlsplit(url).scheme not in self._schemes or not urlsplit(url).hostname:
-                raise refused("素材地址必须是 https / the media address must be https")
-            with self._pool.stream("GET", url, headers={"User-Agent": "tongbo"}, extensions=TIMEOUTS) as answer:
+            with self._pool.stream(
+                "GET", self._address(url), headers={"User-Agent": "tongbo"}, extensions=TIMEOUTS
+            ) as answer:
                 headers = {name.lower().decode("latin-1"): text.decode("latin-1") for name, text in answer.headers}
                 if answer.status in REDIRECTS and "location" in headers:
-                    url = urljoin(url, headers["location"])
+                    url = _led_to(url, headers["location"])
                     continue
                 if answer.status >= 500:
                     raise away(f"素材服务器返回 {answer.status} / the media server answers {answer.status}")
@@ -104,8 +104,25 @@ class Fetcher:
                 return
         raise refused("素材地址跳转太多 / too many redirects")
 
+    def _address(self, url: str) -> httpcore.URL:
+        try:
+            parts, found = urlsplit(url), httpcore.URL(url)
+        except (ValueError, TypeError):  # TypeError: it is not percent-encoded
+            raise refused("素材地址不是合法的网址 / the media address is no valid address") from None
+        if parts.scheme not in self._schemes or not parts.hostname:
+            raise refused("素材地址必须是 https / the media address must be https")
+        return found
+
     def close(self) -> None:
         self._pool.close()
+
+
+def _led_to(url: str, location: str) -> str:
+    """Where a redirect leads; what it names may be no address at all."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise refused("素材服务器的跳转地址有误 / the media server redirects to what is no address") from None
 
 
 def _copy(chunks: Iterable[bytes], to: BinaryIO, size: int, sha256: str) -> None:
