@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from schemas.envelope import Identifier, Platform
+
+_BUDGET = re.compile(r"[1-9]\d{0,8}/(?!0+(?:\.0*)?$)\d{1,9}(?:\.\d{1,6})?")
 
 
 class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,8 +88,18 @@ def _resolved(account: Account, env: Mapping[str, str], simulator_url: str | Non
         for field in ("app_secret", "access_token", "refresh_token")
     }
     options = {name: _secret(account, f"options.{name}", value, env) for name, value in account.options.items()}
+    _check_budgets(account, options)
     base_url = account.base_url or (f"{simulator_url.rstrip('/')}/{account.platform}" if simulator_url else None)
     return msgspec.structs.replace(account, base_url=base_url, options=options, **secrets)
+
+
+def _check_budgets(account: Account, options: Mapping[str, str]) -> None:
+    for name, value in options.items():
+        if name.startswith("budget.") and not _BUDGET.fullmatch(value):
+            raise AccountsError(
+                f"{account.platform}/{account.account} 的 options.{name} 应为“次数/秒数”，例如 30/3600"
+                f" / must be calls/seconds"
+            )
 
 
 def _secret(account: Account, field: str, value: str, env: Mapping[str, str]) -> str:

@@ -27,6 +27,8 @@ SLACK_S = 1.0  # at most so much longer is a window for us than for the platform
 PARK_S = 60.0  # after a refusal that does not say for how long
 BUSY_S = 5.0
 
+POST = "post"  # the limit of an account's posts, whatever calls one of them takes
+
 Purpose = Literal["publishing", "feedback"]
 
 log = get_logger(__name__)

@@ -21,6 +21,7 @@ from services.publisher.known import Known
 from services.publisher.media_checks import inline_ids, media
 from services.publisher.plan import Plan
 from services.publisher.problems import Problem, problem, unfit
+from services.publisher.quota_checks import quotas
 from services.publisher.requests import ContentRequest
 from services.publisher.target_checks import named, targets
 from services.runtime.logging import get_logger
@@ -51,6 +52,7 @@ def judged(request: ContentRequest, known: Known, stamp: Stamp) -> Plan:
             adapter = known.adapter(target.platform)
             localised = _localised(adapter, master, target, account)
             problems.extend(_refusals(adapter, number, target, localised))
+            problems.extend(quotas(adapter, number, target, account, known, master))
             if localised.draft is not None:
                 reports.append(_report(master, target, localised.draft))
     if problems:

@@ -172,6 +172,7 @@ class Desk:
             accounts=seen_accounts(granted, self._accounts),
             adapter=self._adapter,
             find_media=self._media.find,
+            planned=lambda platform, account: self._register.planned(platform, account, request.content_id),
         )
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from schemas.content import MasterContent
 from services.adapter.accounts import Accounts
+from services.adapter.budgets import Planned
 from services.adapter.contract import Adapter
 from services.publisher.media import StoredMedia
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a content is judged by. versions: of this content so far, oldest first. find_media: by sha256."""
+    """What a content is judged by. versions: of this content so far, oldest first. find_media: by sha256.
+
+    planned: what other contents will post on an account (platform, account).
+    """
 
     campaign_brand: str | None
     versions: tuple[MasterContent, ...]
     accounts: Accounts
     adapter: Callable[[str], Adapter]
     find_media: Callable[[str], StoredMedia | None]
+    planned: Callable[[str, str], Sequence[Planned]] = lambda platform, account: ()

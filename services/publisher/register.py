@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from schemas.codec import DecodeError, decoder
-from schemas.content import CampaignDefined, ContentCancelled, MasterContent, MasterContentEvent
+from schemas.content import CampaignDefined, ContentCancelled, MasterContent, MasterContentEvent, Target
 from schemas.topics import topic
+from services.adapter.budgets import POST, Planned
 from services.publisher.plan import identity_of
 from services.runtime.kafka.records import Record
 from services.runtime.logging import get_logger
@@ -79,6 +80,16 @@ def key_identity(kind: str, brand_id: str, key: str) -> str:
 class _Content:
     versions: list[MasterContent] = field(default_factory=list)
     cancels: list[ContentCancelled] = field(default_factory=list)
+
+    @property
+    def withdrawn(self) -> bool:
+        return any(cancel.version >= self.versions[-1].version for cancel in self.cancels)
+
+
+def planned(event: MasterContent, target: Target) -> Planned:
+    """When a target of an accepted content is to go out."""
+    due_at = target.schedule.due_at if target.schedule else event.occurred_at
+    return Planned(POST, due_at, f"{event.content_id}→{target.platform}/{target.account}/{target.slot}")
 
 
 class Register:
@@ -150,6 +161,21 @@ class Register:
         with self._lock:
             found = self._contents.get(content_id)
             return tuple(found.versions) if found else ()
+
+    def planned(self, platform: str, account: str, besides: str) -> tuple[Planned, ...]:
+        """Posts on that account of the newest versions of all contents but one, cancelled ones left out."""
+        with self._lock:
+            newest = [
+                content.versions[-1]
+                for content_id, content in self._contents.items()
+                if content_id != besides and content.versions and not content.withdrawn
+            ]
+        return tuple(
+            planned(event, target)
+            for event in newest
+            for target in event.targets
+            if (target.platform, target.account) == (platform, account)
+        )
 
     def cancels(self, content_id: str) -> tuple[ContentCancelled, ...]:
         with self._lock:
