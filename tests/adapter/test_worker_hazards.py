@@ -13,7 +13,7 @@ from schemas.content import Target
 from schemas.placement import PlacementRecord
 from services.adapter.contract import Accepted, Done, Live, NotFound, Pending, Rejected, Removed, Step
 from services.adapter.errors import ErrorTable, NoAnswerError, NotSentError, Outcome, PlatformError
-from services.adapter.leaving import elapsed
+from services.adapter.leaving import elapsed, too_late
 from services.runtime.consume import Emit
 from services.runtime.kafka.producer import MAX_RECORD_BYTES
 from services.runtime.kafka.records import Outgoing, Record
@@ -534,3 +534,49 @@ def test_what_a_status_poll_finds_for_good_ends_the_polling(followed: object, st
         loop.run(2)
     assert loop.record.state == state
     assert platform.calls.count("follow") == 1
+
+
+def test_a_call_that_posts_has_a_last_moment_to_leave_and_an_upload_may_take_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    platform = Platform(steps=(UPLOAD, SUBMIT), answers={"upload": [Done({"id": "a"})], "submit": []})
+    late: list[bool] = []
+
+    def frozen_for_a_minute() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("services.adapter.leaving.elapsed", lambda: elapsed() + 60.0)
+            late.append(too_late())
+
+    platform.before_answer = frozen_for_a_minute
+    loop = Loop(platform)
+    loop.take(content())
+    loop.run()
+    assert platform.calls == ["upload", "submit"]
+    assert late == [False, True]
+
+
+def test_the_new_version_starts_only_when_the_call_of_the_outdated_one_has_come_back() -> None:
+    platform = Platform(
+        steps=(UPLOAD, SUBMIT), answers={"upload": [Done({"id": "a"}), Done({"id": "b"})], "submit": []}
+    )
+    loop = Loop(platform)
+    hold = held(platform)
+    loop.take(content())
+    loop.commit(loop.stage.tick())
+    loop.take(content(version=2, title="第二版"))
+    loop.commit(loop.stage.tick())
+    assert loop.stage.calls.under_way == 1
+    hold.set()
+    loop.settle()
+    assert loop.run().state == "LIVE"
+
+
+def test_a_worker_leaves_the_interrupted_placements_of_other_platforms_alone() -> None:
+    loop = Loop(Platform())
+    loop.take(content())
+    loop.commit(loop.stage.tick(), call=False)
+    theirs = msgspec.structs.replace(loop.record, platform="other", placement_id="pl-theirs")
+    loop.topic = [Outgoing("placement-ledger", msgspec.json.encode(theirs), b"pl-theirs", 0)]
+    loop.crash()
+    loop.run()
+    assert loop.record == theirs
