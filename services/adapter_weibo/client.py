@@ -221,7 +221,8 @@ class WeiboClient:
     def token_info(self) -> TokenInfo:
         """What the platform says about our token. POST, but read-only; `expire_in` is not a typing error of ours."""
         path = "/oauth2/get_token_info"
-        body = _object(self._read(lambda token: self._open.call("POST", path, form={"access_token": token})))
+        with self._open.learning(path):
+            body = _object(self._read(lambda token: self._open.call("POST", path, form={"access_token": token})))
         return TokenInfo(str(body.get("uid") or ""), _whole(body.get("expire_in")))
 
     def hit_limits(self) -> HitLimits:

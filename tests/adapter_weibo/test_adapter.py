@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from services.adapter.registry import adapter
+from services.adapter_weibo.publish import SHARE, UPDATE, UPLOAD, UPLOAD_URL_TEXT
 from services.adapter_weibo.simulator import SIMULATOR
 from services.simulator.contract import SimPost
 from services.simulator.server import SimulatorServer
@@ -25,3 +26,11 @@ def test_simulated_comment_ids_are_unique_and_rise_with_time() -> None:
     post = SimPost("weibo", "1", "a", "status", "", "", at, "live", data={"number": 3})
     ids = [int(SIMULATOR.comment_id(world, post, n, at + timedelta(seconds=n // 50))) for n in range(500)]
     assert ids == sorted(set(ids))
+
+
+def test_every_step_that_posts_and_every_comment_has_an_hourly_budget() -> None:
+    limited = {rate.endpoint for rate in adapter("weibo").limits.rates if rate.per_s == 3600}
+    assert {SHARE.name, UPDATE.name, UPLOAD.name, UPLOAD_URL_TEXT.name} <= limited
+    assert {"comments/create", "comments/reply", "*"} <= limited
+    assert {rate.scope for rate in adapter("weibo").limits.rates if rate.endpoint == "*"} == {"app", "account"}
+    assert all("[client]" in rate.source for rate in adapter("weibo").limits.rates)

@@ -133,6 +133,14 @@ def test_without_a_comment_the_post_itself_is_commented_on(connect: Connect, sim
     assert REPLIES.find_reply(client, post, "", THANKS, sim.clock.now()) == reply_id
 
 
+def test_the_same_words_under_another_post_are_not_taken_for_ours(connect: Connect, sim: SimulatorServer) -> None:
+    client = connect("commercial")
+    _, post = published(client, sim)
+    other = client.update("另一条微博", "0", "[]")
+    client.comment(other.id, THANKS)
+    assert REPLIES.find_reply(client, post, "", THANKS, sim.clock.now()) is None
+
+
 @pytest.mark.parametrize(("comment_id", "code"), [("1", "20201"), ("x", "20201")])
 def test_an_answer_to_a_comment_that_is_gone_is_refused(
     connect: Connect, sim: SimulatorServer, comment_id: str, code: str
@@ -275,8 +283,9 @@ def test_a_search_that_would_never_end_is_given_up_undecided() -> None:
 
 @pytest.mark.parametrize("code", ["10005", "10014"])
 def test_where_the_app_may_not_list_its_comments_those_of_the_post_are_read(code: str) -> None:
-    rows = [row(12, NOW, author="5"), row(11, NOW), row(10, NOW - timedelta(days=1))]
-    assert REPLIES.find_reply(Listing(rows, 3, forbidden=code), live_post(), "77", THANKS, NOW) == "11"
+    rows = [row(13, NOW), row(12, NOW, author="5"), row(11, NOW - timedelta(days=1))]
+    assert REPLIES.find_reply(Listing(rows, 3, forbidden=code), live_post(), "77", THANKS, NOW) == "13"
+    assert REPLIES.find_reply(Listing(rows[1:], 2, forbidden=code), live_post(), "77", THANKS, NOW) is None
 
 
 def test_a_search_that_fails_says_so() -> None:

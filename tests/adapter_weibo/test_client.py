@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import httpx
 import pytest
 
 from services.adapter.errors import NoAnswerError, NotSentError, PlatformError
@@ -238,3 +239,42 @@ def test_times_on_the_wire_are_beijing_and_ours_are_utc(connect: Connect, sim: S
     status = connect("commercial").update("茶", "0", "[]")
     assert abs(status.created_at - sim.clock.now()) < timedelta(seconds=5)
     assert status.created_at.astimezone(timezone(timedelta(hours=8))).utcoffset() == timedelta(hours=8)
+
+
+# --- what the simulated platform does about tokens and the pace of comments ---
+
+
+def test_a_permission_given_back_ends_the_token_and_its_renewal_until_the_user_grants_anew(
+    connect: Connect, sim: SimulatorServer
+) -> None:
+    client = connect("commercial")
+    token = sim.world("weibo").accounts["qinghe-tea"].access_token
+    revoked = httpx.post(f"{sim.url}/weibo/oauth2/revokeoauth2", data={"access_token": token})
+    assert revoked.json() == {"result": "true"}
+    with pytest.raises(PlatformError) as caught:
+        client.user_timeline()
+    assert caught.value.code == "21325"  # the renewal is refused
+    app = {"client_id": "3100000001", "client_secret": "secret-1", "grant_type": "authorization_code"}
+    granted = httpx.post(f"{sim.url}/weibo/oauth2/access_token", data={**app, "code": "1900000001"}).json()
+    assert connect("commercial", access_token=granted["access_token"]).user_timeline().rows == ()
+
+
+def test_comments_beyond_the_hourly_pace_are_refused_until_the_next_hour(
+    connect: Connect, sim: SimulatorServer
+) -> None:
+    sim.clock.set_speed(0)
+    sim.world("weibo").accounts["qinghe-tea"].options["comments_per_hour"] = "2"
+    client = connect("commercial")
+    status = client.update("茶", "0", "[]")
+    for number in range(2):
+        client.comment(status.id, f"第 {number} 句")
+    with pytest.raises(PlatformError) as caught:
+        client.comment(status.id, "第三句")
+    assert (caught.value.code, caught.value.error_class) == ("10024", "quota")
+    sim.clock.advance(3600)
+    client.comment(status.id, "第三句")
+
+
+def test_an_answer_without_a_comment_id_is_no_success() -> None:
+    with pytest.raises(NoAnswerError):
+        wire._comment({"text": "谢谢", "created_at": "Tue Mar 03 10:15:02 +0800 2026"})

@@ -232,6 +232,8 @@ def test_looking_back_ends_where_the_platform_shows_no_more(connect: Connect, si
     look = ADAPTER.publication.find(client, placement, NOBODY)
     assert isinstance(look, Undecidable)
     assert "110" in look.reason
+    asked = [kept for kept in sim.simulation.calls if kept.path == "/2/statuses/user_timeline.json"]
+    assert len(asked) == 3
 
 
 def test_a_pinned_old_post_is_no_proof_that_the_window_reaches_back(sim: SimulatorServer) -> None:
