@@ -580,3 +580,22 @@ def test_a_worker_leaves_the_interrupted_placements_of_other_platforms_alone() -
     loop.crash()
     loop.run()
     assert loop.record == theirs
+
+
+def test_a_cancel_of_an_older_version_leaves_the_newer_one_alone() -> None:
+    loop = Loop(Platform())
+    loop.take(content(due_in_s=10))
+    loop.take(content(version=2, title="第二版", due_in_s=10))
+    loop.take(cancel(version=1))
+    loop.clock.advance(10)
+    assert loop.run().state == "LIVE"
+
+
+def test_a_placement_that_a_newer_version_no_longer_names_is_not_posted() -> None:
+    platform = Platform()
+    loop = Loop(platform)
+    loop.take(content(due_in_s=10))
+    loop.take(msgspec.structs.replace(content(version=2), targets=()))
+    loop.clock.advance(10)
+    assert loop.run().state == "CANCELLED"
+    assert platform.calls == []
