@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
+import segno
+
 from schemas.placement import Draft, DraftMedia, HistoryEntry, PlacementRecord, PostRef
 from services.adapter.contract import (
     Accepted,
@@ -292,10 +294,6 @@ def _hand_over(record: PlacementRecord) -> NeedsHuman:
 
 def qr_text(link: str) -> str:
     """A QR code for a terminal, light on dark, two rows a line; empty where the link is too long for one."""
-    try:
-        import segno  # noqa: PLC0415 — where it is missing the link alone is handed over
-    except ImportError:
-        return ""
     try:
         rows = [[bool(dark) for dark in row] for row in segno.make_qr(link, error="l", boost_error=False).matrix_iter()]
     except segno.DataOverflowError:
