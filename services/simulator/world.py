@@ -59,8 +59,12 @@ class SimWorld:
         self.reset()
 
     def reset(self) -> None:
-        """As on the first day: no post, first tokens, the same randomness."""
-        self.rng = random.Random(f"{self._seed}:{self.platform}")
+        """As on the first day: no post, first tokens.
+
+        The generator of ids starts elsewhere each time: no platform gives an id twice, and who remembers posts of an
+        earlier simulation would take a new one for an old one. The audience has seeds of its own and is the same.
+        """
+        self.rng = random.Random(f"{self._seed}:{self.platform}:{self._clock.now().isoformat()}")
         self.accounts = {a.account: _opened(a, self._seed) for a in self._declared}
         self.posts: list[SimPost] = []
         self.state: dict[str, Any] = {}

@@ -84,3 +84,13 @@ def test_nobody_comments_on_a_post_that_is_not_live(sim: SimulatorServer) -> Non
     world.add_post(post)
     with pytest.raises(ValueError, match="not live"):
         world.add_comment(post, SimComment("own-1", "brand", "谢谢", sim.clock.now()))
+
+
+def test_ids_of_a_simulation_that_was_started_again_are_not_those_of_the_one_before() -> None:
+    drawn = []
+    for _ in range(2):
+        with SimulatorServer(TOY_ACCOUNTS, platforms=[ToyPlatform()], seed=7) as sim:
+            drawn.append(sim.world("toy").rng.getrandbits(128))
+            sim.world("toy").reset()
+            drawn.append(sim.world("toy").rng.getrandbits(128))
+    assert len(set(drawn)) == 4, "who remembers posts of an earlier run would take a new post for an old one"
