@@ -599,3 +599,26 @@ def test_a_placement_that_a_newer_version_no_longer_names_is_not_posted() -> Non
     loop.clock.advance(10)
     assert loop.run().state == "CANCELLED"
     assert platform.calls == []
+
+
+def test_a_new_version_of_something_that_review_took_down_is_no_second_post() -> None:
+    platform = Platform(answers={"submit": [Accepted({}, "审核中")]}, follows=[Rejected(refused("content"))])
+    loop = Loop(platform)
+    loop.take(content())
+    loop.run()
+    loop.clock.advance(6)
+    loop.run()
+    loop.take(content(version=2, title="改"))
+    assert loop.run().state == "REJECTED"
+    assert platform.calls.count("submit") == 1
+
+
+def test_a_brand_cannot_post_to_the_account_of_another() -> None:
+    platform = Platform()
+    loop = Loop(platform)
+    loop.take(msgspec.structs.replace(content(), brand_id="somebody-else"))
+    record = loop.run()
+    assert record.state == "REJECTED"
+    assert record.failure is not None
+    assert record.failure.code == "unknown_account"
+    assert platform.calls == []
