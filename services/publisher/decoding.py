@@ -63,6 +63,21 @@ def _problems(value: object, kind: Any, path: str) -> Iterator[Problem]:
         msgspec.convert(value, type=kind)
     except (msgspec.ValidationError, RecursionError, OverflowError):
         yield _wrong(value, kind, path)
+        return
+    if isinstance(value, str) and value.endswith("\n") and _has_pattern(described.type_info(kind)):
+        yield _wrong(value, kind, path)  # `$` in a pattern also matches before a last line break
+
+
+def _has_pattern(info: described.Type) -> bool:
+    match info:
+        case described.Metadata(type=inner):
+            return _has_pattern(inner)
+        case described.UnionType(types=several):
+            return any(_has_pattern(one) for one in several)
+        case described.StrType(pattern=pattern):
+            return pattern is not None
+        case _:
+            return False
 
 
 def _inside(value: object, kind: Any, path: str) -> Iterator[Problem]:

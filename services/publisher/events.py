@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from schemas.content import CampaignDefined, ContentCancelled, MasterContentEvent
@@ -9,11 +11,18 @@ from services.publisher.acceptance import Stamp
 from services.publisher.answers import CampaignAccepted, CancelAccepted
 from services.publisher.problems import invalid, problem
 from services.publisher.requests import CampaignRequest, CancelRequest
+from services.publisher.schedule import YEARS
 
 Made = tuple[MasterContentEvent, bytes]
 
 
 def campaign_defined(request: CampaignRequest, stamp: Stamp) -> Made:
+    for field in ("starts_at", "ends_at"):
+        moment: datetime | None = getattr(request, field)
+        if moment is not None and not YEARS[0] <= moment.year <= YEARS[1]:
+            wrong = f"年份 {moment.year} 超出范围", f"the year {moment.year} is out of range"
+            way_out = f"请用 {YEARS[0]} 到 {YEARS[1]} 年之间的时间 / use a year from {YEARS[0]} to {YEARS[1]}"
+            raise invalid([problem(field, "year_out_of_range", *wrong, way_out)])
     if request.starts_at and request.ends_at and request.ends_at <= request.starts_at:
         wrong = "结束时间不晚于开始时间", "it ends before it starts"
         raise invalid([problem("ends_at", "ends_before_start", *wrong, "请改正其中一个 / correct one of them")])

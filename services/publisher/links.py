@@ -14,12 +14,15 @@ def address_problem(field: str, address: str | None, *, secure: bool = False) ->
     if address is None:
         return
     schemes = ("https",) if secure else ("https", "http")
-    way_out = "请填写完整网址，如 https://qinghe.example/page / give a whole address"
+    way_out = "请填写完整网址，中文用百分号编码，如 https://qinghe.example/page / give a whole address, percent-encoded"
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
         _ = parts.port
-    except ValueError:
+        if secure:
+            address.encode("ascii")
+            host.encode("idna")  # refuses what no name server could be asked for
+    except ValueError:  # UnicodeError is one
         host, parts = "", urlsplit("")
     if parts.scheme not in schemes or not host or any(character.isspace() for character in address):
         zh, en = f"不是完整的 {' 或 '.join(schemes)} 网址", f"not a whole {' or '.join(schemes)} address"
