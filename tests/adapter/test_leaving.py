@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -25,6 +26,7 @@ class Receiver(ThreadingHTTPServer):
     begun = 0
     encoding = ""
     answer = b"{}"
+    silent_s = 0.0
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -36,6 +38,9 @@ class _Handler(BaseHTTPRequestHandler):
         if len(self.rfile.read(length)) < length:
             return
         self.server.complete += 1
+        if self.server.silent_s:
+            time.sleep(self.server.silent_s)
+            return
         self.send_response(200)
         if self.server.encoding:
             self.send_header("Content-Encoding", self.server.encoding)
@@ -105,4 +110,14 @@ def test_an_answer_that_cannot_be_unpacked_is_no_answer(http: PlatformHttp, rece
     receiver.encoding, receiver.answer = "gzip", b"\x00 not gzip"
     with pytest.raises(NoAnswerError):
         http.call("POST", "/post", form={"status": "茶"})
+    assert receiver.complete == 1
+
+
+def test_a_platform_that_takes_the_request_and_stays_silent_leaves_the_outcome_unknown(receiver: Receiver) -> None:
+    receiver.silent_s = 1.0
+    http = PlatformHttp(f"http://127.0.0.1:{receiver.server_port}", 0.2)
+    with pytest.raises(NoAnswerError) as caught:
+        http.call("POST", "/post", form={"status": "茶"})
+    http.close()
+    assert caught.value.sent == "unknown"
     assert receiver.complete == 1
