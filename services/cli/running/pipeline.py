@@ -30,6 +30,8 @@ from services.runtime.logging import get_logger
 from services.runtime.settings import KafkaSettings, read_settings
 
 READY_WITHIN_S = 90.0
+FOREIGN_WITHIN_S = 30.0
+FOREIGN_HINT = "请检查 KAFKA_BOOTSTRAP 与网络，或去掉它使用内置 Kafka / check KAFKA_BOOTSTRAP, or unset it"
 CONTENT_TOPIC = "master-content"
 GIVE_UP_AFTER = 4
 WRONG_SETTINGS = 2
@@ -141,7 +143,7 @@ class Pipeline:
             self.supervisor.start(child)
             self.addresses["kafka"] = f"127.0.0.1:{port}"
         self._await(child, lambda: reachable(self.kafka), f"Kafka（{self.addresses['kafka']}）")
-        wait_for_kafka(self.kafka, self._stop, log, timeout_s=READY_WITHIN_S)
+        wait_for_kafka(self.kafka, self._stop, log, timeout_s=READY_WITHIN_S if child else FOREIGN_WITHIN_S)
         self._say(f"kafka 就绪 / ready：{self.addresses['kafka']}")
 
     def _make_topics(self) -> None:
@@ -227,14 +229,16 @@ class Pipeline:
 
     def _await(self, child: Child | None, ready: Callable[[], bool], what: str) -> None:
         """Until `ready`; raises NotReadyError where the child (None: not ours) cannot start or time is over."""
-        deadline = time.monotonic() + READY_WITHIN_S
+        deadline = time.monotonic() + (READY_WITHIN_S if child else FOREIGN_WITHIN_S)
         while not ready():
             self._pause()
             code = None if child is None else self.supervisor.exited(child.name)
             hopeless = code == WRONG_SETTINGS or (child and self.supervisor.restarts(child.name) >= GIVE_UP_AFTER)
             if hopeless or time.monotonic() > deadline:
                 said = (
-                    f"{self.supervisor.last_words(child)}\n日志 / log：{self.supervisor.log_of(child)}" if child else ""
+                    f"{self.supervisor.last_words(child)}\n日志 / log：{self.supervisor.log_of(child)}"
+                    if child
+                    else FOREIGN_HINT
                 )
                 raise NotReadyError(f"{what} 没有就绪 / not ready\n{said}".rstrip())
 
