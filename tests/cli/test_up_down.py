@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -82,29 +82,31 @@ def test_services_killed_while_things_flow_come_back_and_nothing_is_doubled_lost
         assert reader.settlement().feedback.true > 20
     finally:
         reader.watching.close()
-    assert_no_secret_in_topics(terminal)
+    token = (terminal.home / "run" / "token").read_text().strip()
+    assert len(token) > 20
+    assert_no_secret_in_topics(terminal, (*SECRETS, token))
     down = terminal.run("down")
     assert down.returncode == 0, down.stdout + down.stderr
     assert terminal.processes() == []
     assert terminal.pid_files() == []
     assert not (terminal.home / "run" / "addresses.json").exists()
-    assert_no_secret_in_logs(terminal)
+    assert_no_secret_in_logs(terminal, (*SECRETS, token))
 
 
-def assert_no_secret_in_topics(terminal: Terminal) -> None:
+def assert_no_secret_in_topics(terminal: Terminal, secrets: Sequence[str]) -> None:
     kafka = KafkaSettings(bootstrap=terminal.address("kafka"), partitions=4)
     for topic in TOPICS:
         records = [(record.key or b"") + (record.value or b"") for record in read_topic(kafka, topic)]
         assert records, f"{topic} is empty"
-        assert not [secret for secret in SECRETS if any(secret.encode() in record for record in records)], topic
+        assert not [secret for secret in secrets if any(secret.encode() in record for record in records)], topic
 
 
-def assert_no_secret_in_logs(terminal: Terminal) -> None:
+def assert_no_secret_in_logs(terminal: Terminal, secrets: Sequence[str]) -> None:
     logs = [file for file in (terminal.home / "log").rglob("*") if file.is_file()]
     assert len(logs) >= 10
     for file in logs:
         text = file.read_text(errors="replace")
-        assert not [secret for secret in SECRETS if secret in text], file
+        assert not [secret for secret in secrets if secret in text], file
 
 
 def test_an_up_that_is_interrupted_while_it_starts_leaves_nothing(terminal: Terminal) -> None:
