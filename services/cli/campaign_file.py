@@ -13,16 +13,16 @@ from typing import Any
 
 import msgspec
 
+from services.cli.campaign_sources import MediaFile, hashed, reason_of, text_of
 from services.cli.campaign_types import CampaignDocument, ContentEntry, MediaEntry, VariantEntry
 from services.cli.lined_yaml import LinedYaml, YamlProblemError, read
+from services.publisher import media
 from services.publisher.decoding import converted
 from services.publisher.media_checks import inline_ids
 from services.publisher.problems import Problem
 from services.publisher.requests import (
     TargetRequest,
 )
-
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,6 @@ class CampaignFileError(Exception):
     def __init__(self, problems: list[FileProblem]) -> None:
         super().__init__(f"{len(problems)} problem(s)")
         self.problems = problems
-
-
-@dataclass(frozen=True, slots=True)
-class MediaFile:
-    path: Path
-    sha256: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +79,10 @@ class ReadyCampaign:
 def load(file: Path, *, suffix: str = "") -> ReadyCampaign:
     """Read and check everything; raises CampaignFileError. suffix: makes it a campaign of its own, with new ids."""
     try:
-        yaml = read(file.read_text("utf-8"))
+        yaml = read(text_of(file))
     except YamlProblemError as error:
         raise CampaignFileError([FileProblem(file, error.line, error.message, error.message_en, "")]) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise CampaignFileError([_unreadable(file, error)]) from None
     document, problems = converted(yaml.data, CampaignDocument)
     if document is None:
@@ -102,9 +95,10 @@ def _located(file: Path, yaml: LinedYaml, problem: Problem) -> FileProblem:
     return FileProblem(file, yaml.line_of(problem.field), message, problem.message_en, problem.way_out)
 
 
-def _unreadable(file: Path, error: OSError | UnicodeDecodeError) -> FileProblem:
-    reason = "不是 UTF-8 文本" if isinstance(error, UnicodeDecodeError) else error.strerror or type(error).__name__
-    return FileProblem(file, 0, f"无法读取：{reason}", "cannot be read", "请检查路径和权限 / check path and permission")
+def _unreadable(file: Path, error: OSError | ValueError) -> FileProblem:
+    return FileProblem(
+        file, 0, f"无法读取：{reason_of(error)}", "cannot be read", "请检查路径和权限 / check path and permission"
+    )
 
 
 class _Loading:
@@ -123,8 +117,8 @@ class _Loading:
         if self._problems:
             raise CampaignFileError(self._problems)
         contents = tuple(ReadyContent(n, request, _key(request)) for n, request in enumerate(requests))
-        media = tuple(self._media.values())
-        return ReadyCampaign(self._file, self._yaml, campaign, _key(campaign), media, contents)
+        files = tuple(self._media.values())
+        return ReadyCampaign(self._file, self._yaml, campaign, _key(campaign), files, contents)
 
     def _request(self, number: int, entry: ContentEntry) -> dict[str, Any]:
         path, defaults = f"contents[{number}]", self._document.defaults
@@ -179,8 +173,8 @@ class _Loading:
                 f"{path}.body_file", "body 和 body_file 只能有一个", "body and body_file exclude each other", way_out
             )
         try:
-            return source.read_text("utf-8"), source
-        except (OSError, UnicodeDecodeError) as error:
+            return text_of(source), source
+        except (OSError, ValueError) as error:
             problem = _unreadable(source, error)
             self._wrong(f"{path}.body_file", f"{source} {problem.message}", f"{source} cannot be read", problem.way_out)
             return "", source
@@ -188,15 +182,13 @@ class _Loading:
     def _file_of(self, path: str, entry: MediaEntry) -> dict[str, Any]:
         source = self._file.parent / entry.file
         try:
-            found = self._media.get(source) or _hashed(source)
-        except OSError as error:
-            message = f"媒体文件 {source} 无法读取：{error.strerror}"
+            found = self._media.get(source) or hashed(source)
+        except (OSError, ValueError) as error:
+            message = f"媒体文件 {source} 无法读取：{reason_of(error)}"
             self._wrong(f"{path}.file", message, f"{source} cannot be read", "请检查路径 / check the path")
             return {}
-        if found.size == 0:
-            self._wrong(
-                f"{path}.file", f"媒体文件 {source} 是空的", f"{source} is empty", "请重新导出 / export it again"
-            )
+        if source not in self._media:
+            self._check_media(path, source, found)
         self._media[source] = found
         return {
             "media_id": entry.media_id,
@@ -205,6 +197,17 @@ class _Loading:
             "alt": entry.alt,
             "watermarked": entry.watermarked,
         }
+
+    def _check_media(self, path: str, source: Path, found: MediaFile) -> None:
+        """By its content, as the publisher will: what it would refuse need not be sent."""
+        if found.size == 0:
+            way_out = "请重新导出 / export it again"
+            self._wrong(f"{path}.file", f"媒体文件 {source} 是空的", f"{source} is empty", way_out)
+            return
+        try:
+            media.check(source)
+        except media.MediaRefusedError as error:
+            self._wrong(f"{path}.file", f"媒体文件 {source}：{error.message}", error.message_en, error.way_out)
 
     def _check_inline(self, path: str, entry: ContentEntry, body: str, source: Path) -> None:
         inline = {one.media_id for one in entry.media if one.role == "inline"}
@@ -227,15 +230,6 @@ class _Loading:
 
     def _wrong(self, path: str, message: str, message_en: str, way_out: str) -> None:
         self._problems.append(FileProblem(self._file, self._yaml.line_of(path), message, message_en, way_out))
-
-
-def _hashed(path: Path) -> MediaFile:
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-            size += len(piece)
-    return MediaFile(path, digest.hexdigest(), size)
 
 
 def _key(request: dict[str, Any]) -> str:

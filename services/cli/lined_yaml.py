@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
+MOST_VALUES = 100_000
 _LAST_PART = re.compile(r"(\.[^.\[\]]*|\[\d+\])$")
 
 
@@ -48,11 +49,20 @@ def read(text: str) -> LinedYaml:
         raise YamlProblemError(line, f"YAML 语法错误：{error.problem}", f"YAML syntax: {error.problem}") from None
     except yaml.YAMLError as error:
         raise YamlProblemError(1, f"不是 YAML 文本：{error}", "not YAML text") from None
+    except RecursionError:
+        raise _too_deep() from None
     if root is None:
         raise YamlProblemError(1, "文件是空的", "the file is empty")
     found = LinedYaml(None)
-    found.data = _Reader(found.lines).value(root, "")
+    try:
+        found.data = _Reader(found.lines).value(root, "")
+    except RecursionError:
+        raise _too_deep() from None
     return found
+
+
+def _too_deep() -> YamlProblemError:
+    return YamlProblemError(1, "嵌套太深，请减少层级", "nested too deeply")
 
 
 class _Reader:
@@ -63,6 +73,10 @@ class _Reader:
 
     def value(self, node: yaml.Node, path: str) -> Any:
         self._lines[path] = node.start_mark.line + 1
+        if len(self._lines) > MOST_VALUES:  # aliases of aliases grow without end
+            raise YamlProblemError(
+                node.start_mark.line + 1, "内容太多，别名（*）展开过大？", "too much of it: aliases?"
+            )
         if id(node) in self._open:
             raise YamlProblemError(node.start_mark.line + 1, "引用了自己", "an alias refers to itself")
         self._open.add(id(node))

@@ -135,7 +135,7 @@ def _with_progress(client: PublisherClient, campaign: ReadyCampaign, *, dry_run:
 
 def _told(problems: list[FileProblem], headline: str, code: int) -> typer.Exit:
     for line in paths_of(problems):
-        errors.print(line, markup=False)
+        errors.print(line, markup=False, soft_wrap=True)  # a path that is broken in two cannot be opened
     return stopped(f"{headline}（{len(problems)}）", "", code=code)
 
 

@@ -138,6 +138,11 @@ class Upload:
         self._path.unlink(missing_ok=True)
 
 
+def check(path: Path) -> None:
+    """Raises MediaRefusedError for a file that an upload would be refused for, before it is uploaded."""
+    _probe(path)
+
+
 def _stored(path: Path, sha256: str) -> StoredMedia:
     status = path.stat()
     probe = _measured_once(path, status.st_size, status.st_mtime_ns)
