@@ -42,15 +42,7 @@ class Process:
 def publisher_process(folder: Path, kafka: KafkaSettings) -> Iterator[Process]:
     """Until the end of the block; its token is made by the command that operators use."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {
-        "KAFKA_BOOTSTRAP": kafka.bootstrap,
-        "TONGBO_PARTITIONS": str(kafka.partitions),
-        "TONGBO_ACCOUNTS": str(ROOT / "deploy/demo/accounts.yaml"),
-        "TONGBO_STATE_DIR": str(folder / "state"),
-        "TONGBO_MEDIA_DIR": str(folder / "media"),
-        "TONGBO_PUBLISHER_PORT": "0",
-    }
-    env = {**os.environ, **settings}
+    env = environment(folder, kafka)
     made = subprocess.run(
         [sys.executable, "-m", "services.publisher.tokens", "new", "--name", "test", "--brand", "*"]
         + [word for role in ("publish", "operate") for word in ("--role", role)],
@@ -62,7 +54,7 @@ def publisher_process(folder: Path, kafka: KafkaSettings) -> Iterator[Process]:
             [sys.executable, "-m", "services.publisher"], env=env, cwd=ROOT, stdout=out, stderr=out
         )
     try:
-        running = Process(_address(process, log), made.stdout.strip(), log, process)
+        running = Process(address(process, log), made.stdout.strip(), log, process)
         with running.client() as http:
             until(lambda: http.get("/health/ready").status_code == 200, within_s=60)
         yield running
@@ -75,7 +67,19 @@ def publisher_process(folder: Path, kafka: KafkaSettings) -> Iterator[Process]:
             process.wait()
 
 
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+def environment(folder: Path, kafka: KafkaSettings) -> dict[str, str]:
+    settings = {
+        "KAFKA_BOOTSTRAP": kafka.bootstrap,
+        "TONGBO_PARTITIONS": str(kafka.partitions),
+        "TONGBO_ACCOUNTS": str(ROOT / "deploy/demo/accounts.yaml"),
+        "TONGBO_STATE_DIR": str(folder / "state"),
+        "TONGBO_MEDIA_DIR": str(folder / "media"),
+        "TONGBO_PUBLISHER_PORT": "0",
+    }
+    return {**os.environ, **settings}
+
+
+def address(process: subprocess.Popen[bytes], log: Path) -> str:
     """What it logs when it listens."""
     found = list[str]()
 
