@@ -38,7 +38,7 @@ from services.simulator.server import SimulatorServer
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNTS = ROOT / "deploy/demo/accounts.yaml"
 PARTITIONS = 4
-PATIENCE_S = 60.0
+PATIENCE_S = 110.0
 # Impatient, so that what takes minutes in life takes seconds here; the order of things is the same.
 IMPATIENT = {
     "TONGBO_LOOK_AFTER_S": "1",
