@@ -33,19 +33,20 @@ from services.publisher.reading import Reading
 from services.publisher.requests import CampaignRequest, CancelRequest, CheckRequest, ContentRequest
 from services.runtime import metrics
 
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
         name="Idempotency-Key",
         description="重发同一请求用同一个键：得到第一次的答复 / the same key repeats the first answer",
         required=False,
+        schema_extra={"pattern": f"^{_KEY.pattern}$"},  # said here, checked by us: the framework's words are poor
     ),
 ]
 CampaignFilter = Annotated[
     str | None, QueryParameter(name="campaign", required=False, description="活动编号，必填 / campaign id, needed")
 ]
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _WRITTEN = documented(400, 401, 403, 409, 413, 422, 503)
 
 
@@ -154,7 +155,12 @@ def show_placement(placement_id: FromPath[str], reading: NamedDependency[Reading
 
 Sha256Header = Annotated[
     str | None,
-    HeaderParameter(name="X-Content-SHA256", required=False, description="可选：预期的 sha256 / the expected sha256"),
+    HeaderParameter(
+        name="X-Content-SHA256",
+        required=False,
+        description="可选：预期的 sha256 / the expected sha256",
+        schema_extra={"pattern": f"^{_SHA256.pattern}$"},
+    ),
 ]
 
 
