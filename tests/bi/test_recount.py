@@ -1,0 +1,177 @@
+"""The recount in SQL agrees with the fold and with the plain recount, and a wrong number of any kind is found."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.aggregate import EngagementAggregate
+from schemas.feedback import FeedbackEvent, Reading
+from services.bi.acceptance import Acceptance
+from services.bi.recount import NOT_RECOUNTED, FeedbackRecord, Recount, recounted
+from services.engagement_aggregator import recount as plain
+from tests.engagement_aggregator.audience import AUDIENCE, Table, encoded, histories
+
+
+def records(events: Sequence[FeedbackEvent]) -> list[FeedbackRecord]:
+    return [FeedbackRecord(0, offset, value) for offset, value in enumerate(encoded(events))]
+
+
+def folded(events: Sequence[FeedbackEvent]) -> dict[str, EngagementAggregate]:
+    table = Table()
+    table.fold(encoded(events))
+    return table.rows()
+
+
+def published(rows: Mapping[str, EngagementAggregate]) -> Iterable[tuple[str, bytes]]:
+    return [(key, msgspec.json.encode(row)) for key, row in rows.items()]
+
+
+def season(seed: int, rounds: int = 40) -> list[FeedbackEvent]:
+    """Seeded feedback: snapshots late, again and backwards, failed readings, edits, deletions, replies, followers."""
+    chance, events = random.Random(seed), list[FeedbackEvent]()
+    for at in range(1, rounds + 1):
+        for number in range(8):
+            likes = Reading(reason="failed") if chance.random() < 0.1 else Reading(value=chance.randrange(500))
+            sequence = max(1, at - chance.randrange(4))
+            readings: dict[str, Any] = {"likes": likes, "views": chance.randrange(9_000), "shares": at, "comments": at}
+            events += [
+                AUDIENCE.metrics(number, sequence, at * 40, chance.choice((None, at, at * 2)), **readings),
+                AUDIENCE.comment(
+                    number, chance.randrange(30), at * 41, version=chance.randrange(1, 4), deleted=chance.random() < 0.2
+                ),
+                AUDIENCE.reply(number, chance.randrange(9), at * 37),
+                AUDIENCE.followers(number, Reading(value=1_000 - at + chance.randrange(9)), at * 39),
+            ]
+    chance.shuffle(events)
+    return events + chance.sample(events, len(events) // 4)  # some come again
+
+
+@settings(max_examples=20, deadline=None)
+@given(histories)
+def test_fold_plain_recount_and_sql_agree_on_any_sequence(events: list[FeedbackEvent]) -> None:
+    rows = folded(events)
+    with recounted(records(events), partitions=1) as sql:
+        assert sql.differences(published(rows)) == []
+    assert plain.differences(plain.recount((0, value) for value in encoded(events)), rows) == []
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_fold_and_sql_agree_on_a_season_of_disorder_duplicates_and_deletions(seed: int) -> None:
+    events = season(seed)
+    with recounted(records(events), partitions=1) as sql:
+        assert sql.events == len(events)
+        assert sql.differences(published(folded(events))) == []
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, EngagementAggregate]:
+    return folded(season(3))
+
+
+@pytest.fixture(scope="module")
+def counted() -> Iterable[Recount]:
+    with recounted(records(season(3)), partitions=1) as sql:
+        yield sql
+
+
+def leaves(value: object, path: str = "") -> dict[str, object]:
+    if isinstance(value, dict):
+        return {k: v for name, inner in value.items() for k, v in leaves(inner, f"{path}.{name}").items()}
+    return {path.removeprefix("."): value}
+
+
+def spoiled(value: Any, path: str = "") -> Any:
+    """The same figures, each a little wrong."""
+    if isinstance(value, dict):
+        return {name: inner if name in NOT_RECOUNTED else spoiled(inner, name) for name, inner in value.items()}
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case None:
+            return "failed" if path == "reason" else None
+        case str() if value.endswith("Z"):
+            return value.replace("2025-", "2024-")
+        case str():
+            return f"{value}x"
+    raise AssertionError(value)
+
+
+@pytest.mark.parametrize("scope", ["post", "content", "campaign_platform", "campaign", "brand"])
+def test_each_kind_of_wrong_figure_is_found_and_no_other_is_named(
+    scope: str, rows: Mapping[str, EngagementAggregate], counted: Recount
+) -> None:
+    key = next(key for key, row in sorted(rows.items()) if row.scope == scope)
+    right = msgspec.to_builtins(rows[key])
+    wrong = spoiled(right)
+    spoilt = {name for name, value in leaves(wrong).items() if value != leaves(right)[name]}
+    assert {"totals.likes.value", "comments_collected", "coverage", "replies", "as_of", "posts"} <= spoilt
+    made = [(one, msgspec.json.encode(wrong if one == key else row)) for one, row in rows.items()]
+    found = counted.differences(made)
+    assert {difference.field for difference in found} == spoilt
+    assert {difference.key for difference in found} == {key}
+
+
+def test_null_in_place_of_a_number_is_found_and_so_is_zero_in_place_of_null(
+    rows: Mapping[str, EngagementAggregate], counted: Recount
+) -> None:
+    row = msgspec.to_builtins(rows["campaign:camp-0"])
+    assert row["totals"]["saves"]["value"] is None
+    row["totals"]["saves"]["value"], row["engagement"] = 0, None
+    found = counted.differences([*published(rows), ("campaign:camp-0", msgspec.json.encode(row))][1:])
+    assert ("totals.saves.value", None, "0") in [(each.field, each.expected, each.got) for each in found]
+
+
+def test_a_row_that_is_missing_and_one_too_many_are_found(
+    rows: Mapping[str, EngagementAggregate], counted: Recount
+) -> None:
+    others = dict(rows)
+    others["campaign:ghost"] = others.pop("campaign:camp-0")
+    found = {(each.key, each.field, each.expected, each.got) for each in counted.differences(published(others))}
+    assert ("campaign:camp-0", "row", "present", "absent") in found
+    assert ("campaign:ghost", "row", "absent", "present") in found
+
+
+def test_no_field_of_the_row_is_left_out_of_the_recount(counted: Recount) -> None:
+    figures = counted.rows()["campaign:camp-0"]
+    assert set(EngagementAggregate.__struct_fields__) - set(figures) == NOT_RECOUNTED
+
+
+def _moved(event: FeedbackEvent, name: str, value: str) -> FeedbackEvent:
+    return msgspec.structs.replace(event, **{name: value})
+
+
+_names = st.sampled_from(("brand_id", "campaign_id", "content_id", "account", "placement_id"))
+_strange = st.one_of(
+    st.sampled_from((None, b"", b"{}", b"\xff", b"[1]")),
+    histories.map(lambda events: msgspec.json.encode(events[0])[:-3]),
+    st.builds(
+        lambda events, name, value: msgspec.json.encode(
+            _moved(events[0], name, value) if name in type(events[0]).__struct_fields__ else events[0]
+        ),
+        histories,
+        _names,
+        st.sampled_from(("brand-a", "brand-b", "camp-0", "camp-9", "content-0-0")),
+    ),
+    histories.map(lambda events: msgspec.json.encode(AUDIENCE.metrics(len(events) % 8, 1, views=10**16))),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(_strange, histories.map(lambda events: msgspec.json.encode(events[0]))), max_size=25))
+def test_what_the_fold_refuses_is_left_out_of_the_recount_record_by_record(values: list[bytes | None]) -> None:
+    def belongs(campaign: str) -> bool:
+        return campaign != "camp-9"
+
+    refused = {each.index: each.cause for each in Table().fold(values, belongs).refused}
+    acceptance = Acceptance(belongs)
+    worked_out = {index: cause for index, value in enumerate(values) if (cause := acceptance.refusal(value))}
+    assert worked_out == refused
