@@ -14,7 +14,10 @@ from schemas.feedback import Absence, Metric
 
 Scope = Literal["post", "content", "campaign_platform", "campaign", "brand"]
 RATE_FORMULA = "engagement_per_view/1"
+FORMULAS_VERSION = 1
+Maturity = Literal["provisional", "settling", "final", "unknown"]
 Ratio = Annotated[float, Meta(ge=0)]
+HourOfWeek = Annotated[str, Meta(pattern=r"^[1-7]-([01]\d|2[0-3])$", description="weekday-hour, 1 = Monday")]
 
 
 class MetricTotal(Struct, frozen=True, kw_only=True):
@@ -44,6 +47,20 @@ class Totals(Struct, frozen=True, kw_only=True):
     followers: MetricTotal
 
 
+class CurvePoint(Struct, frozen=True, kw_only=True):
+    """Figures at one age, so that posts of different days compare; hour 0 is the moment a post went live (age_curve/1).
+
+    age_h: hours since then. posts: posts of the row that were seen at this age or older and have a figure from before
+    it. views, engagement: sums over them of the newest snapshot (highest sequence) taken up to that age, null where
+    none had the metric.
+    """
+
+    age_h: Count
+    posts: Count
+    views: Count | None
+    engagement: Count | None
+
+
 class EngagementAggregate(Fact, frozen=True, kw_only=True, tag="EngagementAggregate"):
     """The newest figures of one post, content, campaign on one platform, campaign, or brand.
 
@@ -55,6 +72,18 @@ class EngagementAggregate(Fact, frozen=True, kw_only=True, tag="EngagementAggreg
     in seconds. engagement: likes + comments + shares + saves that are known, null when none is. engagement_rate:
     by `rate_formula` (engagement_per_view/1: engagement ÷ views over the posts of which both are known, null without
     views). revision: grows with every event that changed the row. as_of: observed_at of the newest event in it.
+    published_at: when the post went live, of other rows the newest of their posts; null while nobody told.
+    maturity: how final the figures can be, by as_of - published_at: provisional under 7 days, settling under 30, final
+    after that; unknown without published_at (maturity_by_age/1). stale_after: per platform, the instant from which the
+    figures are old because nothing new was seen when it should have been; a reader past it shows them grey
+    (twice_the_cadence/1). late: records that came too late to change a window; the totals have them.
+    engagement_per_1000_followers: engagement ÷ followers × 1000, null unless every account of the row told a number,
+    and on rows without followers (engagement_per_1000_followers/1). account_index: engagement of this post ÷ median of
+    the account's last 20 posts in the campaign, all at the age account_index_age_h, 1.0 = normal for this account; null
+    below 3 others to compare with, their number is account_index_sample (account_index/1; post rows only). activity:
+    comments that count, by weekday and hour of writing in Asia/Shanghai, `1-00` = Monday midnight to `7-23`, hours
+    without any are left out (activity_by_hour/1). curve: figures by age, of ages that were reached (age_curve/1).
+    formulas_version: of all formulas named here together, 1 = the versions above.
     """
 
     key: str
@@ -78,6 +107,17 @@ class EngagementAggregate(Fact, frozen=True, kw_only=True, tag="EngagementAggreg
     rate_formula: str = RATE_FORMULA
     revision: Count
     as_of: Instant
+    published_at: Instant | None = None
+    maturity: Maturity = "unknown"
+    stale_after: dict[Platform, Instant] = {}
+    late: Count = 0
+    engagement_per_1000_followers: Ratio | None = None
+    account_index: Ratio | None = None
+    account_index_age_h: Count | None = None
+    account_index_sample: Count = 0
+    activity: dict[HourOfWeek, Count] = {}
+    curve: list[CurvePoint] = []
+    formulas_version: int = FORMULAS_VERSION
 
 
 class MetricSum(Struct, kw_only=True, omit_defaults=True):

@@ -23,6 +23,7 @@ from schemas.event_types import types_of
 from schemas.feedback import FeedbackEvent
 from schemas.placement import PlacementRecord
 from schemas.topic_files import topic
+from schemas.window import EngagementWindows
 
 _PATH = re.compile(r"^(?P<text>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 _QUOTED = r"`([^`]*)`"
@@ -80,6 +81,8 @@ def decoder(topic_name: Literal["feedback-unified"]) -> Callable[[bytes], Feedba
 def decoder(topic_name: Literal["collector-cursor"]) -> Callable[[bytes], CollectorCursor]: ...
 @overload
 def decoder(topic_name: Literal["engagement-aggregate"]) -> Callable[[bytes], EngagementAggregate]: ...
+@overload
+def decoder(topic_name: Literal["engagement-window"]) -> Callable[[bytes], EngagementWindows]: ...
 @overload
 def decoder(topic_name: Literal["engagement-alert"]) -> Callable[[bytes], Alert]: ...
 @overload

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.envelope import Count, Event, Identifier, Platform
+from schemas.envelope import Count, Event, Identifier, Instant, Platform
 
 Metric = Literal["views", "likes", "comments", "shares", "saves", "follows", "clicks", "conversions"]
 METRICS: tuple[Metric, ...] = ("views", "likes", "comments", "shares", "saves", "follows", "clicks", "conversions")
@@ -46,7 +46,10 @@ class Readings(Struct, frozen=True, kw_only=True):
 
 
 class PostEvent(Event, frozen=True, kw_only=True):
-    """Feedback about one live post. post_key = `<platform>:<native_id>`, the key on the topic."""
+    """Feedback about one live post. post_key = `<platform>:<native_id>`, the key on the topic.
+
+    published_at: when the post went live, null where the writer does not know.
+    """
 
     post_key: str
     placement_id: Identifier
@@ -55,6 +58,7 @@ class PostEvent(Event, frozen=True, kw_only=True):
     account: Identifier
     native_id: str
     via: Via = "poll"
+    published_at: Instant | None = None
 
 
 class CommentObserved(PostEvent, frozen=True, kw_only=True, tag="CommentObserved"):
