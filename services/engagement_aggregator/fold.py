@@ -62,17 +62,10 @@ class Refusal(Exception):  # noqa: N818 - it is an outcome of one record, caught
 
 
 def fold(rows: Rows, values: Sequence[bytes | None], owns: Callable[[str], bool]) -> Folded:
-    """Fold feedback records of one partition into `rows`; `owns` says whether a campaign belongs to this partition."""
-    batch = _Batch(rows, owns)
-    for index, value in enumerate(values):
-        try:
-            batch.apply(decoded(value))
-        except Refusal as refusal:
-            batch.result.refused.append(Refused(index, refusal.cause, str(refusal)))
-        except _BUGS as error:
-            batch.result.refused.append(Refused(index, "bug", f"处理时出错 / failed to fold: {error!r}"))
-    batch.settle()
-    return batch.result
+    """One batch folded and settled: what `Fold` does over many batches."""
+    folding = Fold(rows, owns)
+    refused = folding.take(values)
+    return Folded(folding.settle(), refused)
 
 
 def decoded(value: bytes | None) -> FeedbackEvent:
@@ -85,15 +78,45 @@ def decoded(value: bytes | None) -> FeedbackEvent:
         raise Refusal("undecodable", f"无法解读为反馈事件：{error} / not a feedback event") from None
 
 
-class _Batch:
-    """One fold in progress: remembers what each touched post contributed before."""
+class Fold:
+    """Folds batch after batch of one partition; parents and windows follow only when it is settled, once per flush.
+
+    Between two calls of `settle` the rows are not fit to be written, and what is `held` may not leave memory. `owns` says
+    whether a campaign belongs to this partition.
+    """
 
     def __init__(self, rows: Rows, owns: Callable[[str], bool]) -> None:
-        self.result = Folded()
         self._rows, self._owns = rows, owns
+        self._changed: set[str] = set()
         self._before: dict[str, Sums] = {}
 
-    def apply(self, event: FeedbackEvent) -> None:
+    def __len__(self) -> int:
+        """How many rows wait to be written, about."""
+        return len(self._changed)
+
+    def take(self, values: Sequence[bytes | None]) -> list[Refused]:
+        """Fold records in the order of the partition; returns those that were refused."""
+        refused = []
+        for index, value in enumerate(values):
+            try:
+                self._apply(decoded(value))
+            except Refusal as refusal:
+                refused.append(Refused(index, refusal.cause, str(refusal)))
+            except _BUGS as error:
+                refused.append(Refused(index, "bug", f"处理时出错 / failed to fold: {error!r}"))
+        return refused
+
+    def held(self) -> set[str]:
+        """Keys of the rows that must stay in memory until they are settled and written."""
+        return self._changed | self._before.keys()
+
+    def settle(self) -> set[str]:
+        """Let parents and windows follow; returns the keys of all rows that changed since the last call."""
+        self._settle_parents()
+        changed, self._changed, self._before = self._changed, set(), {}
+        return changed
+
+    def _apply(self, event: FeedbackEvent) -> None:
         if isinstance(event, FollowersObserved):
             self._followers(event)
             return
@@ -109,13 +132,12 @@ class _Batch:
         moved = _seen(post, utc(event.observed_at), observed)
         if changed or moved or not known:
             post.events += 1
-            self.result.changed.add(key)
+            self._changed.add(key)
 
-    def settle(self) -> None:
-        """Move the parents of every changed post."""
+    def _settle_parents(self) -> None:
         for key, before in self._before.items():
             post = self._rows.get(key)
-            if key not in self.result.changed or not isinstance(post, PostState):
+            if key not in self._changed or not isinstance(post, PostState):
                 continue
             after = contribution(post)
             for parent, total in self._parents(post):
@@ -123,7 +145,7 @@ class _Batch:
                 total.as_of = max(total.as_of, post.as_of)
                 if post.newest is not None:
                     total.newest[post.platform] = max(total.newest.get(post.platform, post.newest), post.newest)
-                self.result.changed.add(parent)
+                self._changed.add(parent)
 
     def _post(self, key: str, event: PostEvent) -> tuple[PostState, bool]:
         post = self._rows.get(key)
@@ -169,7 +191,7 @@ class _Batch:
         if isinstance(before, ItemState) and (before.version, before.deleted) >= (seen.version, seen.deleted):
             return before, before
         self._rows[key] = seen
-        self.result.changed.add(key)
+        self._changed.add(key)
         return before if isinstance(before, ItemState) else None, seen
 
     def _followers(self, event: FollowersObserved) -> None:
@@ -190,7 +212,7 @@ class _Batch:
             if changed or at > total.as_of:
                 total.as_of = max(total.as_of, at)
                 total.follower_events += 1
-                self.result.changed.add(parent)
+                self._changed.add(parent)
 
     def _parents(self, post: PostState) -> list[tuple[str, TotalState]]:
         on_platform = keys.campaign_platform(post.campaign_id, post.platform)

@@ -20,7 +20,7 @@ from schemas.aggregate_state import TablePosition
 from services.engagement_aggregator import changelog
 from services.engagement_aggregator.brand import fold_campaigns
 from services.engagement_aggregator.flush import FlushWriter, KeyedRow, Staged
-from services.engagement_aggregator.fold import Folded, fold
+from services.engagement_aggregator.fold import Fold, Refused
 from services.engagement_aggregator.output import campaign_totals, published
 from services.engagement_aggregator.rows import CachedRows
 from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
@@ -74,7 +74,8 @@ class OwnedPartition:
         self._changelog = TP(settings.changelog_topic, number)
         self._lineage = ""
         self._rows = CachedRows(lambda key: store().read(number, key), settings.cached_rows)
-        self._changed: set[str] = set()
+        self._fold = Fold(self._rows, self._owns)
+        self._brands: set[str] = set()
         self._dead: list[Outgoing] = []
         self._moved, self._full = asyncio.Event(), asyncio.Event()
         self._abandoned: Exception | None = None
@@ -107,14 +108,13 @@ class OwnedPartition:
         if batch.start > position:
             return "hole"
         records = [record for record in batch.records if record.offset >= position]
-        folded = self._fold(batch.topic, [record.value for record in records])
-        self._changed |= folded.changed
-        for refused in folded.refused:
-            self._refuse(records[refused.index], refused.cause, refused.message)
-        metrics.RECORDS.labels(SERVICE, batch.topic, "folded").inc(len(records) - len(folded.refused))
+        refused = self._take(batch.topic, [record.value for record in records])
+        for one in refused:
+            self._refuse(records[one.index], one.cause, one.message)
+        metrics.RECORDS.labels(SERVICE, batch.topic, "folded").inc(len(records) - len(refused))
         self.positions[batch.topic] = batch.end
         self._moved.set()
-        if len(self._changed) >= self._settings.unflushed_rows:
+        if self._unwritten() >= self._settings.unflushed_rows:
             self._drained.clear()
             self._full.set()
         return "folded"
@@ -149,8 +149,8 @@ class OwnedPartition:
             offset = await asyncio.wait_for(self._writer.commit(staged), self._settings.flush_timeout_s)
             self._store().write(self._changelog, staged.changelog, offset)
             reached("flush:after_disk")
-            self._rows.shrink(self._changed)
-            if len(self._changed) < self._settings.unflushed_rows:
+            self._rows.shrink(self._fold.held() | self._brands)
+            if self._unwritten() < self._settings.unflushed_rows:
                 self._drained.set()
         metrics.FLUSH_SECONDS.observe(time.monotonic() - began)
         for scope in scopes:
@@ -169,10 +169,15 @@ class OwnedPartition:
         await self._writer.close()
         self._store().close(self.number)
 
-    def _fold(self, topic: str, values: Sequence[bytes | None]) -> Folded:
+    def _take(self, topic: str, values: Sequence[bytes | None]) -> list[Refused]:
         if topic == self._settings.campaign_topic:
-            return fold_campaigns(self._rows, values)
-        return fold(self._rows, values, self._owns)
+            folded = fold_campaigns(self._rows, values)
+            self._brands |= folded.changed
+            return folded.refused
+        return self._fold.take(values)
+
+    def _unwritten(self) -> int:
+        return len(self._fold) + len(self._brands)
 
     def _owns(self, campaign_id: str) -> bool:
         return partition_of(campaign_id, self._counts.partitions) == self.number
@@ -202,7 +207,7 @@ class OwnedPartition:
 
     def _staged(self) -> tuple[Staged, list[str]]:
         """A consistent picture of now, taken without a pause: rows, what follows from them, and the offsets."""
-        changed, self._changed = sorted(self._changed), set()
+        changed, self._brands = sorted(self._fold.settle() | self._brands), set()
         records, self._dead = self._dead, []
         self._moved.clear()
         self._full.clear()
