@@ -81,8 +81,8 @@ def decoded(value: bytes | None) -> FeedbackEvent:
 class Fold:
     """Folds batch after batch of one partition; parents and windows follow only when it is settled, once per flush.
 
-    Between two calls of `settle` the rows are not fit to be written, and what is `held` may not leave memory. `owns` says
-    whether a campaign belongs to this partition.
+    Between two calls of `settle` the rows are not fit to be written, and what is `held` may not leave memory. `owns`
+    says whether a campaign belongs to this partition.
     """
 
     def __init__(self, rows: Rows, owns: Callable[[str], bool]) -> None:
