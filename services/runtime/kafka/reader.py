@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,9 +50,13 @@ def _log_ends(consumer: Any, partitions: Iterable[ClientTopicPartition]) -> dict
         fetcher._isolation_level = asked
 
 
-def _read_to_end(consumer: Any, partitions: Sequence[ClientTopicPartition]) -> Iterator[Record]:
+def _read_to_end(
+    consumer: Any,
+    partitions: Sequence[ClientTopicPartition],
+    until: Mapping[ClientTopicPartition, int] | None = None,
+) -> Iterator[Record]:
     try:
-        ends = _log_ends(consumer, partitions)
+        ends = _log_ends(consumer, partitions) if until is None else until
         remaining = {one for one in partitions if consumer.position(one, timeout_ms=_ANSWER_MS) < ends[one]}
         moved_at = time.monotonic()
         while remaining:
@@ -104,6 +108,30 @@ def read_topic(settings: KafkaSettings, topic: str) -> Iterator[Record]:
         where = [ClientTopicPartition(topic, number) for number in _existing(consumer, topic)]
         consumer.assign(where)
         yield from _read_to_end(consumer, where)
+
+
+def extents(settings: KafkaSettings, topic: str) -> dict[int, tuple[int, int]]:
+    """Per partition the first offset and the end of the log, open transactions included."""
+    with _reader(settings) as consumer:
+        where = [ClientTopicPartition(topic, number) for number in _existing(consumer, topic)]
+        try:
+            begins = consumer.beginning_offsets(where, timeout_ms=_ANSWER_MS)
+            ends = _log_ends(consumer, where)
+        except client.KafkaError as error:
+            raise translated(error, KafkaUnavailable, f"asking for the extent of {topic}") from error
+    return {one.partition: (int(begins[one]), int(ends[one])) for one in where}
+
+
+def read_range(
+    settings: KafkaSettings, topic: str, starts: Mapping[int, int], ends: Mapping[int, int]
+) -> Iterator[Record]:
+    """All committed records from `starts` (inclusive; the first one there is where none is named) to `ends`."""
+    with _reader(settings) as consumer:
+        where = {ClientTopicPartition(topic, number): end for number, end in ends.items()}
+        consumer.assign(list(where))
+        for number, start in starts.items():
+            consumer.seek(ClientTopicPartition(topic, number), start)
+        yield from _read_to_end(consumer, list(where), where)
 
 
 class Tail:
