@@ -37,6 +37,13 @@ POLLS = Counter("tongbo_feedback_polls_total", "Polls of live posts, by result",
 COVERAGE = Gauge("tongbo_feedback_coverage_ratio", "Comments collected ÷ the platform's own total", ["platform"])
 AGGREGATE_ROWS = Counter("tongbo_aggregate_rows_total", "Aggregate rows written, by scope", ["scope"])
 FLUSH_SECONDS = Histogram("tongbo_aggregate_flush_seconds", "Duration of aggregate flushes", buckets=_SECONDS)
+TROUBLES = Gauge("tongbo_troubles", "What the watchdog finds wrong now, by kind", ["kind"])
+GROUP_LAG = Gauge("tongbo_group_lag_records", "Offsets a group is behind", ["group", "topic", "partition"])
+GROUP_AGE = Gauge(
+    "tongbo_group_oldest_waiting_seconds",
+    "Age of the first record a group has not done",
+    ["group", "topic", "partition"],
+)
 DENIED = Counter("tongbo_publisher_denied_total", "Requests refused to their sender, by reason", ["status", "reason"])
 ACCEPTED = Counter("tongbo_publisher_requests_total", "Requests to the publisher, by result", ["operation", "result"])
 

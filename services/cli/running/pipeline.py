@@ -202,7 +202,7 @@ class Pipeline:
         clock = {"TONGBO_CLOCK": self.addresses["simulator"] + "/_sim/clock"} if self.plan.simulator else {}
         collector = self._service("feedback_collector", 0, clock)
         aggregators = [self._service("engagement_aggregator", n) for n in range(self.plan.aggregator_workers)]
-        return [*adapters, collector, *aggregators]
+        return [*adapters, collector, *aggregators, self._service("watchdog", 0, clock)]
 
     def _service(self, service: str, n: int, more: Mapping[str, str] | None = None) -> Child:
         name = f"{service}-{n}"
