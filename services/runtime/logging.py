@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, TextIO, cast
 
 import orjson
@@ -62,8 +63,13 @@ def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
     return {key: _redacted(key, value) for key, value in event.items()}
 
 
+@lru_cache(maxsize=10_000)
+def _speaks_of_a_secret(name: str) -> bool:
+    return any(word in name.lower() for word in _SECRET_NAMES)
+
+
 def _redacted(key: str, value: Any) -> Any:
-    if any(word in key.lower() for word in _SECRET_NAMES) and value is not None and not isinstance(value, bool):
+    if _speaks_of_a_secret(key) and value is not None and not isinstance(value, bool):
         return _MASK
     if isinstance(value, Mapping):
         return {str(name): _redacted(str(name), inner) for name, inner in value.items()}
