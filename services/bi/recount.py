@@ -26,6 +26,13 @@ _EVENT = (
     f" followers {_READING}, readings MAP(VARCHAR, {_READING}))"
 )
 NOT_RECOUNTED = frozenset({"event_id", "revision"})
+# Declared on the row, and not yet filled by the fold.
+AWAITED = frozenset(
+    {
+        "account_index", "account_index_age_h", "account_index_sample", "activity", "curve", "formulas_version",
+        "engagement_per_1000_followers", "late", "maturity", "published_at", "stale_after",
+    }
+)  # fmt: skip
 
 
 class FeedbackRecord(NamedTuple):
