@@ -16,11 +16,10 @@ from aiokafka import AIOKafkaConsumer
 from faust.types import TP
 
 from schemas.aggregate_state import TablePosition
-from services.engagement_aggregator import keys
+from services.engagement_aggregator.staging import POSITION_KEY
 from services.engagement_aggregator.table import RowStore
 from services.runtime.logging import get_logger
 
-POSITION_KEY = keys.POSITION.encode()
 _REPORT_S = 5.0
 _WAIT_MS = 500
 

@@ -9,32 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
+from services.engagement_aggregator.staging import KeyedRow, Place, Staged
 from services.runtime.failpoints import reached
-from services.runtime.kafka.records import Outgoing
+from services.runtime.kafka.records import Headers
 from services.runtime.logging import get_logger
 
-KeyedRow = tuple[bytes, bytes]
-_BATCH_BYTES = 256 * 1024
+Row = KeyedRow | tuple[bytes | None, bytes | None, Headers]
+_BATCH_BYTES = 900_000  # of a partition one batch is under way at a time, so few large ones; brokers take 1 MB
+_POINTS = ("flush:after_changelog", "flush:after_output", "flush:after_offsets")
 _CLOSE_S = 3.0
 _TRANSACTION_TIMEOUT_MS = 60_000  # only for a worker that never comes back: a successor ends it at once
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """What one flush writes. offsets: next offset per source topic."""
-
-    changelog: Sequence[KeyedRow]
-    records: Sequence[Outgoing]
-    offsets: Mapping[str, int]
 
 
 class FlushWriter:
@@ -62,16 +55,26 @@ class FlushWriter:
         """Write everything or nothing; returns the changelog offset of the last row."""
         await self._producer.begin_transaction()
         reached("flush:begun")
-        last = await self._write_changelog(staged.changelog)
-        reached("flush:after_changelog")
-        await self._write_records(staged.records)
-        reached("flush:after_output")
         offsets = {TopicPartition(topic, self._partition): offset for topic, offset in staged.offsets.items()}
-        await self._producer.send_offsets_to_transaction(offsets, self._group)
-        reached("flush:after_offsets")
+        parts = [
+            asyncio.ensure_future(part)
+            for part in (
+                self._write_changelog(staged.changelog),
+                self._write_records(staged),
+                self._producer.send_offsets_to_transaction(offsets, self._group),
+            )
+        ]
+        try:
+            for part, point in zip(parts, _POINTS, strict=True):
+                await part
+                reached(point)
+        finally:
+            for part in parts:
+                part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
         await self._producer.commit_transaction()
         reached("flush:after_commit")
-        return last
+        return int(parts[0].result())
 
     async def close(self) -> None:
         """Let go within seconds, whatever state the producer or the cluster is in; nothing is flushed."""
@@ -82,31 +85,31 @@ class FlushWriter:
 
     async def _write_changelog(self, rows: Sequence[KeyedRow]) -> int:
         """The last row's offset: a sent batch reports that of its first record."""
-        sent = await self._send(self._changelog, self._partition, [(key, value, ()) for key, value in rows])
-        count, future = sent[-1]
-        base = (await asyncio.gather(*(one for _, one in sent)))[-1].offset
-        del future
-        return int(base) + count - 1
+        sent = await self._send((self._changelog, self._partition), rows)
+        written = await asyncio.gather(*(future for _, future in sent))
+        return int(written[-1].offset) + sent[-1][0] - 1
 
-    async def _write_records(self, records: Sequence[Outgoing]) -> None:
-        by_place: dict[tuple[str, int], list[tuple[bytes | None, bytes | None, Any]]] = {}
-        for record in records:
-            by_place.setdefault((record.topic, record.partition), []).append((record.key, record.value, record.headers))
-        sent = await asyncio.gather(*(self._send(topic, number, rows) for (topic, number), rows in by_place.items()))
-        await asyncio.gather(*(future for place in sent for _, future in place))
+    async def _write_records(self, staged: Staged) -> None:
+        letters: dict[Place, list[Row]] = {}
+        for letter in staged.dead_letters:
+            letters.setdefault((letter.topic, letter.partition), []).append((letter.key, letter.value, letter.headers))
+        streams: list[tuple[Place, Sequence[Row]]] = [*staged.published.items(), *letters.items()]
+        sent = await asyncio.gather(*(self._send(place, rows) for place, rows in streams if rows))
+        await asyncio.gather(*(future for stream in sent for _, future in stream))
 
-    async def _send(
-        self, topic: str, partition: int, rows: Sequence[tuple[bytes | None, bytes | None, Any]]
-    ) -> list[tuple[int, asyncio.Future[Any]]]:
+    async def _send(self, place: Place, rows: Sequence[Row]) -> list[tuple[int, asyncio.Future[Any]]]:
         """Queue rows as whole batches; returns how many records each holds and when it is acknowledged."""
+        topic, partition = place
         sent: list[tuple[int, asyncio.Future[Any]]] = []
         builder = self._producer.create_batch()
-        for key, value, headers in rows:
-            if builder.append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
+        now = int(time.time() * 1000)
+        for key, value, *more in rows:
+            headers = list(more[0]) if more else []
+            if builder.append(timestamp=now, key=key, value=value, headers=headers) is None:
                 sent.append(
                     (builder.record_count(), await self._producer.send_batch(builder, topic, partition=partition))
                 )
                 builder = self._producer.create_batch()
-                builder.append(timestamp=None, key=key, value=value, headers=list(headers))
+                builder.append(timestamp=now, key=key, value=value, headers=headers)
         sent.append((builder.record_count(), await self._producer.send_batch(builder, topic, partition=partition)))
         return sent

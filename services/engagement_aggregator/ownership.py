@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from aiokafka.errors import ProducerFenced
 from faust.types import TP
 
-from services.engagement_aggregator.partition import Batch, OwnedPartition
+from services.engagement_aggregator.batch import Batch
+from services.engagement_aggregator.partition import OwnedPartition
 from services.engagement_aggregator.settings import SERVICE
 from services.runtime import metrics
 from services.runtime.health import Health

@@ -11,19 +11,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import msgspec
 from faust.types import TP
 
 from schemas.aggregate_state import TablePosition
 from services.engagement_aggregator import changelog
+from services.engagement_aggregator.batch import Batch
 from services.engagement_aggregator.brand import fold_campaigns
-from services.engagement_aggregator.flush import FlushWriter, KeyedRow, Staged
+from services.engagement_aggregator.flush import FlushWriter
 from services.engagement_aggregator.fold import Fold, Refused
-from services.engagement_aggregator.output import campaign_totals, published
 from services.engagement_aggregator.rows import CachedRows
 from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
+from services.engagement_aggregator.staging import Staged, stage
 from services.engagement_aggregator.table import RowStore
 from services.runtime import metrics
 from services.runtime.dead_letters import dead_letter
@@ -35,16 +35,6 @@ from services.runtime.logging import get_logger
 Accepted = Literal["folded", "old", "hole"]
 
 log = get_logger(__name__)
-
-
-class Batch(NamedTuple):
-    """One fetch of one partition. start and end: the reader's position before and after, markers included."""
-
-    topic: str
-    partition: int
-    start: int
-    end: int
-    records: Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +97,13 @@ class OwnedPartition:
             return "old"
         if batch.start > position:
             return "hole"
-        records = [record for record in batch.records if record.offset >= position]
-        refused = self._take(batch.topic, [record.value for record in records])
-        for one in refused:
-            self._refuse(records[one.index], one.cause, one.message)
-        metrics.RECORDS.labels(SERVICE, batch.topic, "folded").inc(len(records) - len(refused))
+        if batch.start < position:
+            batch = batch.since(position)
+        values = batch.values()
+        refused = self._take(batch.topic, values)
+        if refused:
+            self._refuse(batch, refused)
+        metrics.RECORDS.labels(SERVICE, batch.topic, "folded").inc(len(values) - len(refused))
         self.positions[batch.topic] = batch.end
         self._moved.set()
         if self._unwritten() >= self._settings.unflushed_rows:
@@ -145,7 +137,7 @@ class OwnedPartition:
             if not self._moved.is_set() or not self.is_open:
                 return
             began = time.monotonic()
-            staged, scopes = self._staged()
+            staged = self._staged()
             offset = await asyncio.wait_for(self._writer.commit(staged), self._settings.flush_timeout_s)
             self._store().write(self._changelog, staged.changelog, offset)
             reached("flush:after_disk")
@@ -153,8 +145,8 @@ class OwnedPartition:
             if self._unwritten() < self._settings.unflushed_rows:
                 self._drained.set()
         metrics.FLUSH_SECONDS.observe(time.monotonic() - began)
-        for scope in scopes:
-            metrics.AGGREGATE_ROWS.labels(scope).inc()
+        for scope, count in staged.scopes.items():
+            metrics.AGGREGATE_ROWS.labels(scope).inc(count)
 
     def abandon(self, reason: Exception) -> None:
         """End `run` with this error; nothing more is folded or written."""
@@ -169,7 +161,7 @@ class OwnedPartition:
         await self._writer.close()
         self._store().close(self.number)
 
-    def _take(self, topic: str, values: Sequence[bytes | None]) -> list[Refused]:
+    def _take(self, topic: str, values: Sequence[bytes | None]) -> Sequence[Refused]:
         if topic == self._settings.campaign_topic:
             folded = fold_campaigns(self._rows, values)
             self._brands |= folded.changed
@@ -182,51 +174,47 @@ class OwnedPartition:
     def _owns(self, campaign_id: str) -> bool:
         return partition_of(campaign_id, self._counts.partitions) == self.number
 
-    def _refuse(self, raw: Any, cause: str, message: str) -> None:
-        record = Record(
-            topic=raw.topic,
-            partition=raw.partition,
-            offset=raw.offset,
-            key=raw.key,
-            value=raw.value,
-            headers=tuple((name, value or b"") for name, value in raw.headers or ()),
-            timestamp=datetime.fromtimestamp(max(raw.timestamp, 0) / 1000, UTC),
-        )
-        self._dead.append(
-            dead_letter(
+    def _refuse(self, batch: Batch, refused: Sequence[Refused]) -> None:
+        records, now = batch.records(), datetime.now(UTC)
+        for one in refused:
+            raw = records[one.index]
+            record = Record(
+                topic=batch.topic,
+                partition=batch.partition,
+                offset=raw.offset,
+                key=raw.key,
+                value=raw.value,
+                headers=tuple((name, value or b"") for name, value in raw.headers),
+                timestamp=datetime.fromtimestamp(max(raw.timestamp, 0) / 1000, UTC),
+            )
+            letter = dead_letter(
                 self._settings.application,
                 record,
-                cause=cause,
-                message=message,
-                first_seen_at=datetime.now(UTC),
+                cause=one.cause,
+                message=one.message,
+                first_seen_at=now,
                 partitions=self._counts.dead_letters,
             )
-        )
-        metrics.DEAD_LETTERS.labels(SERVICE, cause).inc()
-        log.warning("record_refused", topic=raw.topic, partition=raw.partition, offset=raw.offset, cause=cause)
+            self._dead.append(letter)
+            metrics.DEAD_LETTERS.labels(SERVICE, one.cause).inc()
+            log.warning(
+                "record_refused", topic=batch.topic, partition=batch.partition, offset=raw.offset, cause=one.cause
+            )
 
-    def _staged(self) -> tuple[Staged, list[str]]:
-        """A consistent picture of now, taken without a pause: rows, what follows from them, and the offsets."""
-        changed, self._brands = sorted(self._fold.settle() | self._brands), set()
-        records, self._dead = self._dead, []
+    def _staged(self) -> Staged:
+        """A consistent picture of now, taken without a pause; what is folded from here on belongs to the next one."""
+        changed, self._brands = self._fold.settle() | self._brands, set()
+        dead, self._dead = self._dead, []
         self._moved.clear()
         self._full.clear()
-        rows: list[KeyedRow] = []
-        scopes: list[str] = []
-        for key in changed:
-            row, name = self._rows[key], key.encode()
-            rows.append((name, msgspec.json.encode(row)))
-            if (aggregate := published(key, row)) is not None:
-                scopes.append(aggregate.scope)
-                value = msgspec.json.encode(aggregate)
-                records.append(Outgoing(self._settings.output_topic, value, name, self.number))
-            if (totals := campaign_totals(key, row)) is not None:
-                place = partition_of(totals.brand_id, self._counts.partitions)
-                campaign = totals.campaign_id.encode()
-                records.append(Outgoing(self._settings.campaign_topic, msgspec.json.encode(totals), campaign, place))
-        position = TablePosition(lineage=self._lineage, next_offsets=dict(self.positions))
-        rows.append((changelog.POSITION_KEY, msgspec.json.encode(position)))
-        return Staged(rows, records, dict(self.positions)), scopes
+        return stage(
+            self._rows,
+            changed,
+            position=TablePosition(lineage=self._lineage, next_offsets=dict(self.positions)),
+            dead_letters=dead,
+            settings=self._settings,
+            place=(self.number, self._counts.partitions),
+        )
 
 
 async def _either(event: asyncio.Event, timeout_s: float) -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 import pytest
 from faust.types import TP
 
+from services.engagement_aggregator.batch import Batch
 from services.engagement_aggregator.ownership import Ownership
-from services.engagement_aggregator.partition import Batch, Counts, OwnedPartition
+from services.engagement_aggregator.partition import Counts, OwnedPartition
 from services.engagement_aggregator.settings import AggregatorSettings
 from services.engagement_aggregator.table import RowStore
 from services.runtime.health import Health
 from services.runtime.kafka.partitions import partition_of
 from tests.engagement_aggregator.audience import AUDIENCE
+from tests.engagement_aggregator.log import broker_batch
 
 SETTINGS = AggregatorSettings()
 TOPIC = SETTINGS.feedback_topic
@@ -32,19 +33,6 @@ class EmptyDisk:
 
     def close(self, partition: int) -> None:
         """Nothing is open."""
-
-
-@dataclass(frozen=True)
-class Raw:
-    """The parts of a client library's record that are looked at."""
-
-    offset: int
-    value: bytes | None
-    topic: str = TOPIC
-    partition: int = NUMBER
-    key: bytes | None = None
-    headers: tuple[tuple[str, bytes], ...] = ()
-    timestamp: int = 0
 
 
 class Opened(OwnedPartition):
@@ -68,7 +56,8 @@ def partition() -> Opened:
 
 def batch(start: int, end: int, *offsets: int) -> Batch:
     values = [msgspec.json.encode(AUDIENCE.metrics(0, offset, likes=offset)) for offset in offsets]
-    return Batch(TOPIC, NUMBER, start, end, [Raw(o, v) for o, v in zip(offsets, values, strict=True)])
+    pieces = [memoryview(broker_batch(dict(zip(offsets, values, strict=True))))] if offsets else []
+    return Batch(TOPIC, NUMBER, start, end, pieces)
 
 
 async def accepted(*batches: Batch) -> tuple[list[str], Opened]:
@@ -124,8 +113,7 @@ def test_a_hole_makes_the_partition_begin_anew_and_read_from_its_own_position() 
 
 @pytest.mark.parametrize("value", [None, b"{", b"\xff"])
 def test_an_unreadable_record_does_not_hold_up_the_position(value: bytes | None) -> None:
-    bad: Any = Raw(10, value)
-    outcomes, opened = asyncio.run(accepted(Batch(TOPIC, NUMBER, 10, 11, [bad])))
+    outcomes, opened = asyncio.run(accepted(Batch(TOPIC, NUMBER, 10, 11, [memoryview(broker_batch({10: value}))])))
     assert outcomes == ["folded"]
     assert opened.positions[TOPIC] == 11
     assert [letter.topic for letter in opened._dead] == [SETTINGS.dead_letter_topic]
