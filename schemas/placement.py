@@ -116,7 +116,8 @@ class PostRef(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ReplyRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One answer to a comment, by the command that asked for it; as careful as a post.
 
-    state: `CALLING` (recorded before the call), `UNKNOWN` (looked for, not repeated), `DONE` or `FAILED`.
+    state: `CALLING` (recorded before the call), `UNKNOWN` (looked for, not repeated), `DONE` or `FAILED`. actor: who
+    asked for it; empty in records of older releases.
     """
 
     command_id: Identifier
@@ -127,6 +128,7 @@ class ReplyRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     looks: int = 0
     reply_id: str | None = None
     failure: Failure | None = None
+    actor: str = ""
 
 
 class NewerVersion(Struct, frozen=True, kw_only=True, omit_defaults=True):

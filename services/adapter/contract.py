@@ -190,7 +190,10 @@ class Publication(Protocol):
         ...
 
     def perform(self, client: Any, record: PlacementRecord, step: Step, media: MediaSource) -> StepOutcome:
-        """Do one step: for effects `orphan` and `post` exactly one attempt. Raises PlatformError."""
+        """Do one step: for effects `orphan` and `post` exactly one attempt. Raises PlatformError.
+
+        After the request that makes a post none follows in the same step: held back, it would say "not sent".
+        """
         ...
 
     def find(self, client: Any, record: PlacementRecord, claimed: frozenset[str]) -> Look:
@@ -220,6 +223,21 @@ class LivePost:
     kind: ContentKind
     title: str
     post: PostRef
+
+    @classmethod
+    def of(cls, record: PlacementRecord) -> LivePost:
+        """The post of a placement that has one."""
+        assert record.post is not None
+        return cls(
+            placement_id=record.placement_id,
+            content_id=record.content_id,
+            brand_id=record.brand_id,
+            campaign_id=record.campaign_id,
+            account=record.account,
+            kind=record.kind,
+            title=record.draft.title or record.draft.text if record.draft else "",
+            post=record.post,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.adapter.accounts import Account
-from services.adapter.errors import PlatformError
+from services.adapter.errors import HeldBackError, PlatformError
 from services.adapter.sharing import Shared, Tokens, Unlimited
 
 FOLDER = "credentials"
@@ -195,6 +195,8 @@ class FileCredentials:
             seen = self.kept(account).revision
             try:
                 yield
+            except HeldBackError:  # a brake at the last moment says nothing about the tokens
+                raise
             except PlatformError as error:
                 self._failed(account, seen, error)
                 raise

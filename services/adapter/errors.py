@@ -86,6 +86,17 @@ class NotSentError(PlatformError):
         super().__init__(message, error_class="platform_down", sent="no", retriable=True)
 
 
+class HeldBackError(PlatformError):
+    """Raised at the last moment before a request by what our own side has said: nothing left, nobody is to blame.
+
+    held_by: what holds it, as the worker's own question found it.
+    """
+
+    def __init__(self, message: str, held_by: object) -> None:
+        super().__init__(message, error_class="needs_human", sent="no")
+        self.held_by = held_by
+
+
 class NoAnswerError(PlatformError):
     """Raised when the request left and no usable answer came back: the outcome is unknown until somebody looks."""
 

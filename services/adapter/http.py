@@ -16,7 +16,7 @@ import orjson
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from services.adapter.errors import NoAnswerError, NotSentError, PlatformError
-from services.adapter.leaving import too_late
+from services.adapter.leaving import ask_last, too_late
 from services.adapter.sharing import Budget, Unlimited
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
@@ -61,9 +61,10 @@ class PlatformHttp:
     ) -> Answer:
         """One attempt. `json` is sent as real UTF-8, never as \\uXXXX; `files` as httpx takes them (streams allowed).
 
-        Raises NotSentError or NoAnswerError; HTTP 5xx without a JSON body counts as no answer. A request whose time to
-        leave is over is not sent; one that is being sent then is broken off, so that no platform can act on it. Where
-        the budget is used up it waits, half of the time-out at most, and raises PlatformError(quota) for a longer wait.
+        Raises NotSentError or NoAnswerError; HTTP 5xx without a JSON body counts as no answer. A request that operators
+        hold back at the last moment, or whose time to leave is over, is not sent; one that is being sent when its time
+        ends is broken off, so that no platform can act on it. Where the budget is used up it waits, half of the
+        time-out at most, and raises PlatformError(quota) for a longer wait.
         """
         arguments: dict[str, Any] = {"params": query, "data": form, "files": files, "headers": dict(headers or {})}
         if json is not None:
@@ -77,6 +78,7 @@ class PlatformHttp:
             timeout = (timeout_s or self._timeout_s) - wait_s
         request = self._client.build_request(method, path, timeout=timeout, **arguments)
         request.stream = _InTime(request.stream)
+        ask_last()
         if too_late():
             raise NotSentError("请求没有及时发出，已放弃 / the request did not leave in time")
         try:

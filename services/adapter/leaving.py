@@ -1,16 +1,18 @@
-"""Until when the requests of the present call may leave. Past that, another worker may already look for its post.
+"""Whether the requests of the present call may leave: until when, and a last question asked right before each.
 
-Set by the worker around a call that makes a post, obeyed where requests leave, down to each piece of their bodies.
+Past the moment another worker may already look for the post; the question is what operators have said meanwhile. Set by
+the worker around a call, obeyed where requests leave, the moment down to each piece of their bodies.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 _until: ContextVar[float | None] = ContextVar("leaving_until", default=None)
+_question: ContextVar[Callable[[], None] | None] = ContextVar("asking_last", default=None)
 
 
 def elapsed() -> float:
@@ -33,3 +35,20 @@ def too_late() -> bool:
     """Whether the present call may send nothing any more."""
     until = _until.get()
     return until is not None and elapsed() > until
+
+
+@contextmanager
+def asking_last(question: Callable[[], None]) -> Iterator[None]:
+    """Within the block `question` is asked before each request of this thread; it raises where none may leave."""
+    token = _question.set(question)
+    try:
+        yield
+    finally:
+        _question.reset(token)
+
+
+def ask_last() -> None:
+    """Raises PlatformError(sent="no") where the present call may not go on; asked after all waiting is done."""
+    question = _question.get()
+    if question is not None:
+        question()

@@ -15,9 +15,12 @@ from schemas.capability import AccountCapability
 from schemas.codec import encode
 from schemas.placement import PlacementRecord
 from services.adapter.accounts import Account, Accounts, AccountsError, load_accounts
+from services.adapter.command_feed import CONTENT_TOPIC, CommandFeed
 from services.adapter.contract import Adapter, Timing
+from services.adapter.control import Control
 from services.adapter.credentials import FOLDER, FileCredentials
 from services.adapter.expiry import AccountWatch
+from services.adapter.freshness import Freshness
 from services.adapter.machine import SharedOf, shared_on_this_machine
 from services.adapter.media import MediaFolder
 from services.adapter.registry import adapter
@@ -29,7 +32,6 @@ from services.runtime.kafka.records import Outgoing
 from services.runtime.main import ServiceContext, run_service
 from services.runtime.settings import Problem, ServiceSettings, SettingsError, setting
 
-CONTENT_TOPIC = "master-content"
 CAPABILITY_TOPIC = "platform-capability"
 
 _decode_record = msgspec.json.Decoder(PlacementRecord).decode
@@ -51,6 +53,16 @@ class AdapterSettings(ServiceSettings):
         None, at_least=0, meaning="查询审核状态的间隔 / seconds between status polls"
     )
     call_timeout_s: float | None = setting(None, at_least=0.1, meaning="一次调用最长多少秒 / longest call in seconds")
+    fresh_within_s: float = setting(
+        0.5,
+        at_least=0.1,
+        meaning="确认听到全部指令后多少秒内可以发布 / seconds a view of all commands is good for",
+    )
+    watch_every_s: float | None = setting(
+        None,
+        at_least=0,
+        meaning="查看已上线帖子是否还在的间隔 / seconds between looks at live posts, instead of by age",
+    )
     care_every_s: float = setting(
         600.0, at_least=0.1, meaning="检查账号授权与额度的间隔（秒）/ seconds between two checks of the accounts"
     )
@@ -102,6 +114,8 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
     accounts = declared_accounts(settings.accounts_file, settings.simulator_url)
     shared = shared_on_this_machine(settings.state_dir, "publishing")
     watch = _watch(found, accounts, context, shared)
+    control, freshness = Control(), Freshness(settings.fresh_within_s)
+    feed = CommandFeed(settings.kafka, control, freshness, context.health, context.stop)
     stage = AdapterStage(
         found,
         accounts,
@@ -110,10 +124,13 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
         timing=timing(found.timing, settings),
         read_ledger=lambda partition: read_partition(settings.kafka, LEDGER_TOPIC, partition),
         worker=f"{context.name}-{settings.instance}",
+        control=control,
+        freshness=freshness,
         most_calls=settings.most_calls,
         announcements=capabilities(found, accounts, context.clock.now(), settings.kafka.partitions),
         shared=lambda account: shared(found, account),
         watch=watch,
+        watch_every_s=settings.watch_every_s,
         partitions=settings.kafka.partitions,
     )
     loop = ConsumeLoop(
@@ -128,10 +145,13 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
         drain_s=settings.drain_s,
     )
     watch.start()
+    feed.start()
     try:
         loop.run()
     finally:
+        context.stop.set()
         watch.stop()
+        feed.join()
         stage.close()
 
 

@@ -99,7 +99,7 @@ def superseded(old: PlacementRecord, by: NewerVersion, now: datetime, worker: st
     note = f"改用第 {by.content_version} 版，" + (
         f"计划 {by.due_at.isoformat()} 发布" if fits else "不符合平台要求，不会发布"
     )
-    return _changed(
+    return changed(
         old,
         now,
         "INTENDED" if fits else "REJECTED",
@@ -126,14 +126,14 @@ def noted(old: PlacementRecord, note: str, now: datetime, worker: str, **changes
     """The same state with a line more of history; said only once where the same is said again and again."""
     if old.history and old.history[-1].note == note:
         return replace(old, **{name: value for name, value in changes.items() if name != "failure"})
-    return _changed(old, now, old.state, note, worker, step=old.step, since=old.since, **changes)
+    return changed(old, now, old.state, note, worker, step=old.step, since=old.since, **changes)
 
 
 def calling(old: PlacementRecord, step: Step, now: datetime, deadline: datetime, worker: str) -> PlacementRecord:
     """About to call. Written and committed before the request leaves."""
     again = old.step == step.name
     posts = step.effect == "post"
-    return _changed(
+    return changed(
         old,
         now,
         "CALLING",
@@ -157,7 +157,7 @@ def step_done(old: PlacementRecord, step: Step, result: dict[str, str], now: dat
 
 
 def accepted(old: PlacementRecord, waiting_on: str, now: datetime, next_look: datetime, worker: str) -> PlacementRecord:
-    return _changed(
+    return changed(
         old, now, "ACCEPTED", f"平台已受理：{waiting_on}", worker,
         step=old.step, waiting_on=waiting_on, next_attempt_at=next_look, failure=None, attempt=0,
     )  # fmt: skip
@@ -170,14 +170,14 @@ def still_pending(old: PlacementRecord, waiting_on: str, next_look: datetime) ->
 
 def live(old: PlacementRecord, post: PostRef, now: datetime, worker: str) -> PlacementRecord:
     where = f"：{post.url}" if post.url else ""
-    return _changed(
+    return changed(
         old, now, "LIVE", f"已上线{where}", worker,
         post=post, waiting_on="", next_attempt_at=None, failure=None, surely_posted=False, newer=None,
     )  # fmt: skip
 
 
 def removed(old: PlacementRecord, reason: str, now: datetime, worker: str) -> PlacementRecord:
-    return _changed(old, now, "REMOVED", f"帖子已不在平台上：{reason}", worker, waiting_on="", next_attempt_at=None)
+    return changed(old, now, "REMOVED", f"帖子已不在平台上：{reason}", worker, waiting_on="", next_attempt_at=None)
 
 
 def unknown(
@@ -190,7 +190,7 @@ def unknown(
     surely_posted: bool = False,
 ) -> PlacementRecord:
     note = "平台说已发布，但没有给出编号，正在查找" if surely_posted else "请求可能已到达平台，先查找，不盲目重发"
-    return _changed(
+    return changed(
         old, now, "UNKNOWN", note, worker,
         step=old.step, waiting_on="在平台上查找这条帖子", next_attempt_at=next_look, failure=failure, looks=0,
         surely_posted=surely_posted or old.surely_posted,
@@ -210,18 +210,18 @@ def look_failed(
     last = old.history[-1].failure if looked_before else None
     if last is not None and _kind(last) == _kind(failure):
         return replace(old, next_attempt_at=next_look)
-    changed = _changed(
+    looked = changed(
         old, now, old.state, f"查找失败：{failure.message}", worker,
         step=old.step, since=old.since, next_attempt_at=next_look, failure=failure,
     )  # fmt: skip
-    return replace(changed, failure=old.failure)
+    return replace(looked, failure=old.failure)
 
 
 def retry_later(
     old: PlacementRecord, failure: Failure | None, at: datetime, now: datetime, note: str, worker: str
 ) -> PlacementRecord:
     """Back to INTENDED: nothing happened on the platform, the same step will be tried again at `at`."""
-    again = _changed(
+    again = changed(
         old, now, "INTENDED", note, worker,
         step=old.step, waiting_on=f"{note}，{at.isoformat()} 再试", next_attempt_at=at, failure=failure,
     )  # fmt: skip
@@ -248,21 +248,21 @@ def _kind(failure: Failure) -> tuple[object, ...]:
 
 
 def rejected(old: PlacementRecord, failure: Failure, now: datetime, worker: str) -> PlacementRecord:
-    return _changed(
+    return changed(
         old, now, "REJECTED", f"被拒绝：{failure.message}", worker,
         step=old.step, waiting_on="", next_attempt_at=None, failure=failure,
     )  # fmt: skip
 
 
 def missed(old: PlacementRecord, now: datetime, worker: str) -> PlacementRecord:
-    return _changed(
+    return changed(
         old, now, "MISSED", f"已过最晚发布时间 {old.late_until.isoformat()}，按计划不再发布", worker,
         step=old.step, waiting_on="", next_attempt_at=None,
     )  # fmt: skip
 
 
 def cancelled(old: PlacementRecord, reason: str, now: datetime, worker: str) -> PlacementRecord:
-    return _changed(
+    return changed(
         old, now, "CANCELLED", f"已取消：{reason}", worker,
         step=old.step, waiting_on="", next_attempt_at=None, cancel_requested=False, newer=None,
     )  # fmt: skip
@@ -271,17 +271,19 @@ def cancelled(old: PlacementRecord, reason: str, now: datetime, worker: str) -> 
 def needs_human(
     old: PlacementRecord, reason: str, failure: Failure | None, now: datetime, worker: str
 ) -> PlacementRecord:
-    return _changed(
+    return changed(
         old, now, "NEEDS_HUMAN", reason, worker,
         step=old.step, waiting_on=f"人工处理：{reason}", next_attempt_at=None, failure=failure,
     )  # fmt: skip
 
 
-def _changed(
+def changed(
     old: PlacementRecord, now: datetime, state: State, note: str, worker: str, **changes: Any
 ) -> PlacementRecord:
+    """The next revision, with a line of history. What is parked is so only as long as its state says."""
     step = changes.setdefault("step", None)
     changes.setdefault("since", now)
+    changes.setdefault("parked_by", old.parked_by if state == "PARKED" else None)
     entry = HistoryEntry(at=now, state=state, step=step, note=note, failure=changes.get("failure"), worker=worker)
     revision = old.revision + 1
     return replace(

@@ -73,16 +73,7 @@ def watched(record: PlacementRecord, partition: int) -> Watched | None:
     """The post of a ledger record, as if never polled; None where there is no post."""
     if record.post is None:
         return None
-    post = LivePost(
-        placement_id=record.placement_id,
-        content_id=record.content_id,
-        brand_id=record.brand_id,
-        campaign_id=record.campaign_id,
-        account=record.account,
-        kind=record.kind,
-        title=record.draft.title or record.draft.text if record.draft else "",
-        post=record.post,
-    )
+    post = LivePost.of(record)
     return Watched(post, record.platform, record.trace_id, partition)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -97,6 +97,13 @@ class InFlight(Protocol):
     """A stage with work under way outside (such as HTTP calls) also says how much, so that draining can wait for it."""
 
     def in_flight(self) -> int: ...
+
+
+@runtime_checkable
+class Positioned(Protocol):
+    """A stage that wants to know how far the topics have been handled and committed."""
+
+    def taken(self, positions: Mapping[TopicPartition, int]) -> None: ...
 
 
 class ConsumeLoop:
@@ -259,6 +266,8 @@ class ConsumeLoop:
                 metrics.TRANSACTIONS.labels(self._service, type(problem).__name__).inc()
                 raise
             self._note_committed(records, positions, time.monotonic() - began)
+        if isinstance(self._stage, Positioned):
+            self._stage.taken(positions)
         for callback in due.after_commit:
             callback()
 

@@ -41,6 +41,7 @@ class Health:
         self._assigned: int | None = None
         self._waiting: str | None = None
         self._failed: str | None = None
+        self._hindrances: dict[str, str] = {}
 
     def progress(self) -> None:
         """Something was done, or it was found that there was nothing to do."""
@@ -61,6 +62,14 @@ class Health:
         with self._lock:
             self._failed = reason
 
+    def hindered(self, by: str, reason: str | None) -> None:
+        """Something that progress does not cure, told by whoever watches it; None once it is over."""
+        with self._lock:
+            if reason is None:
+                self._hindrances.pop(by, None)
+            else:
+                self._hindrances[by] = reason
+
     def verdict(self) -> Verdict:
         with self._lock:
             age = None if self._progress_at is None else self._monotonic() - self._progress_at
@@ -70,6 +79,9 @@ class Health:
     def _hindrance(self, age: float | None) -> tuple[str, str]:
         if self._failed is not None:
             return f"出错：{self._failed}", f"failed: {self._failed}"
+        if self._hindrances:
+            reason = "；".join(self._hindrances.values())
+            return f"受阻：{reason}", f"hindered: {reason}"
         if self._waiting is not None:
             return f"等待：{self._waiting}", f"waiting: {self._waiting}"
         if self._assigned == 0:

@@ -14,9 +14,11 @@ from typing import Any, BinaryIO
 import msgspec
 
 from schemas.content import ContentCancelled, MasterContent, MediaRef, Schedule, Target
+from schemas.control import OperatorCommand
 from schemas.feedback import Metric, Reading, Readings
 from schemas.placement import Draft, DraftMedia, PlacementRecord, PostRef
 from services.adapter.accounts import Account, Accounts
+from services.adapter.command_feed import COMMAND_TOPIC
 from services.adapter.contract import (
     Adapter,
     CommentPage,
@@ -34,8 +36,10 @@ from services.adapter.contract import (
     StepOutcome,
     Timing,
 )
+from services.adapter.control import Control
 from services.adapter.errors import ErrorTable
-from services.adapter.worker import AdapterStage
+from services.adapter.freshness import AlwaysFresh
+from services.adapter.worker import LEDGER_TOPIC, AdapterStage
 from services.runtime.clock import ManualClock
 from services.runtime.consume import DeadLetter, Due, Emit
 from services.runtime.kafka.records import Outgoing, Record
@@ -168,6 +172,7 @@ class Loop:
         self.platform = platform
         self.clock = ManualClock(START)
         self.topic: list[Outgoing] = []
+        self.control = Control()
         self.refused: list[DeadLetter] = []
         self.stage = self._stage()
 
@@ -175,12 +180,13 @@ class Loop:
         stage = AdapterStage(
             scripted_adapter(self.platform), Accounts((ACCOUNT,)), clock=self.clock, media=NoMedia(),
             timing=scripted_adapter(self.platform).timing, read_ledger=self._read, worker="w",
+            control=self.control, freshness=AlwaysFresh(),
         )  # fmt: skip
         stage.assigned([0])
         return stage
 
     def _read(self, partition: int) -> Iterator[Record]:
-        for offset, one in enumerate(self.topic):
+        for offset, one in enumerate(one for one in self.topic if one.topic == LEDGER_TOPIC):
             yield Record(one.topic, one.partition, offset, one.key, one.value, (), START)
 
     def crash(self) -> None:
@@ -194,8 +200,15 @@ class Loop:
         if isinstance(outcome, DeadLetter):
             self.refused.append(outcome)
 
+    def command(self, command: OperatorCommand) -> None:
+        """An operator's command, as every adapter reads it."""
+        self.control.take(command)
+
     def commit(self, due: Due, *, call: bool = True) -> None:
         self.topic.extend(due.records)
+        for one in due.records:
+            if one.topic == COMMAND_TOPIC:
+                self.control.take(msgspec.json.decode(one.value or b"", type=OperatorCommand))
         for callback in due.after_commit if call else ():
             callback()
 
@@ -221,4 +234,5 @@ class Loop:
 
     @property
     def records(self) -> list[PlacementRecord]:
-        return [msgspec.json.decode(one.value or b"", type=PlacementRecord) for one in self.topic]
+        written = [one for one in self.topic if one.topic == LEDGER_TOPIC]
+        return [msgspec.json.decode(one.value or b"", type=PlacementRecord) for one in written]

@@ -395,7 +395,7 @@ def test_a_call_whose_record_took_too_long_to_commit_is_not_made(monkeypatch: py
     loop = Loop(platform)
     loop.take(content())
     due = loop.stage.tick()
-    monkeypatch.setattr("services.adapter.worker.elapsed", lambda: elapsed() + 8.0)
+    monkeypatch.setattr("services.adapter.calling.elapsed", lambda: elapsed() + 8.0)
     loop.commit(due)
     loop.settle()
     monkeypatch.undo()

@@ -199,6 +199,19 @@ class Tail:
         places = {one: self._client.position(one, timeout_ms=_ANSWER_MS) for one in self._partitions}
         return {TopicPartition(*one): int(offset) for one, offset in places.items() if offset is not None}
 
+    def ends(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """Where these topics end now, open transactions included, as the broker answers this very question.
+
+        Also of topics that are not followed. Raises KafkaUnavailable where the broker does not answer.
+        """
+        try:
+            where = [
+                ClientTopicPartition(topic, number) for topic in topics for number in _existing(self._client, topic)
+            ]
+            return {TopicPartition(*one): int(end) for one, end in _log_ends(self._client, where).items()}
+        except client.KafkaError as error:
+            raise translated(error, KafkaUnavailable, f"ends of {topics}") from error
+
     def caught_up(self) -> bool:
         """Whether everything that was in the topics when this object was made has been polled."""
         reached = [one for one, end in self._ends.items() if self._position(one) >= end]
