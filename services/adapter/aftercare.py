@@ -125,13 +125,15 @@ CallbackEvent = PublicationChanged | CommentArrived | AuthorisationChanged
 class Received:
     """A verified callback. identity: the same for each repetition of the same call. events: none for a mere check.
 
-    Where a platform signs nothing, its events say so (`proven`).
+    Where a platform signs nothing, its events say so (`proven`). proof: what vouched for the sender where that does
+    not cover the body, so that other words under the same proof are known for a replay; empty where it does.
     """
 
     answer: CallbackAnswer
     identity: str
     events: tuple[CallbackEvent, ...] = ()
     occurred_at: datetime | None = None
+    proof: str = ""
 
 
 class CallbackRefusedError(Exception):

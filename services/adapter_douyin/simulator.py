@@ -420,6 +420,7 @@ ACTS: Mapping[str, Act] = {
     "authorize": _authorize,
     "unauthorize": _unauthorize,
     "verify_webhook": _verify_webhook,
+    "check_address": _verify_webhook,
 }
 
 

@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 from xml.parsers import expat
@@ -50,7 +50,8 @@ class WechatCallbacks:
             return _address_check(account, request)
         if request.method != "POST":
             raise CallbackRefusedError("method_not_allowed", 405)
-        return _received(account, _message(account, request))
+        received = _received(account, _message(account, request))
+        return received if account.options.get(KEY_OPTION) else replace(received, proof=request.query["signature"])
 
 
 # --- signatures ------------------------------------------------------------------------------------------------------

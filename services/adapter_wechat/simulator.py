@@ -927,6 +927,20 @@ def _call_back(world: World, account: SimAccount, name: str, inside: str) -> Non
     world.call_back(account, call)
 
 
+def check_address(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
+    """The console checks the address that somebody entered: by GET, and wants `echostr` back (B6 [client]: wechatpy)."""
+    timestamp, nonce = str(int(world.now().timestamp())), str(world.rng.getrandbits(31))
+    token, echo = account.options.get("callback_token", ""), str(world.rng.getrandbits(60))
+    signed = signature(token, timestamp, nonce)
+    query = {"signature": signed, "timestamp": timestamp, "nonce": nonce, "echostr": echo}
+
+    def echoed(status: int, answer: bytes) -> bool:
+        return status == 200 and answer == echo.encode()
+
+    world.call_back(account, OutgoingCallback("GET", query=query, name="address_check", accepts=echoed))
+    return {"address": "asked"}
+
+
 def _acknowledged(status: int, answer: bytes) -> bool:
     """`success` or nothing at all; an encrypted answer begins as any XML does."""
     return (status == 200 and answer.strip() in (b"", b"success")) or answer.startswith(b"<xml>")
@@ -1002,8 +1016,8 @@ class WechatSimulator:
     taken_faults = (
         "review_refused", "short_page", "statistics_delayed", "token_stolen", "webhook_lost", "webhook_thrice",
     )  # fmt: skip
-    callbacks = ("PUBLISHJOBFINISH", "MASSSENDJOBFINISH")
-    acts = MappingProxyType({"confirm_mass": confirm_mass, "refuse_mass": refuse_mass})
+    callbacks = ("PUBLISHJOBFINISH", "MASSSENDJOBFINISH", "address_check")
+    acts = MappingProxyType({"confirm_mass": confirm_mass, "refuse_mass": refuse_mass, "check_address": check_address})
 
     def endpoints(self) -> Sequence[Endpoint]:
         return ENDPOINTS

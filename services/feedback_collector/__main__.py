@@ -1,10 +1,12 @@
-"""`python -m services.feedback_collector`: polls every live post until told to stop."""
+"""`python -m services.feedback_collector`: polls every live post and takes the platforms' calls."""
 
 from __future__ import annotations
 
 from services.adapter.machine import shared_on_this_machine
 from services.adapter.process import declared_accounts
 from services.adapter.registry import adapters
+from services.feedback_collector.arrivals import Arrivals
+from services.feedback_collector.callbacks.receiver import CallbackReceiver
 from services.feedback_collector.clients import Clients
 from services.feedback_collector.pseudonyms import Pseudonyms
 from services.feedback_collector.settings import CollectorSettings, author_salt
@@ -20,15 +22,18 @@ def _run(context: ServiceContext[CollectorSettings]) -> None:
     settings = context.settings
     found = adapters()
     accounts = declared_accounts(settings.accounts_file, settings.simulator_url)
+    pseudonyms, arrivals = Pseudonyms(author_salt(settings)), Arrivals()
+    receiver = CallbackReceiver(settings, found, accounts, pseudonyms, context.clock, arrivals.put)
     stage = CollectorStage(
         found,
         Clients(found, accounts, settings.call_timeout_s, shared_on_this_machine(settings.state_dir, "feedback")),
         lambda topic, partition: read_partition(settings.kafka, topic, partition),
-        Pseudonyms(author_salt(settings)),
+        pseudonyms,
         context.clock,
         Pace(settings.poll_scale, settings.poll_least_s, settings.most_polls),
+        arrivals=arrivals,
     )
-    ConsumeLoop(
+    loop = ConsumeLoop(
         settings,
         SERVICE,
         f"tongbo-{SERVICE}",
@@ -39,7 +44,12 @@ def _run(context: ServiceContext[CollectorSettings]) -> None:
         context.clock,
         drain_s=settings.drain_s,
         session_timeout_ms=int(settings.session_timeout_s * 1000),
-    ).run()
+    )
+    receiver.start()
+    try:
+        loop.run()
+    finally:
+        receiver.close()
 
 
 if __name__ == "__main__":

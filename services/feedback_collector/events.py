@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
+from schemas.callback import ArrivedComment
 from schemas.codec import DecodeError, encode
 from schemas.feedback import CommentObserved, FollowersObserved, Metric, MetricsObserved, Reading, Readings
 from services.adapter.contract import Comment
@@ -15,6 +17,7 @@ from services.runtime.logging import get_logger
 
 HEARTBEAT = timedelta(minutes=30)
 MOST_BYTES = 900_000  # what a record may hold, with room for its frame
+Told = TypeVar("Told", Comment, ArrivedComment)
 
 log = get_logger(__name__)
 
@@ -24,11 +27,21 @@ def comment_events(one: Watched, found: Found, pseudonyms: Pseudonyms) -> Iterat
 
     One that no reader could read is left out loudly; it goes on missing in the coverage.
     """
-    for comment in sorted(found.comments, key=lambda c: (c.written_at.timestamp(), c.comment_id)):
+    brand, platform = one.post.brand_id, one.platform
+    return _fresh(one, found.comments, lambda comment: pseudonyms.of(brand, platform, comment.author), found.at)
+
+
+def arrived_events(one: Watched, comments: Sequence[ArrivedComment], now: datetime) -> Iterator[bytes]:
+    """The same for comments that a callback brought; their authors are pseudonyms already."""
+    return _fresh(one, comments, lambda comment: comment.author, now)
+
+
+def _fresh(one: Watched, comments: Sequence[Told], author: Callable[[Told], str], now: datetime) -> Iterator[bytes]:
+    for comment in sorted(comments, key=lambda c: (c.written_at.timestamp(), c.comment_id)):
         if comment.comment_id in one.seen:
             continue
         try:
-            event = encode(_comment(one, comment, pseudonyms, found.at))
+            event = encode(_comment(one, comment, author(comment), now))
         except (DecodeError, UnicodeEncodeError) as error:
             log.error("comment_unwritable", post_key=one.key, field=getattr(error, "field", "text"))
             continue
@@ -39,7 +52,7 @@ def comment_events(one: Watched, found: Found, pseudonyms: Pseudonyms) -> Iterat
         yield event
 
 
-def _comment(one: Watched, comment: Comment, pseudonyms: Pseudonyms, now: datetime) -> CommentObserved:
+def _comment(one: Watched, comment: Comment | ArrivedComment, author: str, now: datetime) -> CommentObserved:
     post = one.post
     return CommentObserved(
         event_id=f"{one.platform}:comment:{comment.comment_id}",
@@ -57,7 +70,7 @@ def _comment(one: Watched, comment: Comment, pseudonyms: Pseudonyms, now: dateti
         published_at=post.post.published_at,
         comment_id=comment.comment_id,
         parent_comment_id=comment.parent_comment_id,
-        author=pseudonyms.of(post.brand_id, one.platform, comment.author),
+        author=author,
         text=comment.text,
         likes=comment.likes,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from schemas.callback import ArrivedComment
 from schemas.codec import encode
 from schemas.cursor import CollectorCursor
 from schemas.feedback import Metric, Reading
@@ -45,6 +46,16 @@ def of_post(
     tally[one.platform, "MetricsObserved"] += snapshot is not None
     written = [Outgoing(FEEDBACK_TOPIC, value, one.key.encode(), one.partition) for value in values]
     return written + [_cursor(key, cursor, one.partition) for key, cursor in cursors.of_post(one, found.at)]
+
+
+def of_arrivals(one: Watched, comments: Sequence[ArrivedComment], at: datetime, tally: Tally) -> list[Outgoing]:
+    """Comments that callbacks brought, and the cursor by which the next poll knows them."""
+    values = list(events.arrived_events(one, comments, at))
+    if not values:
+        return []
+    tally[one.platform, "CommentObserved"] += len(values)
+    written = [Outgoing(FEEDBACK_TOPIC, value, one.key.encode(), one.partition) for value in values]
+    return written + [_cursor(key, cursor, one.partition) for key, cursor in cursors.of_post(one, at)]
 
 
 def of_account(one: WatchedAccount, reading: Reading, at: datetime, tally: Tally) -> list[Outgoing]:

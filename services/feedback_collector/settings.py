@@ -30,6 +30,17 @@ class CollectorSettings(ServiceSettings):
         0.3, at_least=0, meaning="同一帖子两次轮询的最短真实间隔（秒）/ real seconds between two polls of a post"
     )
     call_timeout_s: float = setting(20.0, at_least=0.1, meaning="一次调用最长多少秒 / longest call in seconds")
+    callback_host: str = setting(
+        "127.0.0.1", meaning="平台回调监听地址 / address that listens for the platforms' calls"
+    )
+    callback_port: int = setting(
+        0, at_least=0, meaning="平台回调端口，0 = 任意空闲端口 / port for the platforms' calls, 0 = any free one"
+    )
+    acknowledge_within_s: float = setting(
+        4.0,
+        at_least=0.1,
+        meaning="回调写入 Kafka 最长多少秒，平台只等 5 秒 / longest write before a call is acknowledged",
+    )
     drain_s: float = setting(10.0, at_least=0, meaning="交出分区前等待轮询结束的秒数 / seconds to wait for polls")
     session_timeout_s: float = setting(
         10.0, at_least=1, meaning="进程失联多少秒后分区由别的进程接手 / seconds until a lost process's partitions move"

@@ -15,8 +15,9 @@ from schemas.codec import DecodeError, decoder
 from schemas.feedback import Reading
 from schemas.placement import PlacementRecord
 from services.adapter.contract import Adapter
+from services.feedback_collector.arrivals import Arrivals
 from services.feedback_collector.cursors import CURSOR_TOPIC, Cursors
-from services.feedback_collector.merge import Tally, of_account, of_post
+from services.feedback_collector.merge import Tally, of_account, of_arrivals, of_post
 from services.feedback_collector.polls import Ask, Found, poll_followers, poll_posts
 from services.feedback_collector.pool import Pool
 from services.feedback_collector.posts import Posts, Watched, WatchedAccount, post_key, watched
@@ -65,7 +66,7 @@ class FollowersPolled:
 
 class CollectorStage:
     """adapters: all platforms by name. client_of: (platform, account) → client, called on threads; may raise
-    PlatformError. monotonic: real seconds."""
+    PlatformError. monotonic: real seconds. arrivals: what callbacks bring."""
 
     def __init__(
         self,
@@ -76,8 +77,10 @@ class CollectorStage:
         clock: Clock,
         pace: Pace,
         monotonic: Callable[[], float] = time.monotonic,
+        arrivals: Arrivals | None = None,
     ) -> None:
         self.posts = Posts()
+        self._arrivals = arrivals or Arrivals()
         self._adapters, self._client_of, self._read = adapters, client_of, read_partition
         self._pseudonyms, self._clock, self._pace, self._monotonic = pseudonyms, clock, pace, monotonic
         self._pool: Pool[PostPolled | FollowersPolled] = Pool(pace.most)
@@ -157,6 +160,7 @@ class CollectorStage:
         one = watched(placement, partition)
         if one is not None and one.key not in self.posts.by_key and known.resume(one):
             known.resume_account(self.posts.add(one))
+            self._arrivals.again(one.key)
 
     # --- polling ---
 
@@ -201,8 +205,8 @@ class CollectorStage:
     # --- what polls found ---
 
     def _taken(self) -> Due:
-        records: list[Outgoing] = []
         tally: Tally = Counter()
+        records = self._arrived(tally)
         platforms: set[str] = set()
         for result in self._pool.results():
             if isinstance(result, PostPolled):
@@ -216,6 +220,19 @@ class CollectorStage:
             if (coverage := self.posts.coverage(platform)) is not None:
                 metrics.COVERAGE.labels(platform).set(coverage)
         return Due(tuple(records), (lambda: _count(tally),) if records else ())
+
+    def _arrived(self, tally: Tally) -> list[Outgoing]:
+        """What callbacks brought for posts that are listened on here; others keep theirs until they are taken up."""
+        records: list[Outgoing] = []
+        for key in self._arrivals.news():
+            one = self.posts.by_key.get(key)
+            if one is None:
+                continue
+            if len(records) >= MOST_RECORDS:
+                self._arrivals.again(key)
+                continue
+            records += of_arrivals(one, self._arrivals.of(key, one.post.brand_id), self._clock.now(), tally)
+        return records
 
     def _post_taken(self, one: Watched, found: Found, tally: Tally) -> list[Outgoing]:
         one.busy = False

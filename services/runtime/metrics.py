@@ -35,6 +35,10 @@ UNKNOWN_OUTCOMES = Gauge("tongbo_unknown_outcomes", "Placements whose outcome is
 COLLECTED = Counter("tongbo_feedback_events_total", "Feedback events written, by type", ["platform", "type"])
 POLLS = Counter("tongbo_feedback_polls_total", "Polls of live posts, by result", ["platform", "result"])
 COVERAGE = Gauge("tongbo_feedback_coverage_ratio", "Comments collected ÷ the platform's own total", ["platform"])
+CALLBACKS = Counter("tongbo_callbacks_total", "Calls of platforms, by result", ["platform", "result"])
+CALLBACKS_REFUSED = Counter(
+    "tongbo_callbacks_refused_total", "Calls refused: not the platform's, replayed, malformed", ["platform", "reason"]
+)
 AGGREGATE_ROWS = Counter("tongbo_aggregate_rows_total", "Aggregate rows written, by scope", ["scope"])
 FLUSH_SECONDS = Histogram("tongbo_aggregate_flush_seconds", "Duration of aggregate flushes", buckets=_SECONDS)
 TROUBLES = Gauge("tongbo_troubles", "What the watchdog finds wrong now, by kind", ["kind"])

@@ -7,6 +7,8 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
 from services.adapter.accounts import Accounts, AccountsError, load_accounts
 from services.simulator.audience import Audience
 from services.simulator.cascades import CascadeAudience, CascadeError
@@ -14,6 +16,8 @@ from services.simulator.refusal import RefusedError
 from services.simulator.seeded import SeededAudience
 from services.simulator.server import SimulatorError, SimulatorServer
 from services.simulator.settings import SimulatorSettings
+from services.simulator.webhooks import callback_address
+from services.simulator.world import CALLBACK_URL
 
 CLEAN, WRONG_SETTINGS = 0, 2
 
@@ -32,7 +36,7 @@ def run(
 ) -> int:
     """Serve until SIGINT, SIGTERM or `stop` (where given, signals are the caller's); returns the exit code."""
     try:
-        accounts = load_accounts(settings.accounts, env)
+        accounts = _called_back(load_accounts(settings.accounts, env), settings.callbacks)
         server = SimulatorServer(
             accounts,
             port=settings.port,
@@ -48,6 +52,18 @@ def run(
         say(str(problem))
         return WRONG_SETTINGS
     return CLEAN
+
+
+def _called_back(accounts: Accounts, base: str | None) -> Accounts:
+    """Every account with the address that the receiver of callbacks has for it, where it has none of its own."""
+    if base is None:
+        return accounts
+    return Accounts(
+        tuple(
+            replace(one, options={CALLBACK_URL: callback_address(base, one.platform, one.account), **one.options})
+            for one in accounts
+        )
+    )
 
 
 def _audience(settings: SimulatorSettings, accounts: Accounts) -> Audience:

@@ -13,7 +13,8 @@ DEFAULT_ACCOUNTS = Path("deploy/demo/accounts.yaml")
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatorSettings:
-    """audience None: the seeded model. port 0: any free one. hide_secrets: for output that is kept as a log."""
+    """audience None: the seeded model. port 0: any free one. hide_secrets: for output that is kept as a log.
+    callbacks: where accounts without a `callback_url` of their own are called back; None: they are not."""
 
     port: int = DEFAULT_PORT
     audience: Path | None = None
@@ -21,6 +22,7 @@ class SimulatorSettings:
     seed: int = 1
     accounts: Path = DEFAULT_ACCOUNTS
     hide_secrets: bool = False
+    callbacks: str | None = None
 
 
 def parse(arguments: Sequence[str] | None = None) -> SimulatorSettings:
@@ -35,4 +37,5 @@ def parse(arguments: Sequence[str] | None = None) -> SimulatorSettings:
     parser.add_argument("--seed", type=int, default=1, help="随机种子 / seed of all randomness")
     parser.add_argument("--accounts", type=Path, default=DEFAULT_ACCOUNTS, help="账号文件 / accounts file")
     parser.add_argument("--hide-secrets", action="store_true", help="不打印密钥 / print no app secrets")
+    parser.add_argument("--callbacks", help="回调接收地址 / base address of the receiver of callbacks")
     return SimulatorSettings(**vars(parser.parse_args(arguments)))

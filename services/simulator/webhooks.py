@@ -185,5 +185,10 @@ def address(base: str, request: OutgoingCallback) -> str:
     return f"{url}{'&' if '?' in url else '?'}{urlencode(dict(request.query))}"
 
 
+def callback_address(base: str, platform: str, account: str) -> str:
+    """Where the receiver of callbacks listens for an account."""
+    return f"{base.rstrip('/')}/callbacks/{platform}/{account}"
+
+
 def shown(deliveries: Iterable[Delivery]) -> list[dict[str, Any]]:
     return [delivery.shown() for delivery in deliveries]

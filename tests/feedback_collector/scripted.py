@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
+from schemas.callback import ArrivedComment, PlatformCallback
 from schemas.codec import decoder, encode
 from schemas.feedback import CommentObserved, FollowersObserved, Metric, MetricsObserved, Reading, Readings
 from schemas.placement import PlacementRecord, PostRef
 from services.adapter.contract import Adapter, Comment, CommentPage, LivePost
 from services.adapter.errors import PlatformError
+from services.feedback_collector.arrivals import Arrivals
 from services.feedback_collector.pseudonyms import Pseudonyms
 from services.feedback_collector.stage import CollectorStage, Pace
 from services.runtime.clock import ManualClock
@@ -146,6 +148,7 @@ class Bench:
         self.least_s = least_s
         self.log: dict[tuple[str, int], list[Record]] = defaultdict(list)
         self.client_error: PlatformError | None = None
+        self.arrivals = Arrivals()
         self.stage = self._stage()
 
     def _stage(self) -> CollectorStage:
@@ -157,12 +160,23 @@ class Bench:
             self.clock,
             Pace(1.0, self.least_s),
             lambda: self.machine,
+            arrivals=self.arrivals,
         )
 
     def _client(self, platform: str, account: str) -> str:
         if self.client_error:
             raise self.client_error
         return account
+
+    def call_back(self, native_id: str, *comment_ids: str, brand_id: str = "qinghe") -> None:
+        """Comments come by callbacks, as the receiver wrote them."""
+        for one in comment_ids:
+            comment = ArrivedComment(native_id=native_id, comment_id=one, author="a1", text="好", written_at=START)
+            callback = PlatformCallback(
+                event_id=f"toy:{one}#1", occurred_at=START, observed_at=START, brand_id=brand_id, trace_id=one,
+                platform="toy", account="tea", identity=f"toy:{one}", comment=comment,
+            )  # fmt: skip
+            self.arrivals.put(callback, START)
 
     # --- the log ---
 

@@ -17,6 +17,7 @@ import msgspec
 
 from schemas.topics import load_topics
 from services.adapter.registry import platforms
+from services.cli.running.callback_addresses import check_addresses
 from services.cli.running.layout import Layout
 from services.cli.running.local_token import local_token
 from services.cli.running.ports import NoPortError, Ports
@@ -54,6 +55,7 @@ class Plan:
     aggregator_workers: int = 1
     publisher_port: int = 8800
     simulator_port: int = 8900
+    callback_port: int = 8820
     kafka_port: int = 9092
     simulator: bool = True
     env: Mapping[str, str] = field(default_factory=dict)
@@ -95,6 +97,8 @@ class Pipeline:
     def start(self) -> None:
         """Start everything and return when all are ready; raises NotReadyError or StoppedError."""
         try:
+            port = self._port(self.plan.callback_port, "平台回调 / callbacks")
+            self.addresses["callbacks"] = f"http://127.0.0.1:{port}"
             if self.plan.simulator:
                 self._start_simulator()  # first: it refuses a wrong audience or accounts file at once
             self._start_kafka()
@@ -116,6 +120,8 @@ class Pipeline:
             self._await_http(child, f"http://127.0.0.1:{self._health[child.name]}/health/ready")
             self._say(f"{child.name} 就绪 / ready")
         self._await_http(children[0], self.addresses["publisher"] + "/health/ready")
+        if self.plan.simulator:
+            check_addresses(self.addresses["simulator"])
 
     def stop(self) -> None:
         """End the services together, then Kafka and the simulator: what others need goes last."""
@@ -180,6 +186,7 @@ class Pipeline:
         port = self._port(self.plan.simulator_port, "模拟器 / simulator")
         arguments = ["--port", str(port), "--speed", str(self.plan.speed), "--seed", str(self.plan.seed)]
         arguments += ["--accounts", str(self.plan.accounts), "--hide-secrets"]
+        arguments += ["--callbacks", self.addresses["callbacks"]]
         if self.plan.audience:
             arguments += ["--audience", str(self.plan.audience)]
         child = Child("simulator", 0, python("services.simulator", *arguments), self.plan.env, FORGETFUL)
@@ -200,7 +207,8 @@ class Pipeline:
             for n in range(self.plan.adapter_workers)
         ]
         clock = {"TONGBO_CLOCK": self.addresses["simulator"] + "/_sim/clock"} if self.plan.simulator else {}
-        collector = self._service("feedback_collector", 0, clock)
+        listening = {"TONGBO_CALLBACK_PORT": self.addresses["callbacks"].rpartition(":")[2]}
+        collector = self._service("feedback_collector", 0, clock | listening)
         aggregators = [self._service("engagement_aggregator", n) for n in range(self.plan.aggregator_workers)]
         return [*adapters, collector, *aggregators, self._service("watchdog", 0, clock)]
 

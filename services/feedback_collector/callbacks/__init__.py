@@ -1,0 +1,1 @@
+"""The platforms' calls to us: verified, written to `platform-callback`, then acknowledged."""

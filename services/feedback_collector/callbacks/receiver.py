@@ -1,0 +1,66 @@
+"""The receiver of callbacks put together: address, verdicts, memory, writer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from schemas.callback import PlatformCallback
+from services.adapter.accounts import Accounts
+from services.adapter.callback_follower import CallbackFollower
+from services.adapter.contract import Adapter
+from services.feedback_collector.callbacks.desk import CallbackDesk
+from services.feedback_collector.callbacks.listener import CallbackApp, CallbackServer
+from services.feedback_collector.callbacks.log_writer import CallbackWriter
+from services.feedback_collector.callbacks.memory import Memory
+from services.feedback_collector.callbacks.verdicts import Verdicts
+from services.feedback_collector.pseudonyms import Pseudonyms
+from services.feedback_collector.settings import CollectorSettings
+from services.runtime.clock import Clock
+from services.runtime.settings import Problem, SettingsError
+
+Told = Callable[[PlatformCallback, datetime], None]
+
+
+class CallbackReceiver:
+    """Listens from `start` to `close`. told: who is given every callback on the topic, this process's or another's."""
+
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        adapters: Mapping[str, Adapter],
+        accounts: Accounts,
+        pseudonyms: Pseudonyms,
+        clock: Clock,
+        told: Told,
+    ) -> None:
+        self._stop = threading.Event()
+        memory = Memory()
+        self._writer = CallbackWriter(settings.kafka, f"callbacks-{settings.instance}", settings.acknowledge_within_s)
+        desk = CallbackDesk(Verdicts(adapters, accounts, pseudonyms), memory, self._writer, clock)
+
+        def remembered(callback: PlatformCallback, at: datetime) -> None:
+            memory.note(callback.identity, callback.proof, at)
+
+        self._follower = CallbackFollower(settings.kafka, (remembered, told), self._stop)
+        self._server = _server(CallbackApp(desk, self._follower.ready), settings)
+
+    def start(self) -> None:
+        self._follower.start()
+        self._server.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._server.close()
+        self._follower.join(5.0)
+        self._writer.close()
+
+
+def _server(app: CallbackApp, settings: CollectorSettings) -> CallbackServer:
+    try:
+        return CallbackServer(app, settings.callback_host, settings.callback_port)
+    except OSError as error:
+        wrong = f"地址不可用 / address not available: {error.strerror}"
+        remedy = "换一个端口，或填 0 使用任意空闲端口 / use another port, or 0 for any free one"
+        raise SettingsError([Problem("TONGBO_CALLBACK_PORT", wrong, remedy)]) from error
