@@ -928,7 +928,7 @@ def _call_back(world: World, account: SimAccount, name: str, inside: str) -> Non
 
 
 def check_address(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
-    """The console checks the address that somebody entered: by GET, and wants `echostr` back (B6 [client]: wechatpy)."""
+    """The console checks an address that somebody entered: by GET, and wants `echostr` back (B6 [client]: wechatpy)."""
     timestamp, nonce = str(int(world.now().timestamp())), str(world.rng.getrandbits(31))
     token, echo = account.options.get("callback_token", ""), str(world.rng.getrandbits(60))
     signed = signature(token, timestamp, nonce)

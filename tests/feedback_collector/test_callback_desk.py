@@ -45,7 +45,7 @@ class Toy:
     events: tuple[CallbackEvent, ...] = (COMMENT,)
 
     def receive(self, account: Account, request: CallbackRequest, now: datetime) -> Received:
-        secret, identity, proof = (request.body.decode().split(" ") + ["", ""])[:3]
+        secret, identity, proof = ([*request.body.decode().split(" "), "", ""])[:3]
         if secret != account.app_secret:
             raise CallbackRefusedError("signature_wrong")
         return Received(CallbackAnswer(b"success"), identity, self.events, proof=proof)
@@ -145,7 +145,8 @@ def test_one_address_of_an_app_serves_its_other_accounts_and_no_other_app_s(benc
 
 def test_no_id_of_a_person_reaches_the_topic(bench: Bench) -> None:
     bench.call("s1 one")
-    assert bench.log and not any(b"person-77" in (one.value or b"") for one in bench.log)
+    assert bench.log
+    assert not any(b"person-77" in (one.value or b"") for one in bench.log)
     (written,) = bench.written()
     assert written.comment is not None
     assert written.comment.author == Pseudonyms(b"0123456789abcdef").of("qinghe", "toy", "person-77")
@@ -165,7 +166,8 @@ def test_what_is_not_proven_stays_unproven_on_the_topic(bench: Bench) -> None:
     bench.toy.events = (AuthorisationChanged(granted=False, proven=False),)
     bench.call("s1 one")
     (written,) = bench.written()
-    assert written.authorisation is not None and not written.authorisation.proven
+    assert written.authorisation is not None
+    assert not written.authorisation.proven
 
 
 def test_the_memory_does_not_grow_without_end() -> None:
