@@ -102,9 +102,15 @@ def _accepted(records: Iterable[FeedbackRecord], partitions: int, refused: Count
 def _compared(
     connection: duckdb.DuckDBPyConnection, expected: str, published: Iterable[tuple[str, bytes]], limit: int
 ) -> list[Difference]:
-    kind = str(connection.execute(f"SELECT typeof(any_value(figures)) FROM {expected}").fetchall()[0][0])  # noqa: S608
+    kinds = connection.execute(f"SELECT typeof(figures) FROM {expected} LIMIT 1").fetchall()  # noqa: S608
+    kind = str(kinds[0][0]) if kinds else 'STRUCT("key" VARCHAR)'
     lines = (line(value, row_key=key) for key, value in published)
     load(connection, "published", {"row_key": "VARCHAR", "value": kind.replace("'", "''")}, lines)
     run(connection, "compare.sql")
+    return found_differences(connection, limit)
+
+
+def found_differences(connection: duckdb.DuckDBPyConnection, limit: int) -> list[Difference]:
+    """What a comparison left in the table `difference`."""
     rows = connection.execute("SELECT key, field, expected, got FROM difference ORDER BY key, field LIMIT ?", [limit])
     return [Difference(*row) for row in rows.fetchall()]

@@ -88,15 +88,15 @@ def export(
 def _run(settings: KafkaSettings, out: Path, selection: Selection, topic_name: str) -> None:
     known = extents(settings, topic_name)
     wanted = manifest_of(out, selection).next_offsets()
-    for number, (first, _) in known.items():
+    for number, (first, _, _) in known.items():
         if first > wanted.get(number, first):
             console.print(
                 f"分区 {number}：{wanted[number]} 到 {first} 的记录已过保留期，没有导出"
                 " / expired before they were exported",
                 style="bold red",
             )
-    starts = {number: max(first, wanted.get(number, first)) for number, (first, _) in known.items()}
-    ends = {number: max(end, starts[number]) for number, (_, end) in known.items()}
+    starts = {number: max(first, wanted.get(number, first)) for number, (first, _, _) in known.items()}
+    ends = {number: max(end, starts[number]) for number, (_, _, end) in known.items()}
     run = write(out, selection, _shown(settings, topic_name, starts, ends), ends)
     for name in run.files:
         console.print(f"  {out / name}", markup=False, soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from services.runtime.kafka.records import TopicPartition
 from services.runtime.logging import Logger, get_logger
 from services.runtime.settings import KafkaSettings
 
+_DELETED_WITHIN_S = 30.0
 _ALREADY_EXISTS = client.TopicAlreadyExistsError.errno
 
 
@@ -163,6 +165,33 @@ def list_groups(settings: KafkaSettings) -> list[str]:
     """Names of all consumer groups."""
     with _admin(settings) as admin:
         return sorted(group["group_id"] for group in admin.list_groups())
+
+
+def committed(settings: KafkaSettings, group: str) -> dict[TopicPartition, int]:
+    """The next offset of every partition the group has committed."""
+    with _admin(settings) as admin:
+        places = admin.list_group_offsets(group).get(group, {})
+    return {TopicPartition(*where): int(place.offset) for where, place in places.items()}
+
+
+def members(settings: KafkaSettings, group: str) -> int:
+    """How many members a group has now."""
+    with _admin(settings) as admin:
+        found = admin.describe_groups([group]).get(group)
+    return len(found["members"]) if found else 0
+
+
+def delete_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:
+    """Delete those of the topics that exist, with all they hold; returns when they are gone."""
+    with _admin(settings) as admin:
+        present = sorted(set(topics) & set(admin.list_topics()))
+        if present:
+            admin.delete_topics(present)
+        deadline = time.monotonic() + _DELETED_WITHIN_S
+        while left := set(present) & set(admin.list_topics()):
+            if time.monotonic() > deadline:
+                raise KafkaUnavailable(f"主题删除未完成 / topics are still there after deletion: {sorted(left)}")
+            time.sleep(0.1)
 
 
 def lag(settings: KafkaSettings, group: str) -> dict[TopicPartition, int]:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import IsolationLevel, KafkaConsumer
 from kafka import errors as client
@@ -110,16 +110,25 @@ def read_topic(settings: KafkaSettings, topic: str) -> Iterator[Record]:
         yield from _read_to_end(consumer, where)
 
 
-def extents(settings: KafkaSettings, topic: str) -> dict[int, tuple[int, int]]:
-    """Per partition the first offset and the end of the log, open transactions included."""
+class Extent(NamedTuple):
+    """A partition's first offset, the end of what is committed, and the end of the log, open transactions included."""
+
+    first: int
+    stable: int
+    end: int
+
+
+def extents(settings: KafkaSettings, topic: str) -> dict[int, Extent]:
+    """How far each partition of a topic goes at present."""
     with _reader(settings) as consumer:
         where = [ClientTopicPartition(topic, number) for number in _existing(consumer, topic)]
         try:
             begins = consumer.beginning_offsets(where, timeout_ms=_ANSWER_MS)
+            stable = consumer.end_offsets(where, timeout_ms=_ANSWER_MS)
             ends = _log_ends(consumer, where)
         except client.KafkaError as error:
             raise translated(error, KafkaUnavailable, f"asking for the extent of {topic}") from error
-    return {one.partition: (int(begins[one]), int(ends[one])) for one in where}
+    return {one.partition: Extent(int(begins[one]), int(stable[one]), int(ends[one])) for one in where}
 
 
 def read_range(

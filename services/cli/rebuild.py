@@ -1,0 +1,114 @@
+"""`tongbo rebuild`: are the aggregates exact (`--compare`), and making them anew from the feedback."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from services.bi.recount import Difference
+from services.cli.addresses import kafka_settings
+from services.cli.rebuilding.comparison import Comparison, compare
+from services.cli.rebuilding.snapshot import NeverStillError, snapshot
+from services.cli.stop import stopped
+from services.engagement_aggregator.settings import AggregatorSettings
+from services.runtime.kafka.errors import KafkaProblem
+from services.runtime.settings import SettingsError, read_settings
+
+HELP = """核对或重建互动汇总。
+
+Compare the aggregates with the feedback they come from, or make them anew.
+
+--compare changes nothing and needs no stop: it folds the whole feedback topic again beside the running aggregator,
+counts it once more in SQL, and lists every number in which a published row differs. Exit code 0: none; 1: some;
+3: not everything could be compared.
+
+\b
+例 / examples:
+  tongbo rebuild --compare               核对，应为 0 处不同 / expected: 0 differences
+"""
+_SHOWN = 50
+_CONFIRMATIONS = 2
+
+console = Console(highlight=False, emoji=False)
+
+
+def register(app: typer.Typer) -> None:
+    app.command(help=HELP)(rebuild)
+
+
+def rebuild(
+    compare_only: Annotated[bool, typer.Option("--compare", help="只核对 / only compare")] = False,
+    timeout: Annotated[float, typer.Option(help="等汇总服务读完的秒数 / wait so long for the aggregator")] = 60.0,
+    kafka: Annotated[str | None, typer.Option(help="Kafka 地址 / Kafka brokers")] = None,
+) -> None:
+    settings = aggregator_settings(kafka)
+    try:
+        if compare_only:
+            raise typer.Exit(_report(_compared(settings, timeout)))
+    except (KafkaProblem, NeverStillError) as error:
+        raise stopped(str(error), "", code=3) from None
+
+
+def aggregator_settings(kafka: str | None) -> AggregatorSettings:
+    """The aggregator's settings as its own process would read them here."""
+    found = kafka_settings(kafka)
+    try:
+        return read_settings(AggregatorSettings, {**os.environ, "KAFKA_BOOTSTRAP": found.bootstrap})
+    except SettingsError as error:
+        raise stopped(str(error), "", code=2) from None
+
+
+def _compared(settings: AggregatorSettings, timeout_s: float) -> Comparison:
+    """A difference counts only if a second picture shows it too: the first may have caught a commit half way."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("等待汇总服务 / waiting for the aggregator", total=1)
+
+        def told(what: str, done: int, total: int) -> None:
+            progress.update(task, description=what, completed=done, total=total or 1)
+
+        for _ in range(_CONFIRMATIONS):
+            picture = snapshot(
+                settings, timeout_s=timeout_s, waiting=lambda done, total: told("等待汇总服务 / waiting", done, total)
+            )
+            result = compare(settings, picture, told)
+            if not result.differences:
+                break
+    return result
+
+
+def _report(result: Comparison) -> int:
+    _listed("重新折叠 / refold", result.refold)
+    _listed("SQL 重数 / recount in SQL", result.sql)
+    colour = "red" if result.differences else "green"
+    console.print(
+        f"{result.events} 条反馈，{result.rows} 行汇总：{result.differences} 处不同"
+        f" / {result.events} feedback records, {result.rows} rows: {result.differences} differences",
+        style=colour,
+    )
+    for cause, count in sorted(result.refused.items()):
+        console.print(f"  {count} 条反馈被拒收，不计入 / refused, not counted: {cause}", style="dim")
+    if result.lost:
+        console.print(
+            f"{result.lost} 条反馈已过保留期，无法核对 / feedback records have expired, the rows hold them still",
+            style="bold yellow",
+        )
+    if not result.brands_compared:
+        console.print("数据一直在变，品牌行没有核对 / too much moved to compare brand rows", style="bold yellow")
+    if result.differences:
+        return 1
+    return 0 if result.brands_compared and not result.lost else 3
+
+
+def _listed(title: str, found: list[Difference]) -> None:
+    if not found:
+        return
+    console.print(f"{title}：", style="bold red")
+    for each in found[:_SHOWN]:
+        console.print(f"  {each}", markup=False, soft_wrap=True)
+    if len(found) > _SHOWN:
+        console.print(f"  … 另有 {len(found) - _SHOWN} 处 / more")

@@ -1,0 +1,127 @@
+"""A consistent picture of the live aggregates: up to which feedback offsets which rows were published.
+
+A flush is one transaction over rows and offsets, so a partition whose committed offsets and log ends stand still, with
+no transaction open, has published exactly what it has read. Markers of one transaction reach the topics milliseconds
+apart, so standing still is seen twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.engagement_aggregator.settings import AggregatorSettings
+from services.runtime.kafka.admin import committed
+from services.runtime.kafka.errors import KafkaUnavailable
+from services.runtime.kafka.reader import Extent, extents
+from services.runtime.kafka.records import TopicPartition
+
+_PAUSE_S = 0.3
+State = tuple[int | None, int | None, Extent]  # feedback offset, campaign-total offset, extent of the rows
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Per partition the feedback that is in the rows, and where the rows end. whole: all partitions at one moment,
+    which the brand rows need."""
+
+    feedback: dict[int, int]
+    rows: dict[int, Extent]
+    whole: bool
+
+
+class NeverStillError(Exception):
+    """Raised when a partition did not stand still in time; speaks to people."""
+
+
+def snapshot(
+    settings: AggregatorSettings, *, timeout_s: float, waiting: Callable[[int, int], None] = lambda done, total: None
+) -> Snapshot:
+    """Wait until the aggregator has read what stands on the feedback topic now, then take the picture.
+
+    `waiting` is told how many records of all are read. Raises NeverStillError, KafkaUnavailable.
+    """
+    deadline = time.monotonic() + timeout_s
+    wanted = extents(settings.kafka, settings.feedback_topic)
+    _await_read(settings, wanted, deadline, waiting)
+    still: dict[int, State] = {}
+    before = _states(settings)
+    while time.monotonic() < deadline:
+        time.sleep(_PAUSE_S)
+        now = _states(settings)
+        standing = {number: state for number, state in now.items() if _stands(before.get(number), state)}
+        if len(standing) == len(now) and _nothing_waits(settings, standing):
+            return _picture(standing, whole=True)
+        still.update({number: state for number, state in standing.items() if number not in still})
+        before = now
+    if len(still) == len(before):
+        return _picture(still, whole=False)
+    moving = sorted(before.keys() - still.keys())
+    raise NeverStillError(
+        f"分区 {moving} 在 {timeout_s:g} 秒内没有停下来：汇总服务在运行吗？可加长 --timeout"
+        f" / these partitions never stood still: is the aggregator running? try a longer --timeout"
+    )
+
+
+def _await_read(
+    settings: AggregatorSettings, wanted: dict[int, Extent], deadline: float, waiting: Callable[[int, int], None]
+) -> None:
+    total = sum(extent.end - extent.first for extent in wanted.values())
+    while True:
+        places = _read_up_to(settings)
+        done = sum(
+            min(places.get(number, extent.first), extent.end) - extent.first for number, extent in wanted.items()
+        )
+        waiting(done, total)
+        if done >= total:
+            return
+        if time.monotonic() > deadline:
+            raise NeverStillError(
+                f"汇总服务还差 {total - done} 条没有读完：它在运行吗？可加长 --timeout"
+                f" / the aggregator is {total - done} records behind: is it running? try a longer --timeout"
+            )
+        time.sleep(_PAUSE_S)
+
+
+def _read_up_to(settings: AggregatorSettings) -> dict[int, int]:
+    try:
+        places = committed(settings.kafka, settings.application)
+    except (
+        KafkaUnavailable
+    ) as error:  # a broker that has never had a group makes its offsets topic at the first question
+        if not error.retriable:
+            raise
+        return {}
+    return {where.partition: at for where, at in places.items() if where.topic == settings.feedback_topic}
+
+
+def _states(settings: AggregatorSettings) -> dict[int, State]:
+    places = committed(settings.kafka, settings.application)
+    rows = extents(settings.kafka, settings.output_topic)
+    return {
+        number: (
+            places.get(TopicPartition(settings.feedback_topic, number)),
+            places.get(TopicPartition(settings.campaign_topic, number)),
+            extent,
+        )
+        for number, extent in rows.items()
+    }
+
+
+def _stands(before: State | None, now: State) -> bool:
+    return before == now and now[2].stable == now[2].end
+
+
+def _nothing_waits(settings: AggregatorSettings, states: dict[int, State]) -> bool:
+    """Whether the brand stage has read all campaign totals, so that brand rows are of the same moment."""
+    ends = extents(settings.kafka, settings.campaign_topic)
+    return all((states[number][1] or 0) >= ends[number].end for number in states if ends[number].end)
+
+
+def _picture(states: dict[int, State], *, whole: bool) -> Snapshot:
+    return Snapshot(
+        {number: place or 0 for number, (place, _, _) in states.items()},
+        {number: extent for number, (_, _, extent) in states.items()},
+        whole,
+    )
