@@ -5,7 +5,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 ARGS ?=
 
-.PHONY: help setup demo up down test check format lock schemas clean
+.PHONY: help setup demo up down test chaos check format lock schemas clean
 
 help: ## 列出所有命令 / this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ down: $(STAMP) ## 停止 make up 启动的一切 / stop what `make up` started
 
 test: $(STAMP) check ## 所有检查与测试，一个不跳过 / all checks and tests, none skipped
 	@REQUIRE_KAFKA=1 $(PY) -m pytest $(ARGS)
+
+chaos: $(STAMP) ## 混沌演练（--seed N --faults N --json FILE）/ 300 faults, then every promise is checked
+	@$(PY) -m tests.chaos $(ARGS)
 
 check: $(STAMP) ## 格式、类型、事件契约 / format, types, event contracts
 	@.venv/bin/ruff check .

@@ -195,6 +195,20 @@ class Stack:
     def running(self) -> list[subprocess.Popen[bytes]]:
         return list(self._running.values())
 
+    def process(self, name: str) -> subprocess.Popen[bytes] | None:
+        """A process by its name (`publisher-0`), dead or alive; None where it is not there or was forgotten."""
+        return self._running.get(name)
+
+    def forget(self, name: str, within_s: float) -> None:
+        """Wait until it has ended, by force if it takes longer, and be ready to start another of that name."""
+        process = self._running.pop(name)
+        try:
+            process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"{name} did not end within {within_s:g} s") from None
+
     def posts(self, platform: str) -> list[SimPost]:
         """Every post ever made there, live or not."""
         return list(self.simulator.world(platform).posts)
