@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from kafka import errors as client
 
 from services.runtime.clock import SystemClock
 from services.runtime.consume import ConsumeLoop, DeadLetter, Drop, Due, Emit, Outcome
@@ -304,6 +305,30 @@ def test_work_under_way_is_written_before_its_partition_moves(
             until(lambda: second.owned == {2, 3}, "moved")
     assert written_when_assigned[0] == 2
     assert first.calls[:3] == ["assigned", "revoked", "assigned"]
+
+
+def test_a_broker_that_goes_away_while_it_is_asked_for_a_position_ends_no_process_and_repeats_no_record(
+    kafka_settings: KafkaSettings, topics: Topics, unique: str
+) -> None:
+    source, sink = topics("source"), topics("sink")
+    fill(kafka_settings, source, 20)
+    with running(kafka_settings, unique, source, Copier(sink)) as loop:
+        until(lambda: len(numbers(kafka_settings, sink)) == 20, "all copied")
+        asked, position = [], loop.loop._consumer._client.position
+
+        def once(where: tuple[str, int], **options: int) -> int | None:
+            """The client checks the place with the leader after a broker's restart, and says so when that fails."""
+            if where[1] == 1 and not asked:
+                asked.append(where)
+                raise client.KafkaConnectionError("gone")
+            found: int | None = position(where, **options)
+            return found
+
+        loop.loop._consumer._client.position = once
+        fill(kafka_settings, source, 20, start=20)
+        until(lambda: len(numbers(kafka_settings, sink)) >= 40, "the rest is copied all the same")
+        assert asked
+    assert numbers(kafka_settings, sink) == list(range(40))
 
 
 def test_a_loop_started_before_kafka_works_once_it_is_there_and_again_after_an_outage(

@@ -223,13 +223,19 @@ class GroupConsumer:
         self._lost(partitions)
 
     def positions(self) -> dict[TopicPartition, int]:
-        """The next offset of every assigned partition whose place is known, also of those without a record yet."""
+        """The next offset of every assigned partition, also of those without a record yet.
+
+        Raises KafkaUnavailable where nobody answers: what was made of a partition's records must not be committed
+        without that partition's place, and a broker that comes back is asked for it once more.
+        """
         found: dict[TopicPartition, int] = {}
         for where in sorted(self.assignment()):
             try:
                 offset = self._client.position(ClientTopicPartition(*where), timeout_ms=5_000)
-            except (client.IllegalStateError, client.KafkaTimeoutError, KeyError):
-                continue  # taken away or not answered: without a known place there is nothing to commit
+            except (client.IllegalStateError, KeyError):
+                continue  # taken away: there is nothing to commit
+            except client.KafkaError as error:
+                raise translated(error, KafkaUnavailable, f"positions of {self.group}") from error
             if offset is not None:
                 found[where] = int(offset)
         return found
