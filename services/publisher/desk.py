@@ -73,6 +73,7 @@ class Desk:
 
     def content(self, request: ContentRequest, key: str | None, granted: Granted) -> Answer:
         """Accept one version of a content."""
+        self._settle_campaign(request)
         may_write(granted, self._register, request)
         own = names.content_identity(request.content_id, request.version)
         stamp = self._stamp(request, key)
@@ -92,6 +93,7 @@ class Desk:
             {name: getattr(request, name) for name in ContentRequest.__struct_fields__}, ContentRequest
         )
         brand = request.campaign.brand_id if request.campaign else None
+        self._settle_campaign(bare)
         may_write(granted, self._register, bare, brand)
         stamp = self._stamp(bare, None)
         entry = self._register.entry(names.content_identity(bare.content_id, bare.version))
@@ -103,6 +105,7 @@ class Desk:
     def cancel(self, content_id: str, request: CancelRequest, granted: Granted) -> Answer:
         """Cancel a content up to a version; cancelling the same again gives the first answer."""
         with self._turns.of(f"content/{content_id}"):
+            self._doubts.settle(self._doubts.below(f"content/{content_id}/"))
             versions = self._register.versions(content_id)
             if not versions or not granted.sees(versions[-1].brand_id):
                 raise missing(granted, "内容", "content", content_id)
@@ -120,6 +123,10 @@ class Desk:
             stamp = self._stamp(request, None)
             event, answer = content_cancelled(newest.brand_id, newest.campaign_id, content_id, version, request, stamp)
             return self._written(identity, (identity,), event, answer, stamp)
+
+    def _settle_campaign(self, request: ContentRequest) -> None:
+        """A campaign just accepted may not have been read back yet: that is "ask again", and not "no such campaign"."""
+        self._doubts.settle((names.campaign_identity(request.campaign_id),))
 
     # --- once only ---
 

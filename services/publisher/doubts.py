@@ -42,6 +42,11 @@ class Doubts:
             self._open.update(dict.fromkeys(identities, doubt))
         return _unknown()
 
+    def below(self, prefix: str) -> tuple[str, ...]:
+        """The names in doubt that begin so."""
+        with self._guard:
+            return tuple(name for name in self._open if name.startswith(prefix))
+
     def settle(self, identities: Iterable[str]) -> None:
         """Return once the register can be asked about these; raises RefusedError (503) while that is open."""
         for name in identities:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from schemas.topics import load_topics
 from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.kafka.admin import ensure_topics
+from services.runtime.kafka.records import Record
 from services.runtime.settings import KafkaSettings
 from tests.publisher.conftest import Running, Start, content, until
 from tests.publisher.test_api import contents
@@ -101,6 +102,31 @@ def test_a_publisher_started_before_kafka_says_not_ready_and_comes_to_work_by_it
     own_broker.start()
     until(lambda: publisher.http.get("/health/ready").status_code == 200, within_s=60)
     assert publisher.http.post("/contents", json=content("c")).status_code == 202
+
+
+def test_what_was_just_accepted_and_not_read_back_yet_is_ask_again_and_not_unknown(
+    own_broker: EmbeddedBroker, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = start(settings_of(own_broker))
+    campaign = {**CAMPAIGN, "campaign_id": "slow"}
+    takers: dict[str, Callable[[Record], None]] = publisher.parts.follower._takers  # type: ignore[assignment]
+    take, held = takers["master-content"], list[Record]()
+    takers["master-content"] = held.append  # reading the log lags behind
+    monkeypatch.setattr(publisher.parts.follower, "wait_for", lambda *_: False)
+    assert publisher.http.post("/campaigns", json=campaign).status_code == 202
+    body = content("slow")
+    for path in ("/contents", "/contents/check"):
+        early = publisher.http.post(path, json=body)
+        assert (early.status_code, early.json()["type"].rpartition(":")[2]) == (503, "outcome_unknown"), path
+    until(lambda: len(held) == 1)
+    take(held.pop())
+    assert publisher.http.post("/contents", json=body).status_code == 202
+    cancel = {"reason": "撤回", "actor": "wang"}
+    early = publisher.http.post(f"/contents/{body['content_id']}/cancel", json=cancel)
+    assert (early.status_code, early.json()["type"].rpartition(":")[2]) == (503, "outcome_unknown")
+    until(lambda: len(held) == 1)
+    take(held.pop())
+    assert publisher.http.post(f"/contents/{body['content_id']}/cancel", json=cancel).status_code == 202
 
 
 def test_another_number_of_partitions_than_the_topics_have_is_never_ready(
