@@ -314,7 +314,7 @@ def test_a_broker_that_goes_away_while_it_is_asked_for_a_position_ends_no_proces
     fill(kafka_settings, source, 20)
     with running(kafka_settings, unique, source, Copier(sink)) as loop:
         until(lambda: len(numbers(kafka_settings, sink)) == 20, "all copied")
-        asked, position = [], loop.loop._consumer._client.position
+        asked, position = list[tuple[str, int]](), loop.loop._consumer._client.position
 
         def once(where: tuple[str, int], **options: int) -> int | None:
             """The client checks the place with the leader after a broker's restart, and says so when that fails."""

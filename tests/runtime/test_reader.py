@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 
 import pytest
+from kafka import KafkaConsumer
+from kafka import errors as client
 
 from services.runtime.kafka.admin import ensure_topics, lag, list_groups, partition_count
 from services.runtime.kafka.consumer import GroupConsumer
-from services.runtime.kafka.errors import RecordTooLarge, UnknownTopic
+from services.runtime.kafka.errors import KafkaUnavailable, RecordTooLarge, UnknownTopic
 from services.runtime.kafka.producer import MAX_RECORD_BYTES, Producer, TransactionalProducer
 from services.runtime.kafka.reader import Tail, read_partition, read_topic
 from services.runtime.kafka.records import Outgoing, Record, TopicPartition
@@ -37,6 +39,27 @@ def test_a_reader_ends_although_aborted_records_and_markers_are_last(
     assert [record.value for record in read_partition(kafka_settings, topic, 0)] == [b"1"]
     assert [record.value for record in read_topic(kafka_settings, topic)] == [b"1", b"2"]
     assert list(read_partition(kafka_settings, topic, 0, from_offset=1)) == []
+
+
+def test_a_broker_that_goes_away_under_any_call_of_a_reader_is_said_in_our_own_words(
+    kafka_settings: KafkaSettings, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = topics("gone")
+
+    def gone(*_: object, **__: object) -> None:
+        raise client.KafkaConnectionError("reset by peer")
+
+    following = Tail(kafka_settings, [topic])
+    monkeypatch.setattr(KafkaConsumer, "position", gone)
+    with pytest.raises(KafkaUnavailable):
+        following.positions()
+    following.close()
+    monkeypatch.undo()
+    monkeypatch.setattr(KafkaConsumer, "partitions_for_topic", gone)
+    with pytest.raises(KafkaUnavailable):
+        list(read_topic(kafka_settings, topic))
+    with pytest.raises(KafkaUnavailable):
+        list(read_partition(kafka_settings, topic, 0))
 
 
 def _abort_after_writing(producer: TransactionalProducer, topic: str) -> None:

@@ -35,6 +35,8 @@ def _reader(settings: KafkaSettings, start: Start = "earliest", **more: Any) -> 
     consumer: Any = connected(settings, lambda: KafkaConsumer(**options), what="reader", timeout_s=30)
     try:
         yield consumer
+    except client.KafkaError as error:  # whichever call it was: a broker may go away under each of them
+        raise translated(error, KafkaUnavailable, "reading") from error
     finally:
         consumer.close(autocommit=False, timeout_ms=1_000)
 
@@ -164,15 +166,19 @@ class Tail:
         try:
             wait_for_topics(self._client, topics, stop)
             self._partitions = [
-                ClientTopicPartition(topic, number)
-                for topic in topics
-                for number in sorted(self._client.partitions_for_topic(topic))
+                ClientTopicPartition(topic, number) for topic in topics for number in self._numbers(topic)
             ]
             self._client.assign(self._partitions)
             self._ends = self._settled(stop, start)
         except BaseException:
             self.close()
             raise
+
+    def _numbers(self, topic: str) -> list[int]:
+        try:
+            return sorted(self._client.partitions_for_topic(topic))
+        except client.KafkaError as error:
+            raise translated(error, KafkaUnavailable, f"starting to follow {topic}") from error
 
     def _settled(self, stop: threading.Event, start: Start) -> dict[ClientTopicPartition, int]:
         """The ends at start; with `latest` also the place each partition is followed from, fixed now, not at a poll."""
@@ -204,8 +210,11 @@ class Tail:
         return [to_record(raw) for batch in batches.values() for raw in batch]
 
     def positions(self) -> dict[TopicPartition, int]:
-        """The next offset of every partition that has a place already."""
-        places = {one: self._client.position(one, timeout_ms=_ANSWER_MS) for one in self._partitions}
+        """The next offset of every partition that has a place already; raises KafkaUnavailable."""
+        try:
+            places = {one: self._client.position(one, timeout_ms=_ANSWER_MS) for one in self._partitions}
+        except client.KafkaError as error:
+            raise translated(error, KafkaUnavailable, f"positions of {self._topics}") from error
         return {TopicPartition(*one): int(offset) for one, offset in places.items() if offset is not None}
 
     def ends(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
