@@ -27,6 +27,7 @@ class Flow:
         self._defined: set[str] = set()
         self._thread = threading.Thread(target=self._work, name="flow", daemon=True)
         self._pictures = [stack.picture("cover", "cover"), *(stack.picture(f"g{n}", "gallery") for n in range(2))]
+        self._cover = self._pictures[:1]
         self._article = [stack.picture("only", "cover"), stack.picture("leaf", "inline")]
         self._film = [stack.picture("poster", "cover", (720, 1280)), stack.video("film")]
 
@@ -70,7 +71,7 @@ class Flow:
         return False
 
     def _content(self, one: Publication) -> dict[str, Any]:
-        media = {"pictures": self._pictures, "article": self._article, "video": self._film}.get(one.kind, [])
+        media = {"pictures": self._pictures, "article": self._article, "video": self._film}.get(one.kind, self._cover)
         schedule = {"schedule": {"in_s": one.due_in_s}} if one.due_in_s else {}
         inline = "![茶叶](media:leaf)" if one.kind == "article" else ""
         return {
