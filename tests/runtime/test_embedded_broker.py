@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from services.runtime.embedded_broker import BrokerFailed, EmbeddedBroker, JarsUnavailable, fetch_jars, jars
-from services.runtime.embedded_broker.layout import server_properties
+from services.runtime.embedded_broker.layout import Quorum, server_properties
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.kafka.errors import KafkaUnavailable, TransactionFailed
 from services.runtime.kafka.producer import Producer, TransactionalProducer
@@ -116,7 +116,7 @@ def test_a_broker_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 def test_one_node_never_asks_for_replicas_it_cannot_have(tmp_path: Path) -> None:
-    lines = server_properties(tmp_path / "数据", 1, 2).splitlines()
+    lines = server_properties(tmp_path / "数据", 1, Quorum("c", {1: 2})).splitlines()
     settings = dict(line.split("=", 1) for line in lines)
     assert {value for key, value in settings.items() if key.endswith("replication.factor")} == {"1"}
     assert settings["auto.create.topics.enable"] == "false"

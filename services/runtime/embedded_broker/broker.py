@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from services.runtime.embedded_broker.jars import fetch_jars, java
-from services.runtime.embedded_broker.layout import HOST, server_properties
+from services.runtime.embedded_broker.layout import HOST, Access, Quorum, server_properties
 from services.runtime.kafka.admin import wait_for_kafka
 from services.runtime.kafka.errors import KafkaUnavailable
 from services.runtime.settings import KafkaSettings
@@ -25,7 +25,8 @@ _FORMAT_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 30.0
 _ATTEMPTS_ON_FREE_PORTS = 3
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
-_MEMORY = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
+_HEAP = "512m"
+_MEMORY = ("-Xms128m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
 
 
 class BrokerFailed(Exception):  # noqa: N818 - says what is the case, as the other runtime errors do
@@ -37,18 +38,36 @@ class EmbeddedBroker:
 
     With port 0 a free port is chosen and kept for restarts of this object. On Linux the broker ends when the thread
     that started it ends, so an aborted test run leaves nothing behind: start it from the main thread.
+
+    quorum: the cluster that this node is a part of (default: it is alone). access: what clients must bring.
     """
 
-    def __init__(self, data_dir: Path, port: int = 0, log_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int = 0,
+        log_dir: Path | None = None,
+        *,
+        quorum: Quorum | None = None,
+        node: int = 1,
+        access: Access | None = None,
+    ) -> None:
         self._data_dir = data_dir.resolve()
         self._log_dir = (log_dir or data_dir / "broker-log").resolve()
         self._wished_port = port
         self._port = port
+        self._quorum, self._node, self._access = quorum, node, access
+        self._internal_port: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap(self) -> str:
         return f"{HOST}:{self._port}"
+
+    @property
+    def inside(self) -> str:
+        """Where the broker answers without `access`: its own clients', loopback only."""
+        return f"{HOST}:{self._internal_port or self._port}"
 
     @property
     def pid(self) -> int:
@@ -64,10 +83,7 @@ class EmbeddedBroker:
         """Bring the broker up and wait until it answers; raises BrokerFailed or JarsUnavailable."""
         if self.running:
             return self
-        self._refuse_second_broker()
-        class_path = os.pathsep.join(str(jar) for jar in fetch_jars(say))
-        self._log_dir.mkdir(parents=True, exist_ok=True)
-        self._data_dir.mkdir(parents=True, exist_ok=True)
+        class_path = self._prepared(say)
         attempts = _ATTEMPTS_ON_FREE_PORTS if self._wished_port == 0 else 1
         for attempt in range(1, attempts + 1):
             self._start_once(class_path)
@@ -81,6 +97,14 @@ class EmbeddedBroker:
             else:
                 return self
         raise AssertionError("unreachable")
+
+    def launch(self, say: Callable[[str], None] | None = None) -> None:
+        """Start the process and do not wait: a node of a quorum answers only when enough others have started."""
+        self._start_once(self._prepared(say))
+
+    def await_answer(self, timeout_s: float = 60.0) -> None:
+        """Until a launched node answers; raises BrokerFailed."""
+        self._await_answer(timeout_s)
 
     def stop(self) -> None:
         """End the broker cleanly (SIGTERM); after half a minute by force. Does nothing if it is not running."""
@@ -114,16 +138,37 @@ class EmbeddedBroker:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def _prepared(self, say: Callable[[str], None] | None) -> str:
+        """Directories made, nobody else on them, and the class path."""
+        self._refuse_second_broker()
+        class_path = os.pathsep.join(str(jar) for jar in fetch_jars(say))
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        return class_path
+
     def _start_once(self, class_path: str) -> None:
         if self._port == 0:
-            self._port = _free_port()
+            self._port = free_port()
+        if self._access is not None:
+            self._internal_port = self._internal_port or free_port()
+        quorum = self._quorum or Quorum(cluster_id(), {self._node: free_port()}, _HEAP)
         properties = self._data_dir / "server.properties"
-        properties.write_text(server_properties(self._data_dir, self._port, _free_port()), "latin-1")
+        text = server_properties(self._data_dir, self._port, quorum, self._node, self._access, self._internal_port)
+        properties.write_text(text, "latin-1")
         if not (self._data_dir / "log" / "meta.properties").exists():
-            self._format(class_path, properties)
+            self._format(class_path, properties, quorum.cluster_id)
         with (self._log_dir / "broker.out").open("ab") as output:
             self._process = subprocess.Popen(
-                [str(java()), *_MEMORY, *self._log_options(), "-cp", class_path, "kafka.Kafka", str(properties)],
+                [
+                    str(java()),
+                    *_MEMORY,
+                    f"-Xmx{quorum.heap}",
+                    *self._log_options(),
+                    "-cp",
+                    class_path,
+                    "kafka.Kafka",
+                    str(properties),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -132,9 +177,9 @@ class EmbeddedBroker:
             )
         self._pid_file.write_text(f"{self._process.pid}\n", "ascii")
 
-    def _format(self, class_path: str, properties: Path) -> None:
-        cluster = _cluster_id()
+    def _format(self, class_path: str, properties: Path, cluster: str) -> None:
         tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster, "-c", str(properties)]
+        tool += [part for one in (self._access.credentials() if self._access else ()) for part in ("--add-scram", one)]
         done = subprocess.run(
             [str(java()), "-Xmx128m", *self._log_options(), "-cp", class_path, *tool],
             capture_output=True,
@@ -151,11 +196,11 @@ class EmbeddedBroker:
         return (f"-Dlog4j2.configurationFile={configuration.as_uri()}", f"-Dtongbo.log.dir={self._log_dir}")
 
     def _await_answer(self, timeout_s: float) -> None:
-        settings, deadline = KafkaSettings(bootstrap=self.bootstrap), time.monotonic() + timeout_s
+        settings, deadline = KafkaSettings(bootstrap=self.inside), time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if not self.running:
                 raise BrokerFailed(f"Kafka 启动失败 / the broker ended while starting:\n{self._last_words()}")
-            if _listens(self._port):
+            if _listens(self._internal_port or self._port):
                 try:
                     wait_for_kafka(settings, timeout_s=max(1.0, deadline - time.monotonic()))
                     return
@@ -209,7 +254,7 @@ class EmbeddedBroker:
         return True
 
 
-def _cluster_id() -> str:
+def cluster_id() -> str:
     """As Kafka makes its own: one that began with a hyphen would be taken for an option."""
     while True:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
@@ -217,7 +262,7 @@ def _cluster_id() -> str:
             return cluster
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
