@@ -38,10 +38,14 @@ LISTENING = {
     "wechat": ("comment/list", "datacube/getarticletotaldetail"),
     "douyin": ("item/comment/list", "item/comment/reply/list", "video/video_data"),
 }
-# Weibo's tokens cannot be had anew without a person, so there nobody steals one.
-OF_CONNECTIONS = ("refuse_connection", "drop_before", "drop_after", "slow", "http_500", "rate_limit")
+OF_CONNECTIONS = ("refuse_connection", "drop_before", "drop_after", "slow", "http_500")
 OF_LISTENING = ("short_page",)
-OF_TOKENS = {"weibo": (), "wechat": ("token_stolen", "token_expired"), "douyin": ("token_stolen", "token_expired")}
+# Weibo's tokens cannot be had anew without a person, and its throttle lasts to the full hour: no run waits so long.
+OF_LOGINS: dict[str, tuple[str, ...]] = {
+    "weibo": ("slow_success",),
+    "wechat": ("token_stolen", "token_expired", "rate_limit"),
+    "douyin": ("token_stolen", "token_expired", "rate_limit"),
+}
 
 # kind → weight. "platform" stands for the faults that the simulator does.
 WEIGHTS = {
@@ -171,13 +175,20 @@ def _fault(chance: random.Random, n: int) -> Fault:
 
 
 def _of_platform(chance: random.Random, n: int, kind: str | None) -> Fault:
-    platform = chance.choice([one for one in PUBLISHING if kind != "token_stolen" or OF_TOKENS[one]])
-    kind = kind or chance.choice((*OF_CONNECTIONS, "drop_after", *OF_LISTENING, *OF_TOKENS[platform]))
-    publishing = chance.random() < 0.6 and kind not in OF_LISTENING
+    able = [one for one in PUBLISHING if kind is None or kind in (*OF_CONNECTIONS, *OF_LISTENING, *OF_LOGINS[one])]
+    platform = chance.choice(able)
+    kind = kind or chance.choice((*OF_CONNECTIONS, "drop_after", *OF_LISTENING, *OF_LOGINS[platform]))
+    publishing = chance.random() < 0.6
     at = chance.choice((PUBLISHING if publishing else LISTENING)[platform])
-    if kind in OF_LISTENING:
-        at = LISTENING[platform][0]
-    if kind == "refuse_connection":
-        return Fault(number=n, kind=kind, where=platform, at="*", for_s=chance.uniform(0.5, 4))
-    for_s = chance.uniform(0.5, 5) if kind == "slow" else 0.0
-    return Fault(number=n, kind=kind, where=platform, at=at, for_s=for_s, count=chance.choice((1, 1, 2)))
+    count = chance.choice((1, 1, 2))
+    match kind:
+        case "refuse_connection":
+            return Fault(number=n, kind=kind, where=platform, at="*", for_s=chance.uniform(0.5, 4))
+        case "short_page":
+            return Fault(number=n, kind=kind, where=platform, at=LISTENING[platform][0], count=count)
+        case "slow_success":
+            return Fault(number=n, kind=kind, where=platform, at=PUBLISHING[platform][0], count=count)
+        case "slow":
+            return Fault(number=n, kind=kind, where=platform, at=at, for_s=chance.uniform(0.5, 5), count=count)
+        case _:
+            return Fault(number=n, kind=kind, where=platform, at=at, count=count)

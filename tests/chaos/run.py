@@ -20,6 +20,7 @@ import msgspec
 from schemas.aggregate import EngagementAggregate
 from schemas.feedback import CommentObserved, FeedbackEvent
 from schemas.placement import PlacementRecord
+from services.adapter.registry import adapter
 from services.engagement_aggregator.recount import Difference, differences, recount
 from services.publisher.tokens_file import TokensFile
 from services.runtime.kafka.errors import KafkaProblem
@@ -27,7 +28,7 @@ from services.runtime.kafka.reader import read_topic
 from tests.chaos.flow import Flow
 from tests.chaos.plan import SERVICES, ChaosPlan, Fault
 from tests.chaos.verdict import SeenPost, Verdict, judged, places
-from tests.pipeline.stack import ROOT, Stack
+from tests.pipeline.stack import ACCOUNTS, ROOT, Stack
 
 SPEED, SETTLING_SPEED = 60.0, 300.0
 AFTER_ALL_S = 3 * 86_400  # the audience of a post ends within a day; the slowest platform counts a day late
@@ -66,6 +67,7 @@ class Run:
         self._thaw_at: dict[str, float] = {}
         self._doomed: set[str] = set()
         self._port = _free_port()
+        self._accounts = _without_hourly_limits(folder)
         self.done: Counter[str] = Counter()
         self.died_by_itself: Counter[str] = Counter()
 
@@ -140,7 +142,7 @@ class Run:
 
     def _start(self, name: str, more: dict[str, str] | None = None) -> None:
         service, _, n = name.rpartition("-")
-        env = {**SETTINGS, **(more or {})}
+        env = {**SETTINGS, "TONGBO_ACCOUNTS": str(self._accounts), **(more or {})}
         if service == "publisher":
             env["TONGBO_PUBLISHER_PORT"] = str(self._port)
         if service == "feedback_collector":
@@ -293,6 +295,17 @@ def _kept_alive(stack: Stack) -> Iterator[None]:
         for process in stack.running():
             if process.poll() is None:
                 os.kill(process.pid, signal.SIGCONT)
+
+
+def _without_hourly_limits(folder: Path) -> Path:
+    """The demo accounts; thirty posts an hour would leave most of a run waiting for the next hour."""
+    declared = msgspec.yaml.decode(ACCOUNTS.read_bytes())
+    for account in declared["accounts"]:
+        limits = {f"budget.{rate.endpoint}": "1000000/3600" for rate in adapter(account["platform"]).limits.rates}
+        account["options"] = {**account.get("options", {}), **limits}
+    path = folder / "accounts.yaml"
+    path.write_bytes(msgspec.yaml.encode(declared))
+    return path
 
 
 def _free_port() -> int:
