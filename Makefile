@@ -5,7 +5,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 ARGS ?=
 
-.PHONY: help setup demo up down test chaos check format lock schemas clean
+.PHONY: help setup demo up down test chaos check format lock schemas bench bench-lock clean
 
 help: ## 列出所有命令 / this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ check: $(STAMP) ## 格式、类型、事件契约 / format, types, event contrac
 	@$(PY) -m schemas.generate --check
 	@$(PY) -m schemas.compatibility
 
+bench: $(STAMP) ## 与其他做法同场比较（约 25 分钟；--quick 约 2 分钟）/ side by side with other ways, about 25 minutes
+	@bash benchmarks/setup.sh
+	@.venv-bench/bin/python -m benchmarks $(ARGS)
+
 format: $(STAMP) ## 整理代码格式 / format the code
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
@@ -51,5 +55,10 @@ lock: $(STAMP) ## 更新 requirements.lock / renew the lock file
 	@.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate \
 		--python-version 3.11 --universal --group dev pyproject.toml -o requirements.lock
 
+bench-lock: $(STAMP) ## 更新 benchmarks/requirements.lock / renew the lock file of the benchmark
+	@.venv/bin/python -m pip install --quiet uv
+	@.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate \
+		--python-version 3.11 --universal benchmarks/requirements.in -o benchmarks/requirements.lock
+
 clean: ## 删除环境与运行数据 / remove environment and data
-	@rm -rf .venv .tongbo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-bench benchmarks/kafka_streams/target .tongbo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,158 @@
+"""The broker all contenders share: the product's embedded one, with topics made and removed around each run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from benchmarks.workload import PARTITIONS, Feedback
+from services.runtime.embedded_broker import EmbeddedBroker, layout
+
+_DEADLINE_S = 60.0
+_JOIN_TOGETHER_MS = "3000"
+
+
+class Cluster:
+    """One broker on an empty folder. Members of a group that start together are assigned together, within 3 s."""
+
+    def __init__(self, folder: Path) -> None:
+        layout._FIXED["group.initial.rebalance.delay.ms"] = _JOIN_TOGETHER_MS  # read when the broker starts
+        self._broker = EmbeddedBroker(folder / "data", log_dir=folder / "log")
+
+    def __enter__(self) -> Cluster:
+        self._broker.start()
+        self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._broker.stop()
+
+    @property
+    def bootstrap(self) -> str:
+        return self._broker.bootstrap
+
+    @property
+    def pid(self) -> int:
+        return self._broker.pid
+
+    def create(self, names: Iterable[str], config: Mapping[str, str] | None = None) -> None:
+        topics = [NewTopic(name, PARTITIONS, 1, config=dict(config or {})) for name in names]
+        for future in self._admin.create_topics(topics).values():
+            future.result(_DEADLINE_S)
+
+    def remove(self, prefix: str, keep: Iterable[str] = ()) -> None:
+        """Remove the topics whose names contain this, and return when they are gone."""
+        kept = set(keep)
+
+        def left() -> list[str]:
+            return [name for name in self._admin.list_topics().topics if prefix in name and name not in kept]
+
+        found = left()
+        if not found:
+            return
+        for future in self._admin.delete_topics(found).values():
+            future.result(_DEADLINE_S)
+        deadline = time.monotonic() + _DEADLINE_S
+        while left() and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    def forget_group(self, group: str) -> None:
+        """Remove a group and its offsets; a group that never was is gone already."""
+        deadline = time.monotonic() + _DEADLINE_S
+        while time.monotonic() < deadline:
+            try:
+                for future in self._admin.delete_consumer_groups([group]).values():
+                    future.result(_DEADLINE_S)
+                return
+            except KafkaException as error:
+                if error.args[0].name() != "NON_EMPTY_GROUP":
+                    return
+                time.sleep(0.2)  # a member that was killed is not given up yet
+
+    def committed(self, group: str, topic: str) -> int:
+        """How many records of the topic the group's committed offsets cover."""
+        wanted = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, number) for number in range(PARTITIONS)])]
+        try:
+            found = self._admin.list_consumer_group_offsets(wanted)[group].result(_DEADLINE_S).topic_partitions
+        except KafkaException:
+            return 0  # the group does not exist yet
+        return sum(max(0, place.offset) for place in found)
+
+    def write(self, topic: str, records: Iterable[Feedback], progress: Callable[[int], None]) -> None:
+        """Put records on a topic, every partition in order; returns when all are acknowledged."""
+        producer = Producer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "enable.idempotence": True,
+                "linger.ms": 50,
+                "batch.size": 512 * 1024,
+                "queue.buffering.max.messages": 200_000,
+                "queue.buffering.max.kbytes": 256 * 1024,
+            }
+        )
+        for number, record in enumerate(records):
+            while True:
+                try:
+                    producer.produce(topic, record.value, record.key, record.partition)
+                    break
+                except BufferError:
+                    producer.poll(0.05)
+            if number % 10_000 == 0:
+                producer.poll(0)
+                progress(number)
+        if left := producer.flush(_DEADLINE_S):
+            raise RuntimeError(f"{left} records were not acknowledged")
+
+    def latest(self, topic: str) -> dict[bytes, bytes]:
+        """The last committed value of every key of a topic."""
+        reader = self.reader()
+        ends = self._ends(reader, topic)
+        reader.assign([TopicPartition(topic, number, 0) for number in ends])
+        found: dict[bytes, bytes] = {}
+        try:
+            while any(_position(reader, topic, number) < end for number, end in ends.items()):
+                for message in reader.consume(20_000, 0.2):
+                    if message.error() is None:
+                        found[message.key()] = message.value()
+        finally:
+            reader.close()
+        return found
+
+    def count(self, topic: str) -> int:
+        """How many offsets a topic holds, transaction markers included."""
+        reader = self.reader()
+        try:
+            return sum(self._ends(reader, topic).values())
+        finally:
+            reader.close()
+
+    def reader(self) -> Consumer:
+        """A reader of committed records outside any group."""
+        return Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": "benchmark-reader",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,
+            }
+        )
+
+    def _ends(self, reader: Consumer, topic: str) -> dict[int, int]:
+        ends = {}
+        for number in range(PARTITIONS):
+            _, end = reader.get_watermark_offsets(TopicPartition(topic, number), _DEADLINE_S)
+            if end:
+                ends[number] = end
+        return ends
+
+
+def _position(reader: Consumer, topic: str, partition: int) -> int:
+    return max(0, int(reader.position([TopicPartition(topic, partition)])[0].offset))

@@ -1,0 +1,1 @@
+"""Who is compared, one file each: how it is started, what it claims to compute, and where its rows stand."""

@@ -1,0 +1,143 @@
+"""One run of one contender: started on fresh topics, watched until its commits cover every event, then checked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.cluster import Cluster
+from benchmarks.contenders.contract import ROOT, Command, Contender, Latest, Stage
+from benchmarks.exactness import Difference, differences
+from benchmarks.measure import Sample, figures
+from benchmarks.processes import ProcessTree
+from benchmarks.results import Outcome
+from benchmarks.truth import Row, WindowKey
+
+_SAMPLE_S = 0.05
+_SETTLE_S = 20.0
+_STOP_S = 20.0
+Expected = tuple[Mapping[str, Row], Mapping[WindowKey, Row]]
+
+
+class ContenderFailed(Exception):  # noqa: N818 - says what is the case
+    """Raised when a process of a contender ends by itself or takes too long; carries the end of its log."""
+
+
+@contextmanager
+def processes(commands: list[Command], folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The processes of a contender, ended when the block ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for number, command in enumerate(commands):
+            with (folder / f"process-{number}.log").open("wb") as log:
+                started.append(
+                    subprocess.Popen(
+                        command.arguments,
+                        cwd=ROOT,
+                        env={**os.environ, "PYTHONPATH": str(ROOT), **command.environment},
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                    )
+                )
+        yield started
+    finally:
+        for process in started:
+            process.send_signal(signal.SIGTERM)
+        for process in started:
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def run(
+    cluster: Cluster,
+    contender: Contender,
+    stage: Stage,
+    expected: Expected,
+    progress: Callable[[int], None],
+    timeout_s: float,
+) -> Outcome:
+    """Run once and check; raises ContenderFailed, or TooCoarse where there were too few events."""
+    clear(cluster, contender, stage)
+    cluster.create(contender.topics(stage), {"cleanup.policy": "compact"})
+    with processes(contender.commands(stage), stage.folder) as started:
+        began = time.monotonic()
+        tree = ProcessTree([process.pid for process in started])
+        broker = ProcessTree([cluster.pid])
+        samples = list(_samples(cluster, contender, stage, tree, broker, started, timeout_s, progress))
+        wall_s, peak_mb = time.monotonic() - began, tree.peak_mb()
+        found = _settled(cluster, contender, stage, expected)
+    return Outcome(
+        figures=figures(samples, stage.events),
+        peak_mb=peak_mb,
+        wall_s=wall_s,
+        output_records=cluster.count(stage.output_topic),
+        differences=found[:5],
+        different=len(found),
+    )
+
+
+def clear(cluster: Cluster, contender: Contender, stage: Stage) -> None:
+    """Nothing of an earlier run may be left but the workload."""
+    cluster.forget_group(contender.group(stage))
+    cluster.remove(stage.prefix, keep=[stage.feedback_topic])
+    shutil.rmtree(stage.folder, ignore_errors=True)
+
+
+def _samples(
+    cluster: Cluster,
+    contender: Contender,
+    stage: Stage,
+    tree: ProcessTree,
+    broker: ProcessTree,
+    started: list[subprocess.Popen[bytes]],
+    timeout_s: float,
+    progress: Callable[[int], None],
+) -> Iterator[Sample]:
+    """A sample whenever the commits have moved on, up to the one that covers everything."""
+    group, known, deadline = contender.group(stage), -1, time.monotonic() + timeout_s
+    while known < stage.events:
+        committed, at = cluster.committed(group, stage.feedback_topic), time.monotonic()
+        if committed != known:
+            known = committed
+            yield Sample(at, committed, tree.cpu_s(), broker.cpu_s())
+            progress(min(committed, stage.events))
+        tree.peak_mb()
+        if any(process.poll() is not None for process in started):
+            raise ContenderFailed(f"{contender.name} 自行结束 / ended by itself:\n{last_words(stage.folder)}")
+        if at > deadline:
+            raise ContenderFailed(
+                f"{contender.name} 超时 / too slow: {known} of {stage.events}\n{last_words(stage.folder)}"
+            )
+        time.sleep(_SAMPLE_S)
+
+
+def _settled(cluster: Cluster, contender: Contender, stage: Stage, expected: Expected) -> list[Difference]:
+    """What differs once the last rows have arrived; where there is no transaction they may come after the commit."""
+    deadline = time.monotonic() + _SETTLE_S
+
+    def latest(topic: str) -> Latest:
+        return cluster.latest(topic)
+
+    while True:
+        found = differences(contender.claim, expected, contender.read(stage, latest))
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(1.0)
+
+
+def last_words(folder: Path) -> str:
+    return "\n".join(
+        f"--- {log}\n" + "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:])
+        for log in sorted(folder.glob("process-*.log"))
+    )

@@ -1,0 +1,172 @@
+"""The order of a whole benchmark: workloads, contenders on each, latency, recovery, fan-out; kept run by run."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks.cluster import Cluster
+from benchmarks.contenders import kafka_streams, tongbo
+from benchmarks.contenders.contract import Contender, Stage
+from benchmarks.measure import TooCoarse
+from benchmarks.results import Outcome, Results, failed, summary
+from benchmarks.runs import ContenderFailed, Expected, run
+from benchmarks.workload import Shape, feedback, truth_of
+
+FAN_OUT = "benchmarks.fan_out"
+_SLOWEST_PER_S = 300.0
+console = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured. only: names of contenders and parts; empty = everything."""
+
+    events: int
+    slow_events: int
+    posts: int
+    runs: int
+    growth: tuple[int, ...]
+    sparse_events: int
+    latency_s: float
+    recovery_posts: int
+    only: frozenset[str] = frozenset()
+    full: bool = True
+
+    def wants(self, *names: str) -> bool:
+        return not self.only or any(name in self.only for name in names)
+
+
+FULL = Plan(
+    events=3_000_000, slow_events=60_000, posts=5_000, runs=3, growth=(20_000, 500_000), sparse_events=1_000_000,
+    latency_s=20.0, recovery_posts=1_000_000,
+)  # fmt: skip
+QUICK = Plan(
+    events=400_000, slow_events=12_000, posts=5_000, runs=1, growth=(), sparse_events=0, latency_s=6.0,
+    recovery_posts=0, full=False,
+)  # fmt: skip
+
+
+def contenders() -> list[Contender]:
+    return [
+        tongbo.contender(1),
+        tongbo.contender(2),
+        kafka_streams.contender("exactly_once_v2", "kafka-streams-eos"),
+        kafka_streams.contender("at_least_once", "kafka-streams-alos"),
+    ]
+
+
+class Suite:
+    """One broker, one results file. `exact` turns false with the first contender whose totals are wrong."""
+
+    def __init__(self, plan: Plan, results: Results, cluster: Cluster, folder: Path) -> None:
+        self._plan, self._results, self._cluster, self._folder = plan, results, cluster, folder
+        self.exact = True
+
+    def run(self) -> None:
+        plan, everyone = self._plan, contenders()
+        fast = [one for one in everyone if not one.slow and plan.wants("aggregate", one.name)]
+        slow = [one for one in everyone if one.slow and plan.wants("aggregate", one.name)]
+        if fast:
+            self._compare("main", Shape(plan.events, plan.posts), fast, plan.runs, "aggregate")
+        if slow:
+            self._compare("slow", Shape(plan.slow_events, plan.posts), slow, plan.runs, "aggregate")
+        pair = [one for one in everyone if one.name in {"tongbo", "kafka-streams-eos"}]
+        for posts in plan.growth if plan.wants("growth") else ():
+            self._compare(f"posts-{posts}", Shape(plan.events, posts), pair, 1, "growth", str(posts))
+        if plan.sparse_events and plan.wants("sparse"):
+            # Each post is read about once a minute, as polling does: no window row has more than one snapshot.
+            shape = Shape(plan.sparse_events, plan.posts, rate=plan.posts / 60)
+            self._compare("sparse", shape, pair, 1, "sparse")
+        self._fan_out()
+
+    def _fan_out(self) -> None:
+        """The fan-out benchmark is a module of its own: `measure(full) -> dict`."""
+        if self._plan.wants("fan_out") and importlib.util.find_spec(FAN_OUT) is not None:
+            console.print("[bold]fan_out[/bold]")
+            self._results.put(importlib.import_module(FAN_OUT).measure(self._plan.full), "fan_out")
+
+    def _compare(self, name: str, shape: Shape, who: list[Contender], runs: int, *path: str) -> None:
+        present = []
+        for one in who:
+            if (why := one.missing()) is not None:
+                console.print(f"[yellow]{one.name}: {why}[/yellow]")
+                self._results.put({**failed(why), "missing": True}, *path, one.name)
+            else:
+                present.append(one)
+        with self._workload(name, shape) as (stage, expected):
+            outcomes: dict[str, list[Outcome]] = {one.name: [] for one in present}
+            for number in range(1, runs + 1):  # in turns, so that a slow minute of the machine hits everyone
+                for one in present:
+                    self._once(one, stage, expected, f"{name} {number}/{runs} {one.name}", outcomes, shape, path)
+
+    def _once(
+        self,
+        one: Contender,
+        stage: Stage,
+        expected: Expected,
+        title: str,
+        outcomes: dict[str, list[Outcome]],
+        shape: Shape,
+        path: tuple[str, ...],
+    ) -> None:
+        try:
+            with bar(title, stage.events) as progress:
+                outcome = run(self._cluster, one, stage, expected, progress, 60 + stage.events / _SLOWEST_PER_S)
+        except (ContenderFailed, TooCoarse) as problem:
+            console.print(f"[red]{title}: {problem}[/red]")
+            self.exact = False
+            self._results.put(failed(str(problem)), *path, one.name)
+            return
+        outcomes[one.name].append(outcome)
+        entry = summary(outcomes[one.name], one.what, shape.events, shape.posts)
+        self.exact = self.exact and entry["exact"]
+        self._results.put(entry, *path, one.name)
+        figures = outcome.figures
+        verdict = "[green]exact[/green]" if outcome.exact else f"[red]NOT EXACT: {outcome.differences[:2]}[/red]"
+        console.print(
+            f"  {title}: {figures.events_per_s:,.0f} events/s, {figures.cpu_s_per_million:.2f} CPU s/M, "
+            f"broker {figures.broker_cpu_s_per_million:.2f}, {outcome.peak_mb:.0f} MB, {verdict}"
+        )
+
+    @contextmanager
+    def _workload(self, name: str, shape: Shape) -> Iterator[tuple[Stage, Expected]]:
+        """The topic with the events on it, and what their totals must be; removed at the end."""
+        stage = Stage(self._cluster.bootstrap, f"bench-{name}-", self._folder / name, shape.events)
+        truth = truth_of(shape)
+        self._cluster.create([stage.feedback_topic])
+        try:
+            with bar(f"{name}: {shape.events:,} events over {shape.posts:,} posts", shape.events) as progress:
+                self._cluster.write(stage.feedback_topic, feedback(shape, truth), progress)
+            yield stage, (truth.rows(), truth.windows())
+        finally:
+            self._cluster.remove(stage.prefix)
+            shutil.rmtree(stage.folder, ignore_errors=True)
+
+
+@contextmanager
+def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def narrowed(plan: Plan, *, events: int | None, posts: int | None, runs: int | None, only: list[str]) -> Plan:
+    """The plan with what was asked for on the command line."""
+    return replace(
+        plan,
+        events=events or plan.events,
+        slow_events=min(plan.slow_events, events or plan.slow_events),
+        posts=posts or plan.posts,
+        runs=runs or plan.runs,
+        only=frozenset(only),
+    )
