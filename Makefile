@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 STAMP := .venv/.installed
 ARGS ?=
+WORKERS ?= 2  # test processes at a time
 
 .PHONY: help setup demo up down test chaos check format lock schemas bench bench-lock clean
 
@@ -27,7 +28,7 @@ down: $(STAMP) ## 停止 make up 启动的一切 / stop what `make up` started
 	@$(PY) -m services.cli.main down $(ARGS)
 
 test: $(STAMP) check ## 所有检查与测试，一个不跳过 / all checks and tests, none skipped
-	@REQUIRE_KAFKA=1 $(PY) -m pytest $(ARGS)
+	@REQUIRE_KAFKA=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 chaos: $(STAMP) ## 混沌演练（--seed N --faults N --json FILE）/ 300 faults, then every promise is checked
 	@$(PY) -m tests.chaos $(ARGS)
