@@ -6,15 +6,19 @@ leave out what aiokafka leaves out: control batches and aborted transactions.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from struct import Struct
 from typing import Any
 
-from aiokafka.consumer import fetcher
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer import fetcher as client_fetcher
+from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
 from crc32c import crc32c
 
 _HEAD = Struct(">qiibI")  # base offset, length, leader epoch, magic, checksum
@@ -53,6 +57,24 @@ class Batch:
         whole = [record for piece in self.pieces for record in DefaultRecordBatch(piece)]
         return [record for record in whole if record.offset >= self.start]
 
+    def rows(self) -> list[tuple[bytes, bytes | None]]:
+        """Key and value of each record; the changelog has no records without a key."""
+        found = []
+        for piece in self.pieces:
+            batch = DefaultRecordBatch(piece)
+            if batch.base_offset < self.start:
+                found += [(record.key or b"", record.value) for record in batch if record.offset >= self.start]
+            else:
+                found += [(record.key or b"", record.value) for record in batch]
+        return found
+
+    def last_offset(self) -> int:
+        """Of the last record, which may stand well before the end: markers and what compaction took follow it."""
+        for piece in reversed(self.pieces):
+            if offsets := [record.offset for record in DefaultRecordBatch(piece)]:
+                return int(offsets[-1])
+        return self.start
+
     def since(self, offset: int) -> Batch:
         """The part from this offset on."""
         return replace(self, start=offset)
@@ -77,7 +99,30 @@ class FetchedBytes:
 
 def keep_fetched_bytes() -> None:
     """From now on the fetchers of this process keep the bytes that `unpacked` needs."""
-    fetcher.MemoryRecords = FetchedBytes  # has all that the fetcher asks of it
+    client_fetcher.MemoryRecords = FetchedBytes  # has all that the fetcher asks of it
+
+
+def taken(fetcher: Any, where: TopicPartition) -> Batch | None:
+    """What an aiokafka fetcher has got for a partition, if the reader still stands there; raises what it met."""
+    fetched = fetcher._records.pop(where)
+    fetcher._notify(fetcher._wait_consume_future)
+    if not isinstance(fetched, FetchResult):
+        fetched.check_raise()
+    if not fetched.check_assignment(where):
+        return None
+    batch = unpacked(where.topic, where.partition, fetched._partition_records)
+    fetched._update_position()
+    return batch if batch.end > batch.start else None
+
+
+async def next_batch(consumer: AIOKafkaConsumer, where: TopicPartition, timeout_s: float) -> Batch | None:
+    """The next fetch of the one partition that is assigned, for readers outside a group."""
+    fetcher = consumer._fetcher
+    if where not in fetcher._records:
+        waiter = fetcher._create_fetch_waiter()
+        await asyncio.wait([waiter], timeout=timeout_s)
+        waiter.cancel()
+    return taken(fetcher, where) if where in fetcher._records else None
 
 
 def unpacked(topic: str, partition: int, fetched: Any) -> Batch:

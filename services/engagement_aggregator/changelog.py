@@ -16,12 +16,14 @@ from aiokafka import AIOKafkaConsumer
 from faust.types import TP
 
 from schemas.aggregate_state import TablePosition
+from services.engagement_aggregator.batch import keep_fetched_bytes, next_batch
 from services.engagement_aggregator.staging import POSITION_KEY
 from services.engagement_aggregator.table import RowStore
 from services.runtime.logging import get_logger
 
 _REPORT_S = 5.0
-_WAIT_MS = 500
+_WAIT_S = 0.5
+_FETCH_BYTES = 4 * 1024 * 1024
 
 log = get_logger(__name__)
 _position: msgspec.json.Decoder[TablePosition] = msgspec.json.Decoder(TablePosition)
@@ -32,14 +34,16 @@ class WrongLineage(Exception):  # noqa: N818 - says what is the case, caught her
 
 
 def reader(options: dict[str, Any]) -> AIOKafkaConsumer:
-    """A reader of committed records outside any group."""
+    """A reader of committed records outside any group, for `next_batch`."""
+    keep_fetched_bytes()
     return AIOKafkaConsumer(
         **options,
         group_id=None,
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        max_partition_fetch_bytes=4 * 1024 * 1024,
+        check_crcs=False,  # `next_batch` does
+        max_partition_fetch_bytes=_FETCH_BYTES,
         fetch_max_wait_ms=100,
     )
 
@@ -71,24 +75,27 @@ async def _read(
         raise WrongLineage
     consumer.assign([where])
     begin = (await consumer.beginning_offsets([where]))[where]
-    consumer.seek(where, max(start, begin))
+    start = max(start, begin)
+    consumer.seek(where, start)
     position: TablePosition | None = None
     rows, began, reported = 0, time.monotonic(), time.monotonic()
     while (reached := await consumer.position(where)) < end:
-        records = (await consumer.getmany(timeout_ms=_WAIT_MS)).get(where, [])
-        if not records:
+        batch = await next_batch(consumer, where, _WAIT_S)
+        if batch is None or not (found := batch.rows()):
             continue
-        for record in records:
-            if record.key == POSITION_KEY:
-                position = _position.decode(record.value)
+        for key, value in found:
+            if key == POSITION_KEY:
+                position = _position.decode(value or b"")
                 if lineage is not None and position.lineage != lineage:
                     raise WrongLineage
-        store.write(where, ((record.key, record.value) for record in records), records[-1].offset)
-        rows += len(records)
+        store.write(where, found, batch.last_offset())
+        rows += len(found)
         if time.monotonic() - reported > _REPORT_S:
             reported = time.monotonic()
-            log.info("recovering", partition=where.partition, rows=rows, offset=reached, end=end)
+            done = round(100 * (reached - start) / (end - start))
+            log.info("recovering", partition=where.partition, rows=rows, offset=reached, end=end, percent=done)
     if position is None and lineage is not None:
         raise WrongLineage
-    log.info("recovered", partition=where.partition, rows=rows, seconds=round(time.monotonic() - began, 2), end=end)
+    took = time.monotonic() - began
+    log.info("recovered", partition=where.partition, rows=rows, seconds=round(took, 2), end=end)
     return position or TablePosition(lineage=uuid.uuid4().hex, next_offsets={})

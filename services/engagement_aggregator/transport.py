@@ -18,7 +18,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 from faust.types import TP, ConsumerMessage
 from mode import Service
 
-from services.engagement_aggregator.batch import Batch, keep_fetched_bytes, unpacked
+from services.engagement_aggregator.batch import Batch, keep_fetched_bytes, taken
 from services.runtime.logging import get_logger
 
 _ASK_S = 1.0
@@ -34,7 +34,7 @@ class BatchThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships 
         keep_fetched_bytes()
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # Faust asks for it only in a mode of its own that loses updates
-        consumer._check_crcs = False  # `unpacked` does, with the processor's own instruction
+        consumer._check_crcs = False  # `taken` does, with the processor's own instruction
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS  # Faust's 1.5 s would hold up partitions that join meanwhile
         return consumer
 
@@ -99,20 +99,10 @@ def _drained(fetcher: Any, active: set[TP]) -> dict[TP, Batch]:
             if not fetcher._subscriptions.is_assigned(tp):
                 del fetcher._records[tp]
             continue
-        fetched = fetcher._records[tp]
-        if not isinstance(fetched, FetchResult):
-            if found:
-                break  # hand over what there is, the error comes with the next call
-            del fetcher._records[tp]
-            fetcher._notify(fetcher._wait_consume_future)
-            fetched.check_raise()
-        del fetcher._records[tp]
-        fetcher._notify(fetcher._wait_consume_future)
-        if fetched.check_assignment(tp):
-            batch = unpacked(tp.topic, tp.partition, fetched._partition_records)
-            fetched._update_position()
-            if batch.end > batch.start:
-                found[tp] = batch
+        if found and not isinstance(fetcher._records[tp], FetchResult):
+            break  # hand over what there is, the error comes with the next call
+        if (batch := taken(fetcher, tp)) is not None:
+            found[tp] = batch
     return found
 
 
