@@ -5,6 +5,7 @@ Must not call a platform or anything else that can hang: the agent only folds.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import faust
@@ -14,6 +15,7 @@ from services.engagement_aggregator import table
 from services.engagement_aggregator.connection import client_options, faust_credentials, servers
 from services.engagement_aggregator.ownership import Ownership
 from services.engagement_aggregator.partition import Counts, OwnedPartition
+from services.engagement_aggregator.progress import Progress
 from services.engagement_aggregator.recovery import OwnershipTableManager
 from services.engagement_aggregator.settings import TABLE, AggregatorSettings
 from services.engagement_aggregator.transport import BatchTransport
@@ -59,6 +61,7 @@ def build(settings: AggregatorSettings, counts: Counts, health: Health) -> Aggre
         make,
         rewind=lambda positions: app.consumer.read_on_from(positions),  # noqa: PLW0108 - made only when the app starts
         health=health,
+        progress=Progress(settings.stall_after_s, time.monotonic),
         fenced_pause_s=settings.session_timeout_s,
     )
 

@@ -14,6 +14,7 @@ from faust.types import TP
 
 from services.engagement_aggregator.batch import Batch
 from services.engagement_aggregator.partition import OwnedPartition
+from services.engagement_aggregator.progress import Progress, Standing
 from services.engagement_aggregator.settings import SERVICE
 from services.runtime import metrics
 from services.runtime.health import Health
@@ -38,10 +39,11 @@ class Ownership:
         *,
         rewind: Callable[[Mapping[TP, int]], Awaitable[None]],
         health: Health,
+        progress: Progress,
         fenced_pause_s: float,
     ) -> None:
         self._make, self._rewind, self._health = make, rewind, health
-        self._fenced_pause_s = fenced_pause_s
+        self._progress, self._fenced_pause_s = progress, fenced_pause_s
         self._partitions: dict[int, OwnedPartition] = {}
         self._keepers: list[asyncio.Task[None]] = []
 
@@ -54,14 +56,20 @@ class Ownership:
             for topic, offset in partition.positions.items()
         }
 
-    def polled(self) -> None:
-        """The consumer came back from a poll: that is progress if every partition is open."""
-        if self._partitions and all(partition.is_open for partition in self._partitions.values()):
+    def polled(self, standing: Callable[[TP], Standing | None]) -> None:
+        """The consumer came back from a poll: that is progress if every partition is open and none stands still."""
+        if not self._partitions or not all(partition.is_open for partition in self._partitions.values()):
+            return
+        if stalled := self._progress.stalled(self.positions(), standing):
+            places = ", ".join(f"{where.topic}-{where.partition}" for where in stalled)
+            self._health.failed(f"{places} 没有进展，其余照常 / no progress there, the others go on")
+        else:
             self._health.progress()
 
     async def take(self, numbers: Iterable[int]) -> None:
         """Own exactly these partitions; returns when all are open, however long Kafka lets that wait."""
         await self.release()
+        self._progress.forget()
         wanted = sorted(numbers)
         log.info("partitions_taken", partitions=wanted)
         metrics.REBALANCES.labels(SERVICE, "assigned").inc()

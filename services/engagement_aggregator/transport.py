@@ -19,6 +19,7 @@ from faust.types import TP, ConsumerMessage
 from mode import Service
 
 from services.engagement_aggregator.batch import Batch, keep_fetched_bytes, taken
+from services.engagement_aggregator.progress import Standing
 from services.runtime.logging import get_logger
 
 _ASK_S = 1.0
@@ -117,11 +118,19 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - as above
         batches, _ = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
-        self.app.ownership.polled()
+        self.app.ownership.polled(self._standing)
         for tp, batch in (batches or {}).items():
             if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             yield tp, self._message(tp, batch, generation)
+
+    def _standing(self, tp: TP) -> Standing | None:
+        """Read from the client's own books, on another thread; it only ever replaces whole values there."""
+        client = self._thread._consumer
+        if client is None or not client._subscription.is_assigned(tp):
+            return None
+        state = client._subscription.subscription.assignment.state_value(tp)
+        return Standing(state.lso, state.timestamp)
 
     def _message(self, tp: TP, batch: Batch, generation: int) -> ConsumerMessage:
         return ConsumerMessage(

@@ -13,6 +13,7 @@ from faust.types import TP
 from services.engagement_aggregator.batch import Batch
 from services.engagement_aggregator.ownership import Ownership
 from services.engagement_aggregator.partition import Counts, OwnedPartition
+from services.engagement_aggregator.progress import Progress
 from services.engagement_aggregator.settings import AggregatorSettings
 from services.engagement_aggregator.table import RowStore
 from services.runtime.health import Health
@@ -97,7 +98,13 @@ def test_a_hole_makes_the_partition_begin_anew_and_read_from_its_own_position() 
             rewound.append(positions)
             again.set()
 
-        ownership = Ownership(lambda _: partition(), rewind=rewind, health=Health(), fenced_pause_s=0.1)
+        ownership = Ownership(
+            lambda _: partition(),
+            rewind=rewind,
+            health=Health(),
+            progress=Progress(15, lambda: 0.0),
+            fenced_pause_s=0.1,
+        )
         await ownership.take([NUMBER])
         await ownership.deliver(batch(12, 14, 12, 13))
         await asyncio.wait_for(again.wait(), 10)

@@ -68,7 +68,7 @@ def test_a_database_that_cannot_be_read_is_thrown_away_and_recovered(pipeline: P
 
 
 def test_state_left_by_another_cluster_is_not_mistaken_for_ours(pipeline: Pipeline, tmp_path: Path) -> None:
-    settled(pipeline).kill()
+    assert settled(pipeline).stop() == 0  # an orderly end leaves everything on the disk
     other = Pipeline(pipeline.kafka, f"{pipeline.settings.topic_prefix}other", tmp_path)
     other.create_topics()
     try:
