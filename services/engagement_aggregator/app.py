@@ -94,6 +94,7 @@ def _configured(settings: AggregatorSettings, partitions: int) -> AggregatorApp:
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=1024 * 1024,
         broker_session_timeout=settings.session_timeout_s,
+        broker_max_poll_interval=settings.max_poll_interval_s,
         broker_heartbeat_interval=settings.session_timeout_s / 10,
         broker_request_timeout=max(30.0, settings.session_timeout_s + 5),
         stream_buffer_maxsize=_QUEUED_BATCHES,

@@ -30,6 +30,9 @@ class AggregatorSettings(ServiceSettings):
     session_timeout_s: float = setting(
         10.0, at_least=1.0, meaning="失联多久后分区转交他人 / after this silence partitions go to another worker"
     )
+    max_poll_interval_s: float = setting(
+        120.0, at_least=1.0, meaning="主循环停转多久后让出分区 / partitions are given up when the loop hangs this long"
+    )
     stall_after_s: float = setting(
         15.0, at_least=1.0, meaning="分区多久没有进展即报不健康 / unhealthy when a partition stands still for this long"
     )

@@ -8,6 +8,7 @@ Faust drops between a rewind and the next flow is noticed by the one after it, w
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from services.engagement_aggregator.progress import Standing
 from services.runtime.logging import get_logger
 
 _ASK_S = 1.0
+_VOUCH_S = 0.5
 _FETCH_WAIT_MS = 250
 
 log = get_logger(__name__)
@@ -114,6 +116,14 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
 
     def _new_consumer_thread(self) -> BatchThread:
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
+
+    @Service.task  # type: ignore[untyped-decorator]  # as above
+    async def _vouch_while_not_polling(self) -> None:
+        """A worker that polls no more is put out of the group, unless its loop turns and it recovers its tables."""
+        while not self.should_stop:
+            await self.sleep(_VOUCH_S)
+            if not self.flow_active and self._thread._consumer is not None:
+                self._thread._consumer._subscription._last_fetch_ended = time.monotonic()
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - as above
         batches, _ = await self._wait_next_records(timeout)

@@ -1,0 +1,100 @@
+"""Three workers that come and go, and one whose loop hangs while its heart beats: every row stays exact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.engagement_aggregator.pipeline import Pipeline, Worker, eventually
+from tests.engagement_aggregator.test_ownership import fenced, owned, shared_by
+
+pytestmark = pytest.mark.kafka
+
+# The loop hangs from the moment the file is there, for as long as it is there; other threads go on.
+HANGS = """
+import os
+import time
+
+import services.engagement_aggregator.partition as partition
+
+accept = partition.OwnedPartition.accept
+
+
+def hanging(self, batch):
+    outcome = accept(self, batch)
+    while os.path.exists("PATH"):
+        time.sleep(0.1)
+    return outcome
+
+
+partition.OwnedPartition.accept = hanging
+"""
+
+
+def complete(pipeline: Pipeline, *workers: Worker) -> bool:
+    all_of_them = sorted(number for worker in workers for number in owned(worker))
+    return all_of_them == list(range(pipeline.kafka.partitions)) and all(owned(worker) for worker in workers)
+
+
+def test_three_workers_that_join_die_leave_and_return_under_load_leave_every_row_exact(pipeline: Pipeline) -> None:
+    one = pipeline.start("0", flush_s=0.1)
+    pipeline.traffic(5)
+    two, three = pipeline.start("1", flush_s=0.1), pipeline.start("2", flush_s=0.1)
+    pipeline.traffic(400, until=lambda: complete(pipeline, one, two, three))
+    two.kill()
+    pipeline.traffic(400, until=lambda: complete(pipeline, one, three))
+    back = pipeline.start("1", flush_s=0.1)
+    pipeline.traffic(400, until=lambda: complete(pipeline, one, back, three))
+    assert three.stop() == 0
+    pipeline.traffic(400, until=lambda: complete(pipeline, one, back))
+    pipeline.await_exact()
+    assert complete(pipeline, one, back)
+
+
+def test_a_worker_whose_loop_hangs_loses_its_partitions_and_writes_nothing_when_it_goes_on(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    flag = tmp_path / "hang"
+    (tmp_path / "sitecustomize.py").write_text(HANGS.replace("PATH", str(flag)))  # Python runs it before the service
+    hung = pipeline.start("0", flush_s=60.0, PYTHONPATH=str(tmp_path), TONGBO_MAX_POLL_INTERVAL_S="2")
+    heir = pipeline.start("1")
+    shared_by(pipeline, hung, heir)
+    pipeline.traffic(50, until=lambda: hung.folded() > 0)
+    flag.touch()
+    pipeline.traffic(5)
+    eventually("the heir owns all", lambda: len(owned(heir)) == pipeline.kafka.partitions)
+    pipeline.await_exact()
+    flag.unlink()
+    eventually("the hung one tried to write and was fenced", lambda: fenced(hung))
+    assert pipeline.differences() == []
+    hung.kill()
+    pipeline.traffic(3)
+    pipeline.await_exact()
+
+
+SLOW_RECOVERY = """
+import asyncio
+
+import services.engagement_aggregator.changelog as changelog
+
+restore = changelog.restore
+
+
+async def slow(*arguments):
+    await asyncio.sleep(6)
+    return await restore(*arguments)
+
+
+changelog.restore = slow
+"""
+
+
+def test_a_recovery_that_takes_longer_than_a_loop_may_hang_is_not_begun_again_and_again(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SLOW_RECOVERY)
+    pipeline.traffic(2)
+    worker = pipeline.start(PYTHONPATH=str(tmp_path), TONGBO_MAX_POLL_INTERVAL_S="2", TONGBO_SESSION_TIMEOUT_S="3")
+    pipeline.await_exact()
+    assert len(worker.events("partitions_taken")) == 1
