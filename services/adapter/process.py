@@ -143,6 +143,7 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
         context.stop,
         context.clock,
         drain_s=settings.drain_s,
+        canaries=True,
     )
     watch.start()
     feed.start()

@@ -90,10 +90,10 @@ class FlushWriter:
         return int(written[-1].offset) + sent[-1][0] - 1
 
     async def _write_records(self, staged: Staged) -> None:
-        letters: dict[Place, list[Row]] = {}
-        for letter in staged.dead_letters:
-            letters.setdefault((letter.topic, letter.partition), []).append((letter.key, letter.value, letter.headers))
-        streams: list[tuple[Place, Sequence[Row]]] = [*staged.published.items(), *letters.items()]
+        besides: dict[Place, list[Row]] = {}
+        for record in staged.besides:
+            besides.setdefault((record.topic, record.partition), []).append((record.key, record.value, record.headers))
+        streams: list[tuple[Place, Sequence[Row]]] = [*staged.published.items(), *besides.items()]
         sent = await asyncio.gather(*(self._send(place, rows) for place, rows in streams if rows))
         await asyncio.gather(*(future for stream in sent for _, future in stream))
 

@@ -17,6 +17,7 @@ from services.engagement_aggregator.partition import OwnedPartition
 from services.engagement_aggregator.progress import Progress, Standing
 from services.engagement_aggregator.settings import SERVICE
 from services.runtime import metrics
+from services.runtime.failpoints import reached
 from services.runtime.health import Health
 from services.runtime.logging import get_logger
 
@@ -56,8 +57,12 @@ class Ownership:
             for topic, offset in partition.positions.items()
         }
 
-    def polled(self, standing: Callable[[TP], Standing | None]) -> None:
-        """The consumer came back from a poll: that is progress if every partition is open and none stands still."""
+    def polled(self, standing: Callable[[TP], Standing | None], *, in_touch: bool) -> None:
+        """The consumer came back from a poll: progress if Kafka answers, every partition is open, none stands still."""
+        reached("aggregate:polled")
+        if not in_touch:
+            self._health.waiting("Kafka 无应答 / Kafka does not answer")
+            return
         if not self._partitions or not all(partition.is_open for partition in self._partitions.values()):
             return
         if stalled := self._progress.stalled(self.positions(), standing):

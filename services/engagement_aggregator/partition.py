@@ -26,6 +26,7 @@ from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
 from services.engagement_aggregator.staging import Staged, stage
 from services.engagement_aggregator.table import RowStore
 from services.runtime import metrics
+from services.runtime.canary import CANARY_TOPIC, passed_on
 from services.runtime.dead_letters import dead_letter
 from services.runtime.failpoints import reached
 from services.runtime.kafka.partitions import partition_of
@@ -67,6 +68,7 @@ class OwnedPartition:
         self._fold = Fold(self._rows, self._owns)
         self._brands: set[str] = set()
         self._dead: list[Outgoing] = []
+        self._canaries: list[Outgoing] = []
         self._moved, self._full = asyncio.Event(), asyncio.Event()
         self._abandoned: Exception | None = None
         self._drained = asyncio.Event()
@@ -162,11 +164,20 @@ class OwnedPartition:
         self._store().close(self.number)
 
     def _take(self, topic: str, values: Sequence[bytes | None]) -> Sequence[Refused]:
+        if topic == CANARY_TOPIC:
+            self._pass_on(values)
+            return []
         if topic == self._settings.campaign_topic:
             folded = fold_campaigns(self._rows, values)
             self._brands |= folded.changed
             return folded.refused
         return self._fold.take(values)
+
+    def _pass_on(self, canaries: Sequence[bytes | None]) -> None:
+        """They leave with the next flush, in its transaction, and are counted nowhere."""
+        worker, now = self._settings.instance, datetime.now(UTC)
+        passed = (passed_on(value, self.number, SERVICE, worker, now) for value in canaries)
+        self._canaries += [one for one in passed if one is not None]
 
     def _unwritten(self) -> int:
         return len(self._fold) + len(self._brands)
@@ -204,14 +215,14 @@ class OwnedPartition:
     def _staged(self) -> Staged:
         """A consistent picture of now, taken without a pause; what is folded from here on belongs to the next one."""
         changed, self._brands = self._fold.settle() | self._brands, set()
-        dead, self._dead = self._dead, []
+        besides, self._dead, self._canaries = self._dead + self._canaries, [], []
         self._moved.clear()
         self._full.clear()
         return stage(
             self._rows,
             changed,
             position=TablePosition(lineage=self._lineage, next_offsets=dict(self.positions)),
-            dead_letters=dead,
+            besides=besides,
             settings=self._settings,
             place=(self.number, self._counts.partitions),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.runtime.canary import CANARY_TOPIC
 from services.runtime.settings import ServiceSettings, setting
 
 SERVICE = "engagement-aggregator"
@@ -70,8 +71,10 @@ class AggregatorSettings(ServiceSettings):
         return f"{self.application}-dlq"
 
     @property
-    def sources(self) -> tuple[str, str]:
-        return self.feedback_topic, self.campaign_topic
+    def sources(self) -> tuple[str, ...]:
+        """Canaries cross the pipeline's own aggregator; one with a prefix is beside it."""
+        canaries = () if self.topic_prefix else (CANARY_TOPIC,)
+        return (self.feedback_topic, self.campaign_topic, *canaries)
 
     @property
     def copartitioned(self) -> tuple[str, ...]:

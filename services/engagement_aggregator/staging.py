@@ -29,11 +29,14 @@ _home = lru_cache(maxsize=10_000)(partition_of)
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What one flush writes. The changelog ends with the position; offsets: next offset per source topic."""
+    """What one flush writes. The changelog ends with the position; offsets: next offset per source topic.
+
+    besides: dead letters, and canaries on their way.
+    """
 
     changelog: Sequence[KeyedRow]
     published: Mapping[Place, Sequence[KeyedRow]]
-    dead_letters: Sequence[Outgoing]
+    besides: Sequence[Outgoing]
     offsets: Mapping[str, int]
     scopes: Mapping[str, int]
 
@@ -43,7 +46,7 @@ def stage(
     changed: Iterable[str],
     *,
     position: TablePosition,
-    dead_letters: Sequence[Outgoing],
+    besides: Sequence[Outgoing],
     settings: AggregatorSettings,
     place: tuple[int, int],
 ) -> Staged:
@@ -63,4 +66,4 @@ def stage(
             stream = streams.setdefault((settings.campaign_topic, _home(totals.brand_id, count)), [])
             stream.append((totals.campaign_id.encode(), _encode(totals)))
     table.append((POSITION_KEY, _encode(position)))
-    return Staged(table, streams, dead_letters, position.next_offsets, scopes)
+    return Staged(table, streams, besides, position.next_offsets, scopes)

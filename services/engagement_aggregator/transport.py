@@ -128,7 +128,7 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - as above
         batches, _ = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
-        self.app.ownership.polled(self._standing)
+        self.app.ownership.polled(self._standing, in_touch=self._in_touch())
         for tp, batch in (batches or {}).items():
             if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
                 return
@@ -141,6 +141,11 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
             return None
         state = client._subscription.subscription.assignment.state_value(tp)
         return Standing(state.lso, state.timestamp)
+
+    def _in_touch(self) -> bool:
+        """Whether the group's coordinator is known to answer: an empty poll comes back without any Kafka as well."""
+        consumer = self._thread._consumer
+        return consumer is not None and consumer._coordinator.coordinator_id is not None
 
     def _message(self, tp: TP, batch: Batch, generation: int) -> ConsumerMessage:
         return ConsumerMessage(

@@ -43,6 +43,7 @@ def _run(context: ServiceContext[CollectorSettings]) -> None:
         context.stop,
         context.clock,
         drain_s=settings.drain_s,
+        canaries=True,
         session_timeout_ms=int(settings.session_timeout_s * 1000),
     )
     receiver.start()

@@ -17,6 +17,7 @@ from services.adapter.accounts import Accounts
 from services.adapter.contract import Adapter
 from services.publisher import api, failures
 from services.publisher.access import Granted
+from services.publisher.canaries import Canaries
 from services.publisher.desk import Desk
 from services.publisher.doubts import Doubts, reader_of
 from services.publisher.follower import LogFollower
@@ -59,8 +60,9 @@ def assemble(
 ) -> Parts:
     register = Register()
     placements = Placements(register)
-    follower = LogFollower(settings.kafka, register, placements, stop, health)
     writer = LogWriter(settings.kafka, settings.acknowledge_within_s)
+    canaries = Canaries(writer, settings.instance)
+    follower = LogFollower(settings.kafka, register, placements, canaries, stop, health)
     media = MediaFolder(settings.media_dir)
     doubts = Doubts(register, clock, reader_of(settings.kafka))
     desk = Desk(register, follower, writer, media, accounts, adapter, clock, doubts)
@@ -105,7 +107,8 @@ def application(parts: Parts, settings: PublisherSettings) -> Litestar:
 def _health(parts: Parts) -> Any:
     @get("/health/ready", include_in_schema=False, sync_to_thread=False)
     def ready() -> Response[dict[str, bool]]:
-        return Response({"ready": parts.follower.ready}, status_code=200 if parts.follower.ready else 503)
+        healthy = parts.follower.healthy
+        return Response({"ready": healthy}, status_code=200 if healthy else 503)
 
     return ready
 

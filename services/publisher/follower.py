@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 
 from services.publisher import placements as ledger
 from services.publisher import register as contents
+from services.publisher.canaries import Canaries
+from services.runtime.canary import CANARY_TOPIC
+from services.runtime.failpoints import reached
 from services.runtime.health import Health
 from services.runtime.kafka.errors import KafkaProblem, KafkaUnavailable
 from services.runtime.kafka.reader import Tail
@@ -33,6 +36,7 @@ class LogFollower:
         settings: KafkaSettings,
         register: contents.Register,
         placements: ledger.Placements,
+        canaries: Canaries,
         stop: threading.Event,
         health: Health,
     ) -> None:
@@ -40,6 +44,7 @@ class LogFollower:
         self._takers: Mapping[str, Callable[[Record], None]] = {
             contents.TOPIC: register.apply,
             ledger.TOPIC: placements.apply,
+            CANARY_TOPIC: canaries.apply,
         }
         self._moved = threading.Condition()
         self._next: dict[tuple[str, int], int] = {}
@@ -57,6 +62,11 @@ class LogFollower:
     def ready(self) -> bool:
         """Whether everything that was on the log at start has been read."""
         return self._ready.is_set()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it is ready and still follows."""
+        return self.ready and self._health.verdict().ready
 
     def wait_for(self, topic: str, partition: int, offset: int, timeout_s: float) -> bool:
         """Whether the record at `offset` has been read within the time."""
@@ -82,7 +92,10 @@ class LogFollower:
                 for record in records:
                     self._takers[record.topic](record)
                 self._note(records)
-                if self._ready.is_set() or tail.caught_up():
+                reached("publisher:follow")
+                if not tail.in_touch():
+                    self._health.waiting("Kafka 无应答 / Kafka does not answer")
+                elif self._ready.is_set() or tail.caught_up():
                     self._ready.set()
                     self._health.progress()
         finally:

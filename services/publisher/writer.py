@@ -64,6 +64,15 @@ class LogWriter:
             log.error("master_content_refused", event_id=event.event_id, cause=repr(error))
             raise unavailable("kafka_refused", f"Kafka 拒绝写入 / Kafka refuses the record: {error}", 30) from error
 
+    def pass_on(self, record: Outgoing) -> None:
+        """Write a record that is nobody's content; raises what `write` raises."""
+        producer = self._connected()
+        try:
+            producer.send(record, timeout_s=self._within_s)
+        except KafkaProblem as error:
+            self._give_up(producer)
+            raise OutcomeUnknownError from error
+
     def close(self) -> None:
         with self._guard:
             if self._producer is not None:

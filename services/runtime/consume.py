@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from services.runtime import metrics
+from services.runtime.canary import CANARY_TOPIC, passed_on_record
 from services.runtime.clock import Clock, SystemClock
 from services.runtime.dead_letters import dead_letter, topic_of
+from services.runtime.failpoints import reached
 from services.runtime.health import Health
 from services.runtime.kafka.admin import partition_count
 from services.runtime.kafka.consumer import GroupConsumer
@@ -127,8 +129,11 @@ class ConsumeLoop:
         *,
         drain_s: float = 10.0,
         session_timeout_ms: int = 10_000,
+        canaries: bool = False,
     ) -> None:
-        self._settings, self._service, self._group, self._topics = settings, service, group, tuple(topics)
+        """canaries: also read `pipeline-canary`, and pass on those whose next stage this service is."""
+        self._settings, self._service, self._group = settings, service, group
+        self._topics = (*topics, CANARY_TOPIC) if canaries else tuple(topics)
         self._stage, self._health, self._stop, self._clock = stage, health, stop, clock
         self._drain_s, self._session_timeout_ms = drain_s, session_timeout_ms
         self._committed: dict[TopicPartition, int] = {}
@@ -197,6 +202,7 @@ class ConsumeLoop:
         timeout_s = _IDLE_POLL_S
         while not self._stop.is_set():
             time.sleep(max(0.0, self._write_again_at - time.monotonic()))
+            reached("consume:round")
             records = self._consumer.poll(timeout_s)
             if not self._consumer.assignment():
                 self._health.waiting("分区分配 / partition assignment")
@@ -218,6 +224,8 @@ class ConsumeLoop:
         """The records that follow from one record; every way of refusing it ends in a dead letter."""
         age_s = (_MACHINE.now() - record.timestamp).total_seconds()
         metrics.CONSUMED_AGE.labels(self._service, record.topic).set(max(0.0, age_s))
+        if record.topic == CANARY_TOPIC:
+            return passed_on_record(record, self._service, self._settings.instance, _MACHINE.now())
         try:
             outcome = self._stage.handle(record)
         except Exception as error:  # the loop is where bugs of stages are caught, so that neighbours are processed
@@ -282,7 +290,7 @@ class ConsumeLoop:
             metrics.WRITTEN.labels(self._service, topic).inc(count)
 
     def _on_assigned(self, partitions: list[TopicPartition]) -> None:
-        numbers = sorted({one.partition for one in partitions})
+        numbers = _numbers(partitions)
         log.info("partitions_assigned", group=self._group, partitions=numbers)
         metrics.REBALANCES.labels(self._service, "assigned").inc()
         self._committed = {}
@@ -304,7 +312,7 @@ class ConsumeLoop:
     def _give_up(self, partitions: Sequence[TopicPartition]) -> None:
         if not partitions:
             return
-        numbers = sorted({one.partition for one in partitions})
+        numbers = _numbers(partitions)
         self._drain()
         self._stage.revoked(numbers)
         self._owned(0)
@@ -328,6 +336,11 @@ class ConsumeLoop:
     def _owned(self, partitions: int) -> None:
         self._health.assigned(partitions)
         metrics.ASSIGNED.labels(self._service).set(partitions)
+
+
+def _numbers(partitions: Sequence[TopicPartition]) -> list[int]:
+    """The partition numbers that mean work: there may be more of canaries where an installation was laid out so."""
+    return sorted({one.partition for one in partitions if one.topic != CANARY_TOPIC})
 
 
 def _coordinates(record: Record) -> dict[str, object]:

@@ -1,15 +1,20 @@
-"""Named points where a test may have the process die as if by kill -9, or freeze once until somebody wakes it.
+"""Named points where a test may have the process die as if by kill -9, freeze once until somebody wakes it, or have the
+one thread that comes there stand still.
 
-Does nothing unless TONGBO_KILL_AT or TONGBO_FREEZE_AT names the point.
+Does nothing unless TONGBO_KILL_AT, TONGBO_FREEZE_AT or TONGBO_BLOCK_AT names the point. The last is `<point>=<file>`:
+the thread stands still for as long as the file exists.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
+from pathlib import Path
 
 _KILL_AT = os.environ.get("TONGBO_KILL_AT", "")
 _freeze_at = {os.environ.get("TONGBO_FREEZE_AT", "")} - {""}
+_block_at, _, _block_while = os.environ.get("TONGBO_BLOCK_AT", "").partition("=")
 
 
 def reached(point: str) -> None:
@@ -19,3 +24,6 @@ def reached(point: str) -> None:
     if point in _freeze_at:
         _freeze_at.clear()
         os.kill(os.getpid(), signal.SIGSTOP)
+    if point == _block_at:
+        while Path(_block_while).exists():
+            time.sleep(0.05)

@@ -56,7 +56,6 @@ def run_service(
     *,
     arguments: Sequence[str] | None = None,
     env: Mapping[str, str] = os.environ,
-    stale_after_s: float = 15.0,
 ) -> int:
     """Run a service until it ends or is told to stop; returns the exit code for `sys.exit`."""
     options = _parser(name, settings_cls).parse_args(arguments)
@@ -70,7 +69,7 @@ def run_service(
         print(_table(describe(settings)))
         return CLEAN
     configure_logging(name, settings.instance, settings.log_level)
-    log, stop, health = get_logger(), threading.Event(), Health(stale_after_s)
+    log, stop, health = get_logger(), threading.Event(), Health(settings.stale_after_s)
     try:
         server = HealthServer(name, health, settings.http_port)
     except OSError as error:

@@ -107,6 +107,9 @@ class ServiceSettings:
     http_port: int = setting(
         0, at_least=0, meaning="健康与指标端口，0 = 任意空闲端口 / health and metrics port, 0 = free"
     )
+    stale_after_s: float = setting(
+        15.0, at_least=1, meaning="多少秒没有进展即不再就绪 / seconds without progress until no longer ready"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", meaning="日志级别 / log level")
     clock: str | None = setting(None, meaning="时钟：system 或模拟器地址 / `system` or the simulator's clock address")
     state_dir: Path = setting(Path(".tongbo/state"), meaning="本地状态目录 / local state")

@@ -16,6 +16,7 @@ from schemas.alert import Alert
 from schemas.codec import DecodeError, decoder, encode
 from schemas.content import ContentCancelled, MasterContent
 from services.runtime import metrics
+from services.runtime.canary import CANARY_TOPIC
 from services.runtime.clock import Clock, SystemClock
 from services.runtime.health import Health
 from services.runtime.kafka.errors import KafkaProblem, KafkaUnavailable
@@ -25,13 +26,15 @@ from services.runtime.kafka.progress import GroupProgress
 from services.runtime.kafka.reader import Tail, read_topic
 from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.logging import get_logger
+from services.watchdog import canary as canaries
 from services.watchdog import groups, overdue, stale
 from services.watchdog.settings import WatchdogSettings
 from services.watchdog.trouble import AlertBook, Trouble
 
 CONTENT_TOPIC, LEDGER_TOPIC, CURSOR_TOPIC = "master-content", "placement-ledger", "collector-cursor"
 ALERT_TOPIC = "engagement-alert"
-KINDS = (overdue.KIND, groups.KIND, stale.KIND)
+TOPICS = (CONTENT_TOPIC, LEDGER_TOPIC, CURSOR_TOPIC, CANARY_TOPIC)
+KINDS = (overdue.KIND, groups.KIND, stale.KIND, canaries.KIND)
 _POLL_S = 0.25
 _PAUSE_S = 2.0
 _AT_ONCE = 500
@@ -100,6 +103,8 @@ class _Session:
         )
         self._groups = groups.Groups(timedelta(seconds=settings.stalled_after_s))
         self._expected = groups.expected(platforms)
+        self._canaries = canaries.Canaries(platforms, timedelta(seconds=settings.canary_within_s))
+        self._canary_sent_at, self._canary_partition = float("-inf"), 0
         self._book = AlertBook(KINDS)
         self._checked: dict[str, float] = {}
         self._progress: GroupProgress
@@ -107,12 +112,13 @@ class _Session:
         self._rules = (
             Rule(overdue.KIND, self._overdue, settings.check_every_s),
             Rule(stale.KIND, self._stale, settings.check_every_s),
+            Rule(canaries.KIND, self._lost, settings.check_every_s),
             Rule(groups.KIND, self._stalled, settings.groups_every_s),
         )
 
     def __call__(self) -> None:
         self._health.waiting("正在读取日志 / reading the log")
-        tail = Tail(self._settings.kafka, (CONTENT_TOPIC, LEDGER_TOPIC, CURSOR_TOPIC), stop=self._stop)
+        tail = Tail(self._settings.kafka, TOPICS, stop=self._stop)
         try:
             self._producer = Producer(self._settings.kafka, "watchdog", stop=self._stop)
             try:
@@ -183,6 +189,8 @@ class _Session:
                 placement = _decode_record(record.value)
                 self._awaiting.recorded(placement)
                 self._observed.recorded(placement, record.timestamp)
+            elif record.topic == CANARY_TOPIC:
+                self._canaries.seen(record, self._real.now())
             else:
                 self._observed.polled(_decode_cursor(record.value), record.timestamp)
         except (DecodeError, msgspec.MsgspecError) as error:  # its own service puts it on the dead letter topic
@@ -203,6 +211,14 @@ class _Session:
 
     def _stale(self, now: datetime) -> list[Trouble]:
         return self._observed.stale(self._platform_clock.now(), now)
+
+    def _lost(self, now: datetime) -> list[Trouble]:
+        """Send the next canaries when it is time, each on the next partition; tell which should be back."""
+        if self._real.monotonic() - self._canary_sent_at >= self._settings.canary_every_s:
+            self._canary_sent_at = self._real.monotonic()
+            self._producer.send_many(self._canaries.departures(now, self._canary_partition))
+            self._canary_partition = (self._canary_partition + 1) % self._settings.kafka.partitions
+        return self._canaries.lost(now)
 
     def _stalled(self, now: datetime) -> list[Trouble]:
         return self._groups.stalled(self._progress.of(self._expected), now)

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from schemas.codec import decoder, encode
+from services.adapter.transitions import intended
 from services.cli.main import application
 from services.runtime.dead_letters import dead_letter
 from services.runtime.kafka.producer import Producer
@@ -30,16 +31,18 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         yield running
 
 
-def refuse(stack: Stack, value: bytes, *, offset: int, cause: str = "undecodable") -> str:
+def refuse(
+    stack: Stack, value: bytes, *, offset: int, cause: str = "undecodable", topic: str = "master-content"
+) -> str:
     """What a worker would leave on its dead letter topic for such a record; the letter's id."""
-    record = Record("master-content", 1, offset, "键".encode(), value, (("trace", "追踪".encode()),), NOW)
+    record = Record(topic, 1, offset, "键".encode(), value, (("trace", "追踪".encode()),), NOW)
     letter = dead_letter(
         "adapter-weibo", record, cause=cause, message="无法解析 / cannot decode", first_seen_at=NOW, partitions=4
     )
     producer = Producer(stack.kafka, "test")
     producer.send(letter)
     producer.close()
-    return f"adapter-weibo:dlq:master-content:1:{offset}"
+    return f"adapter-weibo:dlq:{topic}:1:{offset}"
 
 
 def dlq(stack: Stack, *arguments: str) -> tuple[int, str]:
@@ -86,6 +89,21 @@ def test_a_discard_needs_a_reason_and_is_noted(stack: Stack) -> None:
     assert dlq(stack, "discard", letter, "--yes")[0] == 2
     assert dlq(stack, "discard", letter, "--reason", "测试数据", "--yes")[0] == 0
     assert "没有待处理" in dlq(stack)[1]
+
+
+def test_a_ledger_record_is_never_sent_again_however_it_was_edited(stack: Stack, tmp_path: Path) -> None:
+    """An old INTENDED behind the LIVE of a post would have it posted a second time after the next restart."""
+    master = content("c1", [("weibo", "qinghe-tea")])
+    old = encode(intended(master, master.targets[0], None, None, NOW, "worker"))
+    letter = refuse(stack, old, offset=13, cause="bug", topic="placement-ledger")
+    edited = tmp_path / "edited.json"
+    edited.write_bytes(old)
+    for arguments in ((letter,), (letter, "--edit", str(edited)), ("--cause", "bug")):
+        code, text = dlq(stack, "resend", *arguments, "--yes")
+        assert code == 1
+        assert "a topic of state" in text.replace("\n", " ")
+    assert not list(read_topic(stack.kafka, "placement-ledger"))
+    assert dlq(stack, "discard", letter, "--reason", "台账以新记录为准", "--yes")[0] == 0
 
 
 def test_a_resent_intent_of_a_live_post_is_never_posted_again(stack: Stack) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from schemas.codec import DecodeError, decoder
 from schemas.dead_letter import DeadLetter, DeadLetterHandled
-from schemas.topics import TopicFileError
+from schemas.topics import TopicFileError, topic
 from services.runtime.dead_letters import entry, handled, replay_of
 from services.runtime.kafka.admin import list_topics
 from services.runtime.kafka.producer import Producer
@@ -41,8 +41,8 @@ def letters(settings: KafkaSettings, service: str | None = None) -> list[Letter]
     wanted = [f"{service}{SUFFIX}"] if service else [t for t in list_topics(settings) if t.endswith(SUFFIX)]
     found: dict[str, Letter] = {}
     done: dict[str, DeadLetterHandled] = {}
-    for topic in wanted:
-        for record in read_topic(settings, topic):
+    for name in wanted:
+        for record in read_topic(settings, name):
             match entry(record):
                 case DeadLetter() as event:
                     found[event.event_id] = Letter(event, record)
@@ -63,12 +63,14 @@ def open_letters(
     ]
 
 
-class UnfitError(ValueError):
-    """Raised when what shall be sent would be refused again; says why."""
-
-
 def checked(letter: Letter, edited: bytes | None) -> str | None:
     """Why the record would be refused again as far as its form goes; None where its topic would take it."""
+    if _is_state(letter.event.topic):
+        return (
+            "这个主题记录的是状态：重投旧记录会盖掉更新的（台账就会忘记已经发出的帖子）；请改用 tongbo retry，或作废"
+            " / a topic of state: an old record would undo newer ones, and the ledger would forget what was posted;"
+            " command a retry instead, or discard the letter"
+        )
     original = replay_of(letter.record, edited)
     if original.value is None:
         return None
@@ -79,6 +81,14 @@ def checked(letter: Letter, edited: bytes | None) -> str | None:
     except TopicFileError:
         return None  # not a topic of events; its reader decides
     return None
+
+
+def _is_state(name: str) -> bool:
+    """Whether the newest record of a key is the truth there, so that only its owner may write the next."""
+    try:
+        return topic(name).cleanup_policy == "compact"
+    except TopicFileError:
+        return False
 
 
 class Desk:

@@ -25,6 +25,8 @@ from services.runtime.settings import KafkaSettings
 
 _STALLED_S = 60.0
 _ANSWER_MS = 10_000
+_ASK_EVERY_S = 2.0
+_ASK_MS = 3_000
 
 log = get_logger(__name__)
 
@@ -162,6 +164,7 @@ class Tail:
         options = reading_options(settings, "tail", start) | {"max_poll_records": 2_000}
         stop = stop or threading.Event()
         self._topics = tuple(topics)
+        self._heard_at = time.monotonic()
         self._client: Any = connected(settings, lambda: KafkaConsumer(**options), what="tail", stop=stop)
         try:
             wait_for_topics(self._client, topics, stop)
@@ -207,7 +210,21 @@ class Tail:
             log.warning("kafka_poll_interrupted", topics=self._topics, cause=repr(error))
             time.sleep(max(0.0, min(timeout_s, 0.5) - (time.monotonic() - began)))
             return []
+        if batches:
+            self._heard_at = time.monotonic()
         return [to_record(raw) for batch in batches.values() for raw in batch]
+
+    def in_touch(self) -> bool:
+        """Whether Kafka answers; asked of it where no record came for a while, for an idle poll proves nothing."""
+        if time.monotonic() - self._heard_at < _ASK_EVERY_S:
+            return True
+        try:
+            self._client.end_offsets(self._partitions, timeout_ms=_ASK_MS)
+        except client.KafkaError as error:
+            log.warning("kafka_does_not_answer", topics=self._topics, cause=repr(error))
+            return False
+        self._heard_at = time.monotonic()
+        return True
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset of every partition that has a place already; raises KafkaUnavailable."""
