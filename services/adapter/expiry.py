@@ -1,4 +1,5 @@
-"""Says in time, once for each threshold, that an account's authorisation ends, and how many placements would fail.
+"""Says in time, once for each threshold, that an account's authorisation ends, and how many placements would fail;
+and at once, where a callback says so, that it was withdrawn.
 
 Asks the platform through AccountCare on a thread of its own; what is to be said is taken by the worker's loop, which
 writes it. Publishes nothing itself.
@@ -7,14 +8,18 @@ writes it. Publishes nothing itself.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from schemas.alert import Alert, Severity
+from schemas.callback import PlatformCallback
 from schemas.placement import PlacementRecord
+from services.adapter import withdrawal
 from services.adapter.accounts import Account
 from services.adapter.aftercare import AccountHealth
 from services.adapter.contract import Adapter
@@ -88,6 +93,8 @@ class AccountWatch:
     every_s: float = 600.0
     _notices: SimpleQueue[Notice] = field(default_factory=SimpleQueue)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _heard: SimpleQueue[PlatformCallback] = field(default_factory=SimpleQueue)
+    _wake: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
         if self.adapter.care is not None and self.accounts:
@@ -95,6 +102,13 @@ class AccountWatch:
 
     def stop(self) -> None:
         self._stop.set()
+        self._wake.set()
+
+    def hear(self, callback: PlatformCallback, _at: datetime | None = None) -> None:
+        """A platform called about an authorisation; what is not proven only makes us ask. From any thread."""
+        if callback.platform == self.adapter.platform and callback.authorisation is not None:
+            self._heard.put(callback)
+            self._wake.set()
 
     def notices(self) -> list[Notice]:
         """What is to be said since the last time."""
@@ -105,7 +119,34 @@ class AccountWatch:
             except Empty:
                 return found
 
-    def look(self, account: Account) -> None:
+    def answer_calls(self) -> None:
+        """What was heard since the last time is believed where it is proven, and asked about otherwise."""
+        accounts = {account.account: account for account in self.accounts}
+        while True:
+            try:
+                callback = self._heard.get_nowait()
+            except Empty:
+                return
+            account, told = accounts.get(callback.account), callback.authorisation
+            if account is None or told is None:
+                continue
+            log.warning("authorisation_changed", platform=account.platform, account=account.account,
+                        granted=told.granted, proven=told.proven)  # fmt: skip
+            if told.proven and not told.granted:
+                self._withdrawn(account)
+                continue
+            health = self.look(account)
+            if not told.granted and health.error is not None and health.error.error_class == "auth":
+                self._withdrawn(account)
+
+    def _withdrawn(self, account: Account) -> None:
+        if self.credentials.claim_warning(account, withdrawal.MARK):
+            now = self.now()
+            alert = withdrawal.raised(account, now, failing(self.placements(), account, now))
+            given = self.credentials.warning_given
+            self._notices.put(Notice(alert, lambda: given(account, withdrawal.MARK)))
+
+    def look(self, account: Account) -> AccountHealth:
         """One check of one account."""
         assert self.adapter.care is not None
         health = self.adapter.care.check(self.client(account), self.now())
@@ -115,9 +156,14 @@ class AccountWatch:
         if health.problem:
             code = health.error.code if health.error else None
             log.warning("account_in_trouble", platform=account.platform, account=account.account, code=code)
+        elif withdrawal.MARK in self.credentials.warnings_given(account):
+            forget = self.credentials.forget_warnings
+            alert = withdrawal.over(account, self.now())
+            self._notices.put(Notice(alert, lambda: forget(account, frozenset({withdrawal.MARK}))))
         ends = ends_at(account, health, self.credentials.load(account))
         if ends is not None:
             self._weigh(account, ends)
+        return health
 
     def _weigh(self, account: Account, ends: datetime) -> None:
         now = self.now()
@@ -138,24 +184,33 @@ class AccountWatch:
 
     def _all_clear(self, account: Account, ends: datetime) -> None:
         """The authorisation was renewed: a later end is warned of anew."""
-        given = self.credentials.warnings_given(account)
+        given = self.credentials.warnings_given(account) - {withdrawal.MARK}
         if given:
             self._notices.put(
                 Notice(_resolved(account, ends, self.now()), lambda: self.credentials.forget_warnings(account, given))
             )
 
     def _run(self) -> None:
-        wait_s = min(FIRST_CHECK_S, self.every_s)
-        while not self._stop.wait(wait_s):
-            wait_s = self.every_s
-            for account in self.accounts:
-                try:
-                    self.look(account)
-                except PlatformError as error:
-                    log.warning("account_check_failed", platform=account.platform, account=account.account,
-                                error_class=error.error_class, code=error.code)  # fmt: skip
-                except Exception:  # the thread's own border: the next check may work again
-                    log.exception("account_check_bug", platform=account.platform, account=account.account)
+        due_at = time.monotonic() + min(FIRST_CHECK_S, self.every_s)
+        while True:
+            self._wake.wait(max(0.0, due_at - time.monotonic()))
+            self._wake.clear()
+            if self._stop.is_set():
+                return
+            self._guarded(self.answer_calls)
+            if time.monotonic() >= due_at:
+                due_at = time.monotonic() + self.every_s
+                for account in self.accounts:
+                    self._guarded(partial(self.look, account), account.account)
+
+    def _guarded(self, work: Callable[[], object], account: str = "") -> None:
+        try:
+            work()
+        except PlatformError as error:
+            log.warning("account_check_failed", platform=self.adapter.platform, account=account,
+                        error_class=error.error_class, code=error.code)  # fmt: skip
+        except Exception:  # the thread's own border: the next check may work again
+            log.exception("account_check_bug", platform=self.adapter.platform, account=account)
 
 
 def _warning(

@@ -15,6 +15,8 @@ from schemas.capability import AccountCapability
 from schemas.codec import encode
 from schemas.placement import PlacementRecord
 from services.adapter.accounts import Account, Accounts, AccountsError, load_accounts
+from services.adapter.callback_follower import CallbackFollower
+from services.adapter.callback_news import CallbackNews
 from services.adapter.command_feed import CONTENT_TOPIC, CommandFeed
 from services.adapter.contract import Adapter, Timing
 from services.adapter.control import Control
@@ -116,6 +118,8 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
     watch = _watch(found, accounts, context, shared)
     control, freshness = Control(), Freshness(settings.fresh_within_s)
     feed = CommandFeed(settings.kafka, control, freshness, context.health, context.stop)
+    news = CallbackNews(found.platform)
+    follower = CallbackFollower(settings.kafka, (news.put, watch.hear), context.stop, "latest")
     stage = AdapterStage(
         found,
         accounts,
@@ -132,6 +136,7 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
         watch=watch,
         watch_every_s=settings.watch_every_s,
         partitions=settings.kafka.partitions,
+        news=news,
     )
     loop = ConsumeLoop(
         settings,
@@ -147,12 +152,14 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
     )
     watch.start()
     feed.start()
+    follower.start()
     try:
         loop.run()
     finally:
         context.stop.set()
         watch.stop()
         feed.join()
+        follower.join(5.0)
         stage.close()
 
 

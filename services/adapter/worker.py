@@ -18,6 +18,7 @@ from services.adapter import transitions as to
 from services.adapter.accounts import Account, Accounts
 from services.adapter.attending import Attendance, Round
 from services.adapter.breaker import Breaker, Trip
+from services.adapter.callback_news import CallbackNews, concerned, to_look_for
 from services.adapter.calling import Caller
 from services.adapter.calls import Calls
 from services.adapter.command_feed import COMMAND_TOPIC, CONTENT_TOPIC
@@ -72,6 +73,7 @@ class AdapterStage:
         watch: AccountWatch | None = None,
         watch_every_s: float | None = None,
         partitions: int = 1,
+        news: CallbackNews | None = None,
     ) -> None:
         self.adapter, self.accounts, self.timing = adapter, accounts, timing
         self.ledger = Ledger()
@@ -100,6 +102,7 @@ class AdapterStage:
             worker=worker,
         )  # fmt: skip
         self._accounts_watch, self._partitions = watch, partitions
+        self._news = news or CallbackNews(adapter.platform)
         self._breaker, self._trips = Breaker(), list[Trip]()
         self._recovered: list[Entry] = []
         self._announcements = self._unannounced = announcements
@@ -172,11 +175,24 @@ class AdapterStage:
         return Due(tuple(round.records), tuple(round.callbacks))
 
     def _due(self, round: Round) -> None:
+        self._hear(round)
         self._attendance.commanded(round)
         self._attendance.resume(round)
         for entry in self.ledger.due(self._clock.now(), self.calls.room - len(round.callbacks)):
             self._attendance.attend(entry, round)
         self._attendance.look_after_live(self.calls.room - len(round.callbacks), round)
+
+    def _hear(self, round: Round) -> None:
+        """What the platform called about is asked for now, not at the next poll."""
+        news = self._news.take()
+        for entry, callback in list(concerned(self.ledger.entries.values(), news)) if news else ():
+            if entry.busy:
+                self._news.put(callback)  # what is on its way may have been asked before the platform had news
+            elif entry.record.state == "NEEDS_HUMAN":
+                after = to_look_for(entry.record, callback, self._clock.now(), self._worker)
+                round.records.append(self._keep(after, entry.partition))
+            else:
+                self.look_soon(entry.record.placement_id)
 
     def look_soon(self, placement_id: str) -> None:
         """Something is said to have happened to this placement's post: ask for its status at the next round."""

@@ -18,6 +18,7 @@ from schemas.control import OperatorCommand
 from schemas.feedback import Metric, Reading, Readings
 from schemas.placement import Draft, DraftMedia, PlacementRecord, PostRef
 from services.adapter.accounts import Account, Accounts
+from services.adapter.callback_news import CallbackNews
 from services.adapter.command_feed import COMMAND_TOPIC
 from services.adapter.contract import (
     Adapter,
@@ -173,6 +174,7 @@ class Loop:
         self.clock = ManualClock(START)
         self.topic: list[Outgoing] = []
         self.control = Control()
+        self.news = CallbackNews("echo")
         self.refused: list[DeadLetter] = []
         self.stage = self._stage()
 
@@ -180,7 +182,7 @@ class Loop:
         stage = AdapterStage(
             scripted_adapter(self.platform), Accounts((ACCOUNT,)), clock=self.clock, media=NoMedia(),
             timing=scripted_adapter(self.platform).timing, read_ledger=self._read, worker="w",
-            control=self.control, freshness=AlwaysFresh(),
+            control=self.control, freshness=AlwaysFresh(), news=self.news,
         )  # fmt: skip
         stage.assigned([0])
         return stage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from schemas.alert import Alert
+from schemas.callback import ChangedAuthorisation, PlatformCallback
 from schemas.placement import PlacementRecord
 from services.adapter.accounts import Account
 from services.adapter.aftercare import AccountHealth, Quota
@@ -135,3 +137,61 @@ def test_quotas_that_the_platform_tells_bind_the_budget(world: World) -> None:
     with pytest.raises(PlatformError) as refused:
         world.budgets.of(GRANTED, [], "publishing").reserve("/2/statuses/share.json", 5)
     assert refused.value.retry_after_s == pytest.approx(3600)
+
+
+def told(*, granted: bool, proven: bool, account: str = "tea") -> PlatformCallback:
+    return PlatformCallback(
+        event_id="e", occurred_at=START, observed_at=START, brand_id="qinghe", trace_id="t", platform="echo",
+        account=account, identity="i", authorisation=ChangedAuthorisation(granted=granted, proven=proven),
+    )  # fmt: skip
+
+
+def answered(world: World, callback: PlatformCallback) -> list[tuple[str, str]]:
+    """What is said, and written, about a platform's call."""
+    world.watch.hear(callback)
+    world.watch.answer_calls()
+    notices = world.watch.notices()
+    for notice in notices:
+        notice.given()
+    return [(notice.alert.kind, notice.alert.status) for notice in notices]
+
+
+def test_a_proven_withdrawal_is_an_alert_at_once_and_once(world: World) -> None:
+    assert answered(world, told(granted=False, proven=True)) == [("authorisation_withdrawn", "open")]
+    assert answered(world, told(granted=False, proven=True)) == []
+
+
+def test_a_withdrawal_that_anybody_could_have_sent_is_only_a_reason_to_ask(world: World) -> None:
+    assert answered(world, told(granted=False, proven=False)) == [], "the platform says that all is well"
+    refused = PlatformError("授权已取消", error_class="auth", sent="yes", scope="account", code="21332")
+    world.care.health = AccountHealth(problem="授权已取消", error=refused)
+    assert answered(world, told(granted=False, proven=False)) == [("authorisation_withdrawn", "open")]
+    away = PlatformError("没有应答", error_class="platform_down", sent="unknown")
+    world.store.forget_warnings(GRANTED, frozenset({"withdrawn"}))
+    world.care.health = AccountHealth(problem="没有应答", error=away)
+    assert answered(world, told(granted=False, proven=False)) == [], "no answer proves nothing"
+
+
+def test_a_new_grant_resolves_the_withdrawal_once_and_no_other_warning(world: World) -> None:
+    world.clock.advance(2 * 86_400)
+    assert [alert.kind for alert in world.said()] == ["credential_expiring"]
+    answered(world, told(granted=False, proven=True))
+    assert answered(world, told(granted=True, proven=True)) == [("authorisation_withdrawn", "resolved")]
+    assert answered(world, told(granted=True, proven=True)) == []
+    assert world.store.warnings_given(GRANTED) == {"7d"}
+
+
+def test_calls_about_accounts_of_others_are_nobody_s(world: World) -> None:
+    assert answered(world, told(granted=False, proven=True, account="milk")) == []
+
+
+def test_a_call_wakes_the_watch_before_its_next_turn(world: World) -> None:
+    world.watch.every_s = 3600.0
+    world.watch.start()
+    world.watch.hear(told(granted=False, proven=True))
+    deadline = time.monotonic() + 5
+    while not (notices := world.watch.notices()):
+        assert time.monotonic() < deadline, "nobody woke up"
+        time.sleep(0.01)
+    world.watch.stop()
+    assert notices[0].alert.severity == "critical"
