@@ -7,17 +7,31 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import httpx
 import pytest
+from msgspec.structs import replace
 
+from schemas.alert import Alert
 from schemas.codec import decoder
+from schemas.content import MediaRef
 from schemas.feedback import CommentObserved
+from schemas.placement import PlacementRecord
+from services.adapter.accounts import load_accounts
 from services.runtime.kafka.reader import Tail, read_topic
+from services.simulator.server import SimulatorServer
 from services.simulator.webhooks import RetryRule, callback_address
-from tests.pipeline.stack import Stack, content
+from tests.pipeline.stack import ACCOUNTS, Stack, content
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(200)]
 TALKATIVE = ("douyin", "qinghe-tea")  # a platform that calls for each comment
+MORE_ACCOUNTS = """
+  - {platform: wechat, account: qinghe-plain, brand_id: qinghe, way: publish, app_id: wx0plain,
+     app_secret: plain-secret, open_id: gh_plain, options: {level: service_verified, callback_token: plainToken}}
+  - {platform: douyin, account: qinghe-h5, brand_id: qinghe, way: h5, app_id: awh5, app_secret: h5-secret,
+     open_id: h5-open-id, access_token: act.h5, refresh_token: rft.h5}
+"""
 RARELY = "1000"  # times the cadence table: a post is polled when it is taken up, and then not for eight hours
 DAYS = 3 * 86_400.0
 SPEED = 200.0
@@ -29,26 +43,45 @@ class Called:
 
     stack: Stack
     port: int
+    accounts: Path
     comments: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._tail = Tail(self.stack.kafka, ["feedback-unified"])
         self.stack.simulator.simulation.webhooks.rule = RetryRule(tries=100, timeout_s=5.0, pause_s=0.3)
-        platform, account = TALKATIVE
-        options = self.stack.simulator.world(platform).accounts[account].options
-        options["callback_url"] = callback_address(f"http://127.0.0.1:{self.port}", platform, account)
+        for platform in ("weibo", "wechat", "douyin"):
+            for name, account in self.stack.simulator.world(platform).accounts.items():
+                account.options["callback_url"] = callback_address(f"http://127.0.0.1:{self.port}", platform, name)
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"TONGBO_ACCOUNTS": str(self.accounts), "TONGBO_CLOCK": f"{self.stack.simulator.url}/_sim/clock"}
+
+    def close(self) -> None:
+        self._tail.close()
+
+    def media(self, name: str) -> list[MediaRef]:
+        pictures = (self.stack.picture(f"{name}{n}", "gallery") for n in range(2))
+        return [self.stack.picture(f"{name}-cover", "cover"), *pictures]
+
+    def act(self, platform: str, account: str, act: str, **details: str) -> dict[str, str]:
+        """What a person does on the platform itself."""
+        said = {"platform": platform, "account": account, "act": act, "with": details}
+        answer = httpx.post(f"{self.stack.simulator.url}/_sim/acts", json=said)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
 
     def collector(self, scale: str, **env: str) -> None:
-        clock = f"{self.stack.simulator.url}/_sim/clock"
-        settings = {"TONGBO_CLOCK": clock, "TONGBO_CALLBACK_PORT": str(self.port), "TONGBO_POLL_SCALE": scale}
+        settings = self.env | {"TONGBO_CALLBACK_PORT": str(self.port), "TONGBO_POLL_SCALE": scale}
         self.stack.start("feedback_collector", env=settings | {"TONGBO_SESSION_TIMEOUT_S": "2"} | env)
 
     def collected(self) -> Counter[str]:
-        """How often each comment was told."""
+        """How often each comment of the talkative platform was told."""
         decode = decoder("feedback-unified")
         while records := self._tail.poll(0.05):
             events = [decode(record.value or b"") for record in records]
-            self.comments.update(event.comment_id for event in events if isinstance(event, CommentObserved))
+            comments = [event for event in events if isinstance(event, CommentObserved)]
+            self.comments.update(one.comment_id for one in comments if one.platform == TALKATIVE[0])
         return self.comments
 
     def told(self, fault: str | None = None) -> set[str]:
@@ -71,25 +104,61 @@ class Called:
         self.stack.wait("all calls are over", self.stack.simulator.simulation.webhooks.idle)
 
 
-@pytest.fixture
-def called(stack: Stack) -> Iterator[Called]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
+@pytest.fixture(scope="module")
+def called(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Called]:
+    folder = tmp_path_factory.mktemp("called")
+    accounts = folder / "accounts.yaml"
+    accounts.write_text(ACCOUNTS.read_text() + MORE_ACCOUNTS)
+    stack = Stack(folder)
+    stack.simulator = SimulatorServer(load_accounts(accounts, {}), speed=20.0)
+    with stack, socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    stack.start_kafka()
-    stack.start(f"adapter_{TALKATIVE[0]}")
-    called = Called(stack, port)
-    media = [stack.picture("cover", "cover"), *(stack.picture(f"g{n}", "gallery") for n in range(2))]
-    stack.publish(*(content(f"c{n}", [TALKATIVE], kind="pictures", media=media) for n in range(2)))
-    called.collector(RARELY)
-    stack.wait("posts live", lambda: stack.all_final(2))
-    yield called
-    called._tail.close()
+        free.close()
+        stack.start_kafka()
+        called = Called(stack, port, accounts)
+        stack.start("adapter_douyin", env=called.env)
+        stack.start("adapter_wechat", env=called.env | {"TONGBO_FOLLOW_EVERY_S": "3600"})
+        stack.start("adapter_weibo", env=called.env)
+        called.collector(RARELY)
+        log = stack.log_of("feedback_collector-0")
+        stack.wait("it listens", lambda: "callbacks_listening" in log.read_text())
+        yield called
+        called.close()
+
+
+def test_the_end_of_a_publication_is_asked_for_when_the_platform_calls(called: Called) -> None:
+    """The adapter itself would ask in an hour. One account takes encrypted calls, the other plain ones."""
+    stack = called.stack
+    targets = [("wechat", "qinghe-tea"), ("wechat", "qinghe-plain")]
+    stack.publish(content("w1", targets, kind="pictures", media=called.media("w1"), campaign_id="called"))
+    records = stack.wait("both live", lambda: stack.all_final(2))
+    assert {record.state for record in records.values()} == {"LIVE"}
+    assert all("PUBLISHJOBFINISH" in one.request.name for one in stack.simulator.simulation.webhooks.sent("wechat"))
+
+
+def test_what_a_person_publishes_in_the_app_goes_live_when_the_platform_calls(called: Called) -> None:
+    stack = called.stack
+    media = [replace(one, uri=f"https://cdn.qinghe.example/{one.media_id}.jpg") for one in called.media("h5")]
+    stack.publish(content("h5", [("douyin", "qinghe-h5")], kind="pictures", media=media, campaign_id="by-hand"))
+
+    def state(wanted: str) -> PlacementRecord | None:
+        found = [record for record in stack.ledger().values() if record.account == "qinghe-h5"]
+        return next((record for record in found if record.state == wanted), None)
+
+    waiting = stack.wait("a person is asked", lambda: state("NEEDS_HUMAN"))
+    link = (waiting.result_of("share_link") or {})["link"]
+    made = called.act("douyin", "qinghe-h5", "publish_share", link=link)
+    live = stack.wait("it is live", lambda: state("LIVE"))
+    assert live.post is not None
+    assert live.post.native_id == made["item_id"]
 
 
 def test_comments_by_callback_are_each_told_once_through_kills_repetitions_and_losses(called: Called) -> None:
     stack, simulator = called.stack, called.stack.simulator
-    listener = stack.log_of("feedback_collector-0")
-    stack.wait("it listens", lambda: "callbacks_listening" in listener.read_text())
+    media = called.media("talk")
+    stack.publish(*(content(f"c{n}", [TALKATIVE], kind="pictures", media=media) for n in range(2)))
+    stack.wait("posts live", lambda: sum(one.content_id in ("c0", "c1") and one.state == "LIVE"
+                                         for one in stack.ledger().values()) == 2)  # fmt: skip
     simulator.clock.set_speed(SPEED)
     called.wait_for(5)
 
@@ -123,3 +192,19 @@ def test_comments_by_callback_are_each_told_once_through_kills_repetitions_and_l
     log = b"\n".join(record.value or b"" for record in read_topic(stack.kafka, "platform-callback"))
     assert len(authors) > 3
     assert not any(author.encode() in log for author in authors)
+
+
+def test_a_withdrawn_permission_is_an_alert_whether_it_can_be_proven_or_is_asked_about(called: Called) -> None:
+    """One platform signs what it says; the other's word is only a reason to ask, and the answer is believed."""
+    stack = called.stack
+    called.act("douyin", "qinghe-h5", "unauthorize")
+    called.act("weibo", "qinghe-life", "cancel_authorisation")
+
+    def withdrawn() -> set[str]:
+        alerts = [
+            decoder("engagement-alert")(record.value or b"") for record in read_topic(stack.kafka, "engagement-alert")
+        ]
+        return {one.alert_key for one in alerts if isinstance(one, Alert) and one.kind == "authorisation_withdrawn"}
+
+    expected = {"authorisation_withdrawn:douyin/qinghe-h5", "authorisation_withdrawn:weibo/qinghe-life"}
+    stack.wait("both are told", lambda: withdrawn() == expected)

@@ -21,6 +21,7 @@ from services.feedback_collector.callbacks.desk import Address, CallbackDesk
 from services.runtime.logging import get_logger
 
 MOST_BYTES = 1_048_576
+MOST_HEARD_OUT = 4 * MOST_BYTES  # read and thrown away, so that whoever sends too much gets to read why it is refused
 BODY_WITHIN_S = 5.0  # as long as the platforms themselves wait for our answer
 MOST_PARAMETERS = 100
 MOST_AT_ONCE = 32
@@ -75,7 +76,7 @@ class CallbackApp:
         )
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
-        if int(headers.get("content-length", "0")) > MOST_BYTES:  # uvicorn lets nothing but digits through
+        if int(headers.get("content-length", "0")) > MOST_HEARD_OUT:  # uvicorn lets nothing but digits through
             raise CallbackRefusedError("too_large", 413)
         try:
             async with asyncio.timeout(self._body_within_s):
@@ -85,13 +86,16 @@ class CallbackApp:
 
 
 async def _whole(receive: Receive) -> bytes:
-    body = bytearray()
+    body, length = bytearray(), 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _GoneError
-        body += message.get("body", b"")
-        if len(body) > MOST_BYTES:
+        part = message.get("body", b"")
+        length += len(part)
+        if length <= MOST_BYTES:
+            body += part
+        if length > MOST_HEARD_OUT or (length > MOST_BYTES and not message.get("more_body")):
             raise CallbackRefusedError("too_large", 413)
         if not message.get("more_body"):
             return bytes(body)
