@@ -26,7 +26,7 @@ def fields_without_words(specs: Sequence[TopicSpec], glossary: Glossary) -> list
     """`Type.field` of every field that the glossary does not explain."""
     schemas = components(published_types(specs).values(), "#/{name}")
     fields = [(name, field) for name, schema in schemas.items() for field in schema["properties"]]
-    return [f"{name}.{field}" for name, field in fields if not _word(name, field, glossary)]
+    return [f"{name}.{field}" for name, field in fields if not meaning(name, field, glossary)]
 
 
 def catalogue(specs: Sequence[TopicSpec], glossary: Glossary) -> str:
@@ -72,7 +72,7 @@ def _topic_table(specs: Sequence[TopicSpec]) -> str:
         for spec in specs
     ]
     head = ("主题 topic", "用途 purpose", "分区 partitions", "保留 policy", "写 written by", "读 read by")
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _linked(spec: TopicSpec) -> str:
@@ -91,32 +91,32 @@ def _type(name: str, schema: JsonSchema, glossary: Glossary, key: str | None = N
     rows = [
         (
             f"`{field}`",
-            _shape(found),
+            shape(found),
             "必填 required" if field in required else f"默认 default `{_literal(found.get('default'))}`",
-            _word(name, field, glossary) or "—",
+            meaning(name, field, glossary) or "—",
         )
         for field, found in schema["properties"].items()
     ]
     of_key = f"\n\n键 / key: `{key}`" if key else ""
     description = schema.get("description", "")
-    table = _table(("字段 field", "类型 type", "必填 required", "含义 meaning"), rows)
-    return f"### {name}\n\n{description}{of_key}\n\n{table}"
+    fields = table(("字段 field", "类型 type", "必填 required", "含义 meaning"), rows)
+    return f"### {name}\n\n{description}{of_key}\n\n{fields}"
 
 
-def _shape(schema: Any) -> str:
+def shape(schema: Any) -> str:
     """A schema in a few words: `integer ≥ 0 or null`, `list of [MediaRef](#mediaref)`."""
     if "anyOf" in schema:
-        return " or ".join(_shape(choice) for choice in schema["anyOf"])
+        return " or ".join(shape(choice) for choice in schema["anyOf"])
     if "$ref" in schema:
         (name,) = references({"$ref": schema["$ref"]})
         return f"[{name}](#{_anchor(name)})"
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if schema.get("type") == "array":
-        return f"list of {_shape(schema.get('items', {}))}"
+        return f"list of {shape(schema.get('items', {}))}"
     if schema.get("type") == "object":
         inner = schema.get("additionalProperties")
-        return f"map to {_shape(inner)}" if isinstance(inner, dict) and inner else "map"
+        return f"map to {shape(inner)}" if isinstance(inner, dict) and inner else "map"
     return _plain(schema)
 
 
@@ -132,7 +132,8 @@ def _literal(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1000).removesuffix("...\n").strip()
 
 
-def _word(name: str, field: str, glossary: Glossary) -> str:
+def meaning(name: str, field: str, glossary: Glossary) -> str:
+    """What a field means, in Chinese; empty where the glossary has no word."""
     return glossary.get(f"{name}.{field}") or glossary.get(field, "")
 
 
@@ -141,6 +142,7 @@ def _anchor(heading: str) -> str:
     return "".join(letter for letter in heading.lower() if letter.isalnum() or letter in "-_")
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

