@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.cluster import Cluster
-from benchmarks.contenders import kafka_streams, tongbo
+from benchmarks.contenders import kafka_streams, python, tongbo
 from benchmarks.contenders.contract import Contender, Stage
 from benchmarks.measure import TooCoarse
 from benchmarks.results import Outcome, Results, failed, summary
@@ -61,6 +61,9 @@ def contenders() -> list[Contender]:
         tongbo.contender(2),
         kafka_streams.contender("exactly_once_v2", "kafka-streams-eos"),
         kafka_streams.contender("at_least_once", "kafka-streams-alos"),
+        python.librdkafka(),
+        python.quix(),
+        python.faust_agent(),
     ]
 
 

@@ -9,9 +9,12 @@ import msgspec
 from benchmarks.contenders.contract import PRODUCT_PYTHON, Command, Contender, Latest, Read, Stage
 from benchmarks.truth import FIGURES, FOLLOWERS, Row, WindowKey
 from schemas.aggregate import EngagementAggregate
+from schemas.window import EngagementWindows, WindowSize
 from services.engagement_aggregator.settings import AggregatorSettings
 
 _row = msgspec.json.Decoder(EngagementAggregate)
+_windows = msgspec.json.Decoder(EngagementWindows)
+_LENGTHS: dict[WindowSize, int] = {"1m": 60, "5m": 300, "1h": 3_600, "1d": 86_400}
 _METRICS = ("views", "likes", "comments", "shares", "saves", "follows", "followers")
 
 
@@ -33,7 +36,8 @@ def worker(stage: Stage, instance: int) -> Command:
 def topics(stage: Stage) -> list[str]:
     """All that the aggregator needs beside the feedback."""
     names = settings(stage)
-    return [name for name in (*names.copartitioned, names.dead_letter_topic) if name != names.feedback_topic]
+    needed = {*names.copartitioned, names.dead_letter_topic, window_topic(stage)}
+    return sorted(needed - {names.feedback_topic})
 
 
 def read(stage: Stage, latest: Callable[[str], Latest]) -> Read:
@@ -42,7 +46,16 @@ def read(stage: Stage, latest: Callable[[str], Latest]) -> Read:
     windows: dict[WindowKey, Row] = {}
     for key, value in latest(settings(stage).output_topic).items():
         rows[key.decode()] = _figures(_row.decode(value))
+    for value in latest(window_topic(stage)).values():
+        row = _windows.decode(value)
+        for window in row.windows:
+            place = WindowKey(row.aggregate_key, _LENGTHS[window.size], int(window.start.timestamp()))
+            windows[place] = {name: getattr(window, name) or 0 for name in FIGURES}
     return rows, windows
+
+
+def window_topic(stage: Stage) -> str:
+    return f"{stage.prefix}engagement-window"
 
 
 def _figures(row: EngagementAggregate) -> Row:
