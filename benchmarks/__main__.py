@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.cluster import Cluster
 from benchmarks.contenders.contract import ROOT
 from benchmarks.machine import machine
+from benchmarks.report import publish
 from benchmarks.results import FILE, Results
 from benchmarks.suite import FULL, QUICK, Suite, console, contenders, narrowed
 from services.runtime.logging import configure_logging
@@ -42,6 +43,8 @@ def main() -> int:
         return 130
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    if not options.quick and options.output == FILE:
+        publish(results.data)
     console.print(f"{options.output}  ({(time.monotonic() - began) / 60:.1f} min)")
     if not suite.exact:
         console.print("[red]有参测者的合计不正确，不作数 / a contender's totals are wrong: it does not count[/red]")

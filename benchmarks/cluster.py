@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, Producer, TopicPartition
+from kafka import KafkaAdminClient
+from kafka.errors import GroupIdNotFoundError, KafkaError, NonEmptyGroupError
 
 from benchmarks.workload import PARTITIONS, Feedback
 from services.runtime.embedded_broker import EmbeddedBroker, layout
@@ -26,10 +28,12 @@ class Cluster:
 
     def __enter__(self) -> Cluster:
         self._broker.start()
-        self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        # Not librdkafka's: asked for a group's offsets again and again, it ended with a segmentation fault.
+        self._admin: Any = KafkaAdminClient(bootstrap_servers=[self.bootstrap], request_timeout_ms=60_000)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._admin.close()
         self._broker.stop()
 
     @property
@@ -41,22 +45,21 @@ class Cluster:
         return self._broker.pid
 
     def create(self, names: Iterable[str], config: Mapping[str, str] | None = None) -> None:
-        topics = [NewTopic(name, PARTITIONS, 1, config=dict(config or {})) for name in names]
-        for future in self._admin.create_topics(topics).values():
-            future.result(_DEADLINE_S)
+        layout = {"num_partitions": PARTITIONS, "replication_factor": 1, "configs": dict(config or {})}
+        wanted = dict.fromkeys(names, layout)
+        self._admin.create_topics(wanted)
+        self._admin.wait_for_topics(sorted(wanted), timeout_ms=60_000)
 
     def remove(self, prefix: str, keep: Iterable[str] = ()) -> None:
         """Remove the topics whose names contain this, and return when they are gone."""
         kept = set(keep)
 
         def left() -> list[str]:
-            return [name for name in self._admin.list_topics().topics if prefix in name and name not in kept]
+            return [name for name in self._admin.list_topics() if prefix in name and name not in kept]
 
-        found = left()
-        if not found:
+        if not left():
             return
-        for future in self._admin.delete_topics(found).values():
-            future.result(_DEADLINE_S)
+        self._admin.delete_topics(left())
         deadline = time.monotonic() + _DEADLINE_S
         while left() and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -66,22 +69,24 @@ class Cluster:
         deadline = time.monotonic() + _DEADLINE_S
         while time.monotonic() < deadline:
             try:
-                for future in self._admin.delete_consumer_groups([group]).values():
-                    future.result(_DEADLINE_S)
-                return
-            except KafkaException as error:
-                if error.args[0].name() != "NON_EMPTY_GROUP":
+                if self._admin.delete_groups([group]).get(group) != NonEmptyGroupError.__name__:
                     return
-                time.sleep(0.2)  # a member that was killed is not given up yet
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+            time.sleep(0.2)  # a member that was killed is not given up yet
 
     def committed(self, group: str, topic: str) -> int:
         """How many records of the topic the group's committed offsets cover."""
-        wanted = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, number) for number in range(PARTITIONS)])]
         try:
-            found = self._admin.list_consumer_group_offsets(wanted)[group].result(_DEADLINE_S).topic_partitions
-        except KafkaException:
-            return 0  # the group does not exist yet
-        return sum(max(0, place.offset) for place in found)
+            found = self._admin.list_group_offsets(group).get(group, {})
+        except GroupIdNotFoundError:
+            return 0
+        except KafkaError as error:
+            if error.retriable:
+                return 0  # the coordinator is not there yet
+            raise
+        return sum(max(0, place.offset) for where, place in found.items() if where[0] == topic)
 
     def write(self, topic: str, records: Iterable[Feedback], progress: Callable[[int], None]) -> None:
         """Put records on a topic, every partition in order; returns when all are acknowledged."""
@@ -108,8 +113,8 @@ class Cluster:
         if left := producer.flush(_DEADLINE_S):
             raise RuntimeError(f"{left} records were not acknowledged")
 
-    def latest(self, topic: str) -> dict[bytes, bytes]:
-        """The last committed value of every key of a topic."""
+    def latest(self, topic: str, skip: bytes = b"\0") -> dict[bytes, bytes]:
+        """The last committed value of every key of a topic, without the keys that begin with `skip`."""
         reader = self.reader()
         ends = self._ends(reader, topic)
         reader.assign([TopicPartition(topic, number, 0) for number in ends])
@@ -117,7 +122,7 @@ class Cluster:
         try:
             while any(_position(reader, topic, number) < end for number, end in ends.items()):
                 for message in reader.consume(20_000, 0.2):
-                    if message.error() is None:
+                    if message.error() is None and not message.key().startswith(skip):
                         found[message.key()] = message.value()
         finally:
             reader.close()

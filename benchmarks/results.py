@@ -16,9 +16,9 @@ FILE = Path(__file__).parent / "results.json"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run gave. differences: the first of them; none means exact."""
+    """What one run gave. figures: None where it was over too soon. differences: the first of them; none means exact."""
 
-    figures: Figures
+    figures: Figures | None
     peak_mb: float
     wall_s: float
     output_records: int
@@ -57,27 +57,37 @@ def _read(file: Path) -> dict[str, Any]:
 
 def summary(outcomes: Sequence[Outcome], what: str, events: int, posts: int) -> dict[str, Any]:
     """Medians of the runs of one contender. It is exact only if every run was; what is not exact does not count."""
-    rates = [outcome.figures.events_per_s for outcome in outcomes]
+    measured = [outcome.figures for outcome in outcomes if outcome.figures is not None]
+    rates = [figures.events_per_s for figures in measured]
     inexact = next((outcome for outcome in outcomes if not outcome.exact), None)
     found: dict[str, Any] = {
-        "events_per_s": round(median(rates)),
-        "min": round(min(rates)),
-        "max": round(max(rates)),
-        "cpu_s_per_million": round(median([outcome.figures.cpu_s_per_million for outcome in outcomes]), 2),
+        "events_per_s": _median(rates, 0),
+        "min": _median(sorted(rates)[:1], 0),
+        "max": _median(sorted(rates)[-1:], 0),
+        "cpu_s_per_million": _median([figures.cpu_s_per_million for figures in measured], 2),
         "peak_mb": round(median([outcome.peak_mb for outcome in outcomes])),
         "exact": bool(outcomes) and inexact is None,
         "what": what,
         "events": events,
         "posts": posts,
         "runs": len(outcomes),
-        "broker_cpu_s_per_million": round(median([o.figures.broker_cpu_s_per_million for o in outcomes]), 2),
+        "broker_cpu_s_per_million": _median([figures.broker_cpu_s_per_million for figures in measured], 2),
         "output_records": round(median([outcome.output_records for outcome in outcomes])),
-        "measured_share": round(median([outcome.figures.share for outcome in outcomes]), 3),
+        "measured_share": _median([figures.share for figures in measured], 3),
     }
+    if not measured:
+        found["too_few_events"] = "it was over before two commits were seen"
     if inexact is not None:
         found["different"] = inexact.different
         found["differences"] = [list(difference) for difference in inexact.differences]
     return found
+
+
+def _median(values: Sequence[float], digits: int) -> float | None:
+    if not values:
+        return None
+    middle = round(median(values), digits)
+    return int(middle) if digits == 0 else middle
 
 
 def failed(why: str) -> dict[str, Any]:

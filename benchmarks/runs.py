@@ -14,12 +14,12 @@ from pathlib import Path
 from benchmarks.cluster import Cluster
 from benchmarks.contenders.contract import ROOT, Command, Contender, Latest, Stage
 from benchmarks.exactness import Difference, differences
-from benchmarks.measure import Sample, figures
+from benchmarks.measure import Sample, TooCoarse, figures
 from benchmarks.processes import ProcessTree
 from benchmarks.results import Outcome
 from benchmarks.truth import Row, WindowKey
 
-_SAMPLE_S = 0.05
+_SAMPLE_S = 0.1
 _SETTLE_S = 20.0
 _STOP_S = 20.0
 Expected = tuple[Mapping[str, Row], Mapping[WindowKey, Row]]
@@ -77,8 +77,12 @@ def run(
         samples = list(_samples(cluster, contender, stage, tree, broker, started, timeout_s, progress))
         wall_s, peak_mb = time.monotonic() - began, tree.peak_mb()
         found = _settled(cluster, contender, stage, expected)
+    try:
+        found_figures = figures(samples, stage.events)
+    except TooCoarse:
+        found_figures = None  # its totals are checked all the same
     return Outcome(
-        figures=figures(samples, stage.events),
+        figures=found_figures,
         peak_mb=peak_mb,
         wall_s=wall_s,
         output_records=cluster.count(stage.output_topic),

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+import json
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks import latency, recovery
 from benchmarks.cluster import Cluster
 from benchmarks.contenders import kafka_streams, python, tongbo
-from benchmarks.contenders.contract import Contender, Stage
-from benchmarks.measure import TooCoarse
+from benchmarks.contenders.contract import PRODUCT_PYTHON, ROOT, Contender, Stage
 from benchmarks.results import Outcome, Results, failed, summary
 from benchmarks.runs import ContenderFailed, Expected, run
+from benchmarks.truth import Truth
 from benchmarks.workload import Shape, feedback, truth_of
 
-FAN_OUT = "benchmarks.fan_out"
+LATENCY_RATE = 5_000.0
+LATENCY_VARIANTS = (("tongbo", 1.0), ("tongbo", 0.05), ("kafka-streams-eos", 1.0), ("kafka-streams-eos", 0.05))
 _SLOWEST_PER_S = 300.0
 console = Console(stderr=True, highlight=False)
 
@@ -50,7 +53,7 @@ FULL = Plan(
     latency_s=20.0, recovery_posts=1_000_000,
 )  # fmt: skip
 QUICK = Plan(
-    events=400_000, slow_events=12_000, posts=5_000, runs=1, growth=(), sparse_events=0, latency_s=6.0,
+    events=800_000, slow_events=12_000, posts=5_000, runs=1, growth=(), sparse_events=0, latency_s=6.0,
     recovery_posts=0, full=False,
 )  # fmt: skip
 
@@ -89,13 +92,65 @@ class Suite:
             # Each post is read about once a minute, as polling does: no window row has more than one snapshot.
             shape = Shape(plan.sparse_events, plan.posts, rate=plan.posts / 60)
             self._compare("sparse", shape, pair, 1, "sparse")
+        if plan.latency_s and plan.wants("latency"):
+            self._latency(everyone)
+        if plan.recovery_posts and plan.wants("recovery"):
+            self._recovery()
         self._fan_out()
 
+    def _latency(self, everyone: list[Contender]) -> None:
+        """The first variant is the product as shipped; what a shorter flush gives and costs is in the others."""
+        variants: list[dict[str, Any]] = []
+        for name, flush_s in LATENCY_VARIANTS if self._plan.full else LATENCY_VARIANTS[:2]:
+            one = next(contender for contender in everyone if contender.name == name)
+            if one.missing() is not None:
+                continue
+            events = int(LATENCY_RATE * 5)  # what a warm pass reads first
+            stage = Stage(
+                self._cluster.bootstrap, f"bench-latency-{len(variants)}-", self._folder / "latency", events, flush_s
+            )
+            try:
+                with bar(f"latency {name}, flush {flush_s * 1000:.0f} ms", 1):
+                    found = latency.measure(
+                        self._cluster,
+                        one,
+                        stage,
+                        rate=LATENCY_RATE,
+                        posts=self._plan.posts,
+                        seconds=self._plan.latency_s,
+                    )
+            except ContenderFailed as problem:
+                console.print(f"[red]{problem}[/red]")
+                found = {"contender": name, "flush_ms": round(flush_s * 1000), "failed": str(problem)}
+                self.exact = False
+            finally:
+                self._cluster.remove(stage.prefix)
+            variants.append(found)
+            console.print(f"  latency {name}: {found}")
+            self._results.put({**variants[0], "variants": variants}, "latency")
+
+    def _recovery(self) -> None:
+        posts = self._plan.recovery_posts
+        shape = Shape(posts, posts, comments=0, replies=0, followers=0, disorder=0, sweep=True)
+        with self._workload("recovery", shape) as (stage, truth):
+            with bar(f"recovery: {posts:,} posts", 1):
+                found = recovery.measure(self._cluster, stage, truth, posts)
+            console.print(f"  recovery: {found}")
+            self.exact = self.exact and found["exact"]
+            self._results.put(found, "recovery")
+
     def _fan_out(self) -> None:
-        """The fan-out benchmark is a module of its own: `measure(full) -> dict`."""
-        if self._plan.wants("fan_out") and importlib.util.find_spec(FAN_OUT) is not None:
-            console.print("[bold]fan_out[/bold]")
-            self._results.put(importlib.import_module(FAN_OUT).measure(self._plan.full), "fan_out")
+        """The fan-out benchmark has a broker and processes of its own, so it is one: in the product's environment."""
+        if not self._plan.wants("fan_out"):
+            return
+        command = [str(PRODUCT_PYTHON), "-m", "benchmarks.fan_out", *([] if self._plan.full else ["--quick"])]
+        with bar("fan_out", 1):
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            console.print(f"[red]fan_out: {done.stderr[-2_000:]}[/red]")
+            self.exact = False
+            return
+        self._results.put(json.loads(done.stdout[done.stdout.index("{") :]), "fan_out")
 
     def _compare(self, name: str, shape: Shape, who: list[Contender], runs: int, *path: str) -> None:
         present = []
@@ -105,7 +160,8 @@ class Suite:
                 self._results.put({**failed(why), "missing": True}, *path, one.name)
             else:
                 present.append(one)
-        with self._workload(name, shape) as (stage, expected):
+        with self._workload(name, shape) as (stage, truth):
+            expected = truth.rows(), truth.windows()
             outcomes: dict[str, list[Outcome]] = {one.name: [] for one in present}
             for number in range(1, runs + 1):  # in turns, so that a slow minute of the machine hits everyone
                 for one in present:
@@ -124,7 +180,7 @@ class Suite:
         try:
             with bar(title, stage.events) as progress:
                 outcome = run(self._cluster, one, stage, expected, progress, 60 + stage.events / _SLOWEST_PER_S)
-        except (ContenderFailed, TooCoarse) as problem:
+        except ContenderFailed as problem:
             console.print(f"[red]{title}: {problem}[/red]")
             self.exact = False
             self._results.put(failed(str(problem)), *path, one.name)
@@ -133,15 +189,11 @@ class Suite:
         entry = summary(outcomes[one.name], one.what, shape.events, shape.posts)
         self.exact = self.exact and entry["exact"]
         self._results.put(entry, *path, one.name)
-        figures = outcome.figures
         verdict = "[green]exact[/green]" if outcome.exact else f"[red]NOT EXACT: {outcome.differences[:2]}[/red]"
-        console.print(
-            f"  {title}: {figures.events_per_s:,.0f} events/s, {figures.cpu_s_per_million:.2f} CPU s/M, "
-            f"broker {figures.broker_cpu_s_per_million:.2f}, {outcome.peak_mb:.0f} MB, {verdict}"
-        )
+        console.print(f"  {title}: {_told(outcome)}, {outcome.peak_mb:.0f} MB, {verdict}")
 
     @contextmanager
-    def _workload(self, name: str, shape: Shape) -> Iterator[tuple[Stage, Expected]]:
+    def _workload(self, name: str, shape: Shape) -> Iterator[tuple[Stage, Truth]]:
         """The topic with the events on it, and what their totals must be; removed at the end."""
         stage = Stage(self._cluster.bootstrap, f"bench-{name}-", self._folder / name, shape.events)
         truth = truth_of(shape)
@@ -149,10 +201,19 @@ class Suite:
         try:
             with bar(f"{name}: {shape.events:,} events over {shape.posts:,} posts", shape.events) as progress:
                 self._cluster.write(stage.feedback_topic, feedback(shape, truth), progress)
-            yield stage, (truth.rows(), truth.windows())
+            yield stage, truth
         finally:
             self._cluster.remove(stage.prefix)
             shutil.rmtree(stage.folder, ignore_errors=True)
+
+
+def _told(outcome: Outcome) -> str:
+    if (figures := outcome.figures) is None:
+        return "事件太少，测不出速度 / too few events for a rate"
+    return (
+        f"{figures.events_per_s:,.0f} events/s, {figures.cpu_s_per_million:.2f} CPU s/M, "
+        f"broker {figures.broker_cpu_s_per_million:.2f}"
+    )
 
 
 @contextmanager

@@ -45,7 +45,8 @@ class Shape:
     """events over posts; rate: events per second of *event time*, which has nothing to do with how fast they are read.
 
     comments, replies, followers: share of the events; the rest are snapshots. duplicates: share of comments delivered
-    twice. disorder: share of snapshots that arrive after younger ones, within their minute.
+    twice. disorder: share of snapshots that arrive after younger ones, within their minute. sweep: snapshots go round
+    the posts in turn instead of by chance.
     """
 
     events: int
@@ -57,6 +58,7 @@ class Shape:
     followers: float = 0.01
     duplicates: float = 0.01
     disorder: float = 0.001
+    sweep: bool = False
     start: datetime = START
 
 
@@ -101,7 +103,7 @@ class _Writer:
             self._truth.reach(micros // 60_000_000)
             draw = chance()
             if draw >= until_followers:
-                record = self._snapshot(int(chance() * shape.posts), micros)
+                record = self._snapshot(made % shape.posts if shape.sweep else int(chance() * shape.posts), micros)
             elif draw < until_comment:
                 record = self._comment(int(chance() ** 2 * shape.posts), micros)
             elif draw < until_reply:

@@ -27,7 +27,19 @@ def contender(guarantee: str, name: str) -> Contender:
             _application(stage),
             stage.output_topic,
         )
-        return [Command((str(java()), *_JVM, "-cp", class_path, "tongbo.benchmarks.Main", *arguments))]
+        return [
+            Command(
+                (
+                    str(java()),
+                    *_JVM,
+                    f"-Dcommit.ms={round(stage.flush_s * 1000)}",
+                    "-cp",
+                    class_path,
+                    "tongbo.benchmarks.Main",
+                    *arguments,
+                )
+            )
+        ]
 
     return Contender(
         name=name,

@@ -42,16 +42,17 @@ def topics(stage: Stage) -> list[str]:
 
 def read(stage: Stage, latest: Callable[[str], Latest]) -> Read:
     """Its rows in the benchmark's terms. A metric that no post has is null there and 0 here."""
-    rows: dict[str, Row] = {}
     windows: dict[WindowKey, Row] = {}
-    for key, value in latest(settings(stage).output_topic).items():
-        rows[key.decode()] = _figures(_row.decode(value))
     for value in latest(window_topic(stage)).values():
         row = _windows.decode(value)
         for window in row.windows:
             place = WindowKey(row.aggregate_key, _LENGTHS[window.size], int(window.start.timestamp()))
             windows[place] = {name: getattr(window, name) or 0 for name in FIGURES}
-    return rows, windows
+    return rows(latest(settings(stage).output_topic)), windows
+
+
+def rows(latest: Latest) -> dict[str, Row]:
+    return {key.decode(): _figures(_row.decode(value)) for key, value in latest.items()}
 
 
 def window_topic(stage: Stage) -> str:

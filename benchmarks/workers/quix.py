@@ -25,9 +25,14 @@ class Event(Deserializer):  # type: ignore[misc]
         return decode(value)
 
 
-class Raw(Serializer):  # type: ignore[misc]
-    def __call__(self, value: Any, ctx: Any) -> Any:
+class Key(Serializer):  # type: ignore[misc]
+    def __call__(self, value: bytes, ctx: Any) -> bytes:
         return value
+
+
+class OfRow(Serializer):  # type: ignore[misc]
+    def __call__(self, value: tuple[bytes, bytes], ctx: Any) -> bytes:
+        return value[1]
 
 
 class Rows:
@@ -60,7 +65,7 @@ def main() -> None:
         loglevel="ERROR",
     )
     source = app.topic(feedback, key_deserializer=OneKey(), value_deserializer=Event())
-    sink = app.topic(output, key_serializer=Raw(), value_serializer=Raw())
+    sink = app.topic(output, key_serializer=Key(), value_serializer=OfRow())
     rows = app.dataframe(source).apply(fold, stateful=True, expand=True)
     rows.to_topic(sink, key=lambda row: row[0])
     app.run()

@@ -20,7 +20,7 @@ import org.apache.kafka.streams.state.Stores;
  */
 public final class Main {
     private static final int THREADS = 2;
-    private static final String COMMIT_MS = "1000";
+    private static final long COMMIT_MS = Long.getLong("commit.ms", 1_000);
 
     private final String bootstrap;
     private final String feedback;
