@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from schemas.envelope import Count, Event, Fact, Identifier, Instant, Platform
-from schemas.feedback import Absence, Metric
+from schemas.feedback import Absence
 
 Scope = Literal["post", "content", "campaign_platform", "campaign", "brand"]
 RATE_FORMULA = "engagement_per_view/1"
@@ -50,9 +50,8 @@ class Totals(Struct, frozen=True, kw_only=True):
 class CurvePoint(Struct, frozen=True, kw_only=True):
     """Figures at one age, so that posts of different days compare; hour 0 is the moment a post went live (age_curve/1).
 
-    age_h: hours since then. posts: posts of the row that were seen at this age or older and have a figure from before
-    it. views, engagement: sums over them of the newest snapshot (highest sequence) taken up to that age, null where
-    none had the metric.
+    age_h: hours since then. posts: posts of the row that were read after this age. views, engagement: sums over them
+    of the newest values (highest sequence) read up to that age, null where none was.
     """
 
     age_h: Count
@@ -80,7 +79,8 @@ class EngagementAggregate(Fact, frozen=True, kw_only=True, tag="EngagementAggreg
     engagement_per_1000_followers: engagement ÷ followers × 1000, null unless every account of the row told a number,
     and on rows without followers (engagement_per_1000_followers/1). account_index: engagement of this post ÷ median of
     the account's last 20 posts in the campaign, all at the age account_index_age_h, 1.0 = normal for this account; null
-    below 3 others to compare with, their number is account_index_sample (account_index/1; post rows only). activity:
+    below 3 others to compare with and for older posts; account_index_sample: those compared with (account_index/1;
+    post rows only). activity:
     comments that count, by weekday and hour of writing in Asia/Shanghai, `1-00` = Monday midnight to `7-23`, hours
     without any are left out (activity_by_hour/1). curve: figures by age, of ages that were reached (age_curve/1).
     formulas_version: of all formulas named here together, 1 = the versions above.
@@ -120,37 +120,6 @@ class EngagementAggregate(Fact, frozen=True, kw_only=True, tag="EngagementAggreg
     formulas_version: int = FORMULAS_VERSION
 
 
-class MetricSum(Struct, kw_only=True, omit_defaults=True):
-    """A metric added up: the values, and how many posts have one or lack one for which reason."""
-
-    value: int = 0
-    known: int = 0
-    unsupported: int = 0
-    not_yet: int = 0
-    failed: int = 0
-
-
-class Sums(Struct, kw_only=True, omit_defaults=True):
-    """Everything of a row that is a plain sum over its posts, so that a parent moves by the difference of two.
-
-    covered: of the posts whose platform tells a comment total. rated: of the posts with known views and engagement.
-    events: those that changed a post.
-    """
-
-    posts: int = 0
-    metrics: dict[Metric, MetricSum] = {}
-    comments: int = 0
-    covered_posts: int = 0
-    covered_comments: int = 0
-    comments_total: int = 0
-    engaged_posts: int = 0
-    engagement: int = 0
-    rated_engagement: int = 0
-    rated_views: int = 0
-    replies: int = 0
-    events: int = 0
-
-
 class FollowersState(Struct, kw_only=True, omit_defaults=True):
     """Followers of one account: the newest value, and the newest reason for having none."""
 
@@ -163,11 +132,15 @@ class FollowersState(Struct, kw_only=True, omit_defaults=True):
 class CampaignTotals(Event, frozen=True, kw_only=True, tag="CampaignTotals"):
     """The absolute sums of one campaign, from the partition it lives in to the partition of its brand.
 
-    A higher revision supersedes a lower one. followers: by `<platform>:<account>`.
+    A higher revision supersedes a lower one. sums: by place, as the aggregator keeps them. curve: such by age.
+    followers: by `<platform>:<account>`.
     """
 
     revision: Count
-    sums: Sums
+    sums: list[int]
+    activity: dict[str, int] = {}
+    curve: dict[int, list[int]] = {}
     newest_observation: dict[Platform, Instant] = {}
+    published_at: Instant | None = None
     followers: dict[str, FollowersState] = {}
     follower_events: Count = 0

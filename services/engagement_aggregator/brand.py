@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from schemas.aggregate import CampaignTotals, FollowersState, Sums
+from schemas.aggregate import CampaignTotals, FollowersState
 from schemas.aggregate_state import CampaignShare, TotalState
 from services.engagement_aggregator import keys
-from services.engagement_aggregator.fold import Folded, Refused, Rows
-from services.engagement_aggregator.sums import follow_merged, shift
+from services.engagement_aggregator.fold import Folded, Refused
+from services.engagement_aggregator.sums import NOTHING, added, follow, less, shift_activity, shift_curve
+from services.engagement_aggregator.windows import Rows
 
 _decode = msgspec.json.Decoder(CampaignTotals).decode
 
@@ -34,26 +35,29 @@ def fold_campaigns(rows: Rows, values: Sequence[bytes | None]) -> Folded:
 def _apply(rows: Rows, totals: CampaignTotals, changed: set[str]) -> None:
     share_key, brand_key = keys.share(totals.brand_id, totals.campaign_id), keys.brand(totals.brand_id)
     known = rows.get(share_key)
-    share = known if isinstance(known, CampaignShare) else CampaignShare(revision=0, sums=Sums())
+    share = known if isinstance(known, CampaignShare) else CampaignShare(0, NOTHING, {}, {})
     if known is not None and totals.revision <= share.revision:
         return
     brand = _brand(rows, brand_key, totals)
-    shift(brand.sums, totals.sums, share.sums)
+    brand.sums = added(brand.sums, less(totals.sums, share.sums))
+    shift_activity(brand.activity, totals.activity)
+    shift_activity(brand.activity, {hour: -count for hour, count in share.activity.items()})
+    shift_curve(brand.curve, totals.curve, share.curve)
     brand.follower_events += totals.follower_events - share.follower_events
     brand.as_of = max(brand.as_of, totals.observed_at)
+    if totals.published_at is not None:
+        brand.published_at = max(brand.published_at or totals.published_at, totals.published_at)
     for platform, at in totals.newest_observation.items():
         brand.newest[platform] = max(brand.newest.get(platform, at), at)
     for account, followers in totals.followers.items():
-        follow_merged(brand.followers.setdefault(account, FollowersState()), followers)
-    rows[share_key] = CampaignShare(revision=totals.revision, sums=totals.sums, follower_events=totals.follower_events)
+        follow(brand.followers.setdefault(account, FollowersState()), followers)
+    rows[share_key] = CampaignShare(totals.revision, totals.sums, totals.activity, totals.curve, totals.follower_events)
     changed.update((share_key, brand_key))
 
 
 def _brand(rows: Rows, key: str, totals: CampaignTotals) -> TotalState:
     brand = rows.get(key)
     if not isinstance(brand, TotalState):
-        brand = TotalState(
-            scope="brand", brand_id=totals.brand_id, platform="all", as_of=totals.observed_at, sums=Sums()
-        )
+        brand = TotalState("brand", totals.brand_id, None, None, "all", totals.observed_at, NOTHING)
         rows[key] = brand
     return brand

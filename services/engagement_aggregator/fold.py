@@ -1,8 +1,8 @@
-"""The fold of feedback: `(rows, batch of raw records) → changed keys and refused records`. Pure: no I/O, no clock.
+"""The fold of feedback: raw records of one partition in, changed rows and refused records out. Pure: no I/O, no clock.
 
 Every figure is a latest value or a count of identities, never a bare `+= 1`, so folding a record again changes
-nothing. Parents move by the difference of a post's contribution before and after the batch. Folding in any split of
-batches gives the same rows. Must not be told offsets: what has been read is the caller's concern.
+nothing. Any split in batches and any moments of settling give the same rows. Must not be told offsets: what has been
+read is the caller's concern.
 """
 
 from __future__ import annotations
@@ -10,30 +10,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 
-from schemas.aggregate import FollowersState, Scope, Sums
-from schemas.aggregate_state import ItemState, MetricState, PostState, TableRow, TotalState
-from schemas.feedback import METRICS, CommentObserved, FeedbackEvent, FollowersObserved, MetricsObserved, ReplyPosted
-from services.engagement_aggregator import keys
-from services.engagement_aggregator.sums import contribution, follow, shift
+from schemas.aggregate import FollowersState
+from schemas.aggregate_state import ItemState, PostState, TotalState, Watermark
+from schemas.feedback import FeedbackEvent
+from services.engagement_aggregator import keys, moments, wire
+from services.engagement_aggregator.moments import utc
+from services.engagement_aggregator.opened import OpenPost
+from services.engagement_aggregator.settling import parents, settle, total_of
+from services.engagement_aggregator.sums import follow
+from services.engagement_aggregator.windows import Rows
+from services.engagement_aggregator.wire import Comment, Followers, OfPost, Reply, Snapshot, Wire
 
-PostEvent = CommentObserved | MetricsObserved | ReplyPosted
 LONGEST_POST_KEY = 256
-LARGEST_COUNT = 10**15  # sums of such stay exact integers for every reader
 _BUGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # of ours; trouble with the disk is not
-_NOTHING = Sums()
-_decoder: msgspec.json.Decoder[FeedbackEvent] = msgspec.json.Decoder(FeedbackEvent)
-
-
-class Rows(Protocol):
-    """The rows of one partition. A row that was got may be changed in place."""
-
-    def get(self, key: str, /) -> TableRow | None: ...
-
-    def __setitem__(self, key: str, row: TableRow, /) -> None: ...
+_IDENTITY = ("post_key", "brand_id", "campaign_id", "content_id", "placement_id", "platform", "account")
+_identity: Callable[[Any], tuple[str, ...]] = attrgetter(*_IDENTITY)
+_account: Callable[[Any], tuple[str, ...]] = attrgetter("brand_id", "campaign_id", "platform", "account")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +66,11 @@ def fold(rows: Rows, values: Sequence[bytes | None], owns: Callable[[str], bool]
 
 
 def decoded(value: bytes | None) -> FeedbackEvent:
-    """The event of a record; raises Refusal."""
+    """The event of a record by the contract's own types; raises Refusal."""
     if value is None:
         raise Refusal("undecodable", "空记录（墓碑）不是反馈事件 / a tombstone is no feedback event")
     try:
-        return _decoder.decode(value)
+        return wire.strict.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal("undecodable", f"无法解读为反馈事件：{error} / not a feedback event") from None
 
@@ -88,18 +85,30 @@ class Fold:
     def __init__(self, rows: Rows, owns: Callable[[str], bool]) -> None:
         self._rows, self._owns = rows, owns
         self._changed: set[str] = set()
-        self._before: dict[str, Sums] = {}
+        self._opened: dict[tuple[str, ...], OpenPost] = {}
+        self._accounts: set[tuple[str, ...]] = set()
+        mark = rows.get(keys.WATERMARK)
+        self._moved = False
+        self._reach(mark.at if isinstance(mark, Watermark) else moments.EPOCH)
 
     def __len__(self) -> int:
         """How many rows wait to be written, about."""
-        return len(self._changed)
+        return len(self._changed) + len(self._opened)
 
     def take(self, values: Sequence[bytes | None]) -> list[Refused]:
         """Fold records in the order of the partition; returns those that were refused."""
-        refused = []
-        for index, value in enumerate(values):
+        refused: list[Refused] = []
+        if not values:
+            return refused
+        events = wire.batch(list(values)) or (None,) * len(values)
+        opened, identity = self._opened.get, _identity
+        for index, event in enumerate(events):
+            if type(event) is Snapshot:
+                one = opened(identity(event))
+                if one is not None and self._follows(one, event):
+                    continue
             try:
-                self._apply(decoded(value))
+                self._apply(event, values[index])
             except Refusal as refusal:
                 refused.append(Refused(index, refusal.cause, str(refusal)))
             except _BUGS as error:
@@ -108,140 +117,170 @@ class Fold:
 
     def held(self) -> set[str]:
         """Keys of the rows that must stay in memory until they are settled and written."""
-        return self._changed | self._before.keys()
+        held = set(self._changed)
+        for one in self._opened.values():
+            held.add(one.key)
+            held.update(one.windows.keys())
+        return held
 
     def settle(self) -> set[str]:
         """Let parents and windows follow; returns the keys of all rows that changed since the last call."""
-        self._settle_parents()
-        changed, self._changed, self._before = self._changed, set(), {}
+        changed = self._changed | settle(self._rows, self._opened.values())
+        if self._moved:
+            self._rows[keys.WATERMARK] = Watermark(self._watermark)
+            changed.add(keys.WATERMARK)
+        self._changed, self._opened, self._moved = set(), {}, False
         return changed
 
-    def _apply(self, event: FeedbackEvent) -> None:
-        if isinstance(event, FollowersObserved):
-            self._followers(event)
+    def _follows(self, one: OpenPost, event: Snapshot) -> bool:
+        """Let a snapshot wait that is the next of its post and like the one before; False for everything else.
+
+        Most records end here, so it does as little as it can.
+        """
+        waiting = one.waiting
+        if waiting is None or event.sequence <= one.sequence:
+            return False
+        at, seen = event.occurred_at, event.observed_at
+        if seen.tzinfo is not UTC or at.tzinfo is not UTC:
+            return False
+        at = min(at, seen)
+        if not waiting.begins <= at < waiting.ends or waiting.minute < self._closed or at > one.next_mark:
+            return False
+        r = event.readings
+        a, b, c, d, e, f, g, h = r.views, r.likes, r.comments, r.shares, r.saves, r.follows, r.clicks, r.conversions
+        if waiting.pattern != (
+            a.reason, b.reason, c.reason, d.reason, e.reason, f.reason, g.reason, h.reason,
+            a.value is None, b.value is None, c.value is None, d.value is None,
+            e.value is None, f.value is None, g.value is None, h.value is None,
+            event.comments_total is None,
+        ):  # fmt: skip
+            return False
+        one.sequence = event.sequence
+        waiting.last = event
+        waiting.count += 1
+        if seen > waiting.at:
+            waiting.at = seen
+            one.seen(seen, observed=True)
+        if at > self._watermark:
+            self._advance(at)
+        return True
+
+    def _apply(self, event: Wire | None, value: bytes | None) -> None:
+        """Fold one record of any kind; raises Refusal."""
+        if event is None:
+            event = _looked_at(value)
+        at = moments.event_time(event.occurred_at, event.observed_at)
+        if not at >= moments.EPOCH or at.year > moments.LAST_YEAR:
+            raise Refusal("time_out_of_range", f"{at} 不可能是真实时间，请检查采集 / no real time, check the collector")
+        if isinstance(event, Followers):
+            self._followers(event, value, at)
             return
-        if isinstance(event, MetricsObserved):
-            _plausible("comments_total", event.comments_total)
-            for metric in METRICS:
-                _plausible(f"readings.{metric}", getattr(event.readings, metric).value)
+        if isinstance(event, Snapshot) and not all(_is_whole(one) for one in _readings(event)):
+            decoded(value)
+        one, is_new = self._open(event, value)
+        self._advance(at)
+        if isinstance(event, Snapshot):
+            changed = one.snapshot(event, at, self._closed, self._oldest)
+            observed = any(reading.value is not None for reading in _readings(event))
+        else:
+            changed, observed = self._item(one, event, at), True
+        moved = one.seen(utc(event.observed_at), observed=observed)
+        if changed or moved or is_new:
+            one.post.events += 1
+            one.touched = True
+
+    def _item(self, one: OpenPost, event: Comment | Reply, at: datetime) -> bool:
+        """A comment or reply counts once whatever its versions; of one version, the deletion wins."""
+        reply = isinstance(event, Reply)
+        if isinstance(event, Reply):
+            key, version, deleted = keys.reply(event.post_key, event.reply_id), 1, False
+        else:
+            key, version, deleted = keys.comment(event.post_key, event.comment_id), event.version, event.deleted
+        before = self._rows.get(key)
+        if isinstance(before, ItemState):
+            if (before.version, before.deleted) >= (version, deleted):
+                return False
+            minute, change = before.minute, int(before.deleted) - int(deleted)
+        else:
+            minute, change = moments.minute_of(at), int(not deleted)
+        self._rows[key] = ItemState(version, deleted, minute)
+        self._changed.add(key)
+        if change:
+            one.item(change, minute, utc(event.observed_at), self._closed, self._oldest, reply=reply)
+        return True
+
+    def _followers(self, event: Followers, value: bytes | None, at: datetime) -> None:
+        account = _account(event)
+        if account not in self._accounts or not _is_whole(event.followers):
+            decoded(value)
+            self._refuse_conflicts(event, keys.campaign(event.campaign_id))
+            self._accounts.add(account)
+        self._advance(at)
+        observed_at, reading = utc(event.observed_at), event.followers
+        seen = (
+            FollowersState(reason=reading.reason, reason_at=observed_at)
+            if reading.value is None
+            else FollowersState(value=reading.value, value_at=observed_at)
+        )
+        name = keys.followers(event.platform, event.account)
+        on_platform = keys.campaign_platform(event.campaign_id, event.platform)
+        for key, total in (
+            total_of(self._rows, keys.campaign(event.campaign_id), "campaign", event, observed_at),
+            total_of(self._rows, on_platform, "campaign_platform", event, observed_at, event.platform),
+        ):
+            changed = follow(total.followers.setdefault(name, FollowersState()), seen)
+            if changed or observed_at > total.as_of:
+                total.as_of = max(total.as_of, observed_at)
+                total.follower_events += 1
+                self._changed.add(key)
+
+    def _open(self, event: OfPost, value: bytes | None) -> tuple[OpenPost, bool]:
+        """The post of an event, opened; whether it is new."""
+        identity = _identity(event)
+        one = self._opened.get(identity)
+        if one is not None:
+            return one, False
         key = keys.post(event.post_key)
-        post, known = self._post(key, event)
-        if key not in self._before:
-            self._before[key] = contribution(post) if known else _NOTHING
-        changed, observed = self._take(post, event)
-        moved = _seen(post, utc(event.observed_at), observed)
-        if changed or moved or not known:
-            post.events += 1
-            self._changed.add(key)
-
-    def _settle_parents(self) -> None:
-        for key, before in self._before.items():
-            post = self._rows.get(key)
-            if key not in self._changed or not isinstance(post, PostState):
-                continue
-            after = contribution(post)
-            for parent, total in self._parents(post):
-                shift(total.sums, after, before)
-                total.as_of = max(total.as_of, post.as_of)
-                if post.newest is not None:
-                    total.newest[post.platform] = max(total.newest.get(post.platform, post.newest), post.newest)
-                self._changed.add(parent)
-
-    def _post(self, key: str, event: PostEvent) -> tuple[PostState, bool]:
         post = self._rows.get(key)
-        if isinstance(post, PostState):
-            _same_post(post, event)
-            return post, True
+        is_new = not isinstance(post, PostState)
+        if not isinstance(post, PostState):
+            post = self._new(event, value)
+            self._rows[key] = post
+            parents(self._rows, post)  # from here on they hold their names against another brand or campaign
+        elif _identity(post) != identity:
+            decoded(value)
+            raise _moved(post, event)
+        one = self._opened[identity] = OpenPost(self._rows, key, post, is_new=is_new)
+        return one, is_new
+
+    def _new(self, event: OfPost, value: bytes | None) -> PostState:
+        decoded(value)
         if len(event.post_key) > LONGEST_POST_KEY:
             raise Refusal(
                 "post_key_too_long",
                 f"post_key 超过 {LONGEST_POST_KEY} 个字符，请缩短 native_id / post_key too long, shorten native_id",
             )
         self._refuse_conflicts(event, keys.campaign(event.campaign_id), keys.content(event.content_id))
-        post = PostState(
-            brand_id=event.brand_id,
-            campaign_id=event.campaign_id,
-            content_id=event.content_id,
-            placement_id=event.placement_id,
-            platform=event.platform,
-            account=event.account,
-            post_key=event.post_key,
-            as_of=utc(event.observed_at),
+        published = event.published_at
+        return PostState(
+            event.brand_id,
+            event.campaign_id,
+            event.content_id,
+            event.placement_id,
+            event.platform,
+            event.account,
+            event.post_key,
+            utc(event.observed_at),
+            [None] * 8,
+            [0] * 8,
+            [0] * 8,
+            [0] * 8,
+            published_at=None if published is None or published.year > moments.LAST_YEAR else utc(published),
         )
-        self._rows[key] = post
-        self._parents(post)  # from here on they hold their names against another brand or campaign
-        return post, False
 
-    def _take(self, post: PostState, event: PostEvent) -> tuple[bool, bool]:
-        """Put the event into the post; whether that changed it, and whether it observed anything."""
-        if isinstance(event, MetricsObserved):
-            return _metrics(post, event), any(getattr(event.readings, m).value is not None for m in METRICS)
-        if isinstance(event, CommentObserved):
-            key = keys.comment(event.post_key, event.comment_id)
-            before, after = self._item(key, ItemState(version=event.version, deleted=event.deleted))
-            post.comments += _alive(after) - _alive(before)
-            return before != after, True
-        before, after = self._item(keys.reply(event.post_key, event.reply_id), ItemState(version=1))
-        post.replies += _alive(after) - _alive(before)
-        return before != after, True
-
-    def _item(self, key: str, seen: ItemState) -> tuple[ItemState | None, ItemState]:
-        """The state of a comment or reply before and after it was seen; of one version, the deletion wins."""
-        before = self._rows.get(key)
-        if isinstance(before, ItemState) and (before.version, before.deleted) >= (seen.version, seen.deleted):
-            return before, before
-        self._rows[key] = seen
-        self._changed.add(key)
-        return before if isinstance(before, ItemState) else None, seen
-
-    def _followers(self, event: FollowersObserved) -> None:
-        account, at = keys.followers(event.platform, event.account), utc(event.observed_at)
-        _plausible("followers", event.followers.value)
-        self._refuse_conflicts(event, keys.campaign(event.campaign_id))
-        for parent, total in (
-            self._total(keys.campaign(event.campaign_id), "campaign", event, at),
-            self._total(
-                keys.campaign_platform(event.campaign_id, event.platform),
-                "campaign_platform",
-                event,
-                at,
-                event.platform,
-            ),
-        ):
-            changed = follow(total.followers.setdefault(account, FollowersState()), event.followers, at)
-            if changed or at > total.as_of:
-                total.as_of = max(total.as_of, at)
-                total.follower_events += 1
-                self._changed.add(parent)
-
-    def _parents(self, post: PostState) -> list[tuple[str, TotalState]]:
-        on_platform = keys.campaign_platform(post.campaign_id, post.platform)
-        return [
-            self._total(keys.campaign(post.campaign_id), "campaign", post, post.as_of),
-            self._total(keys.content(post.content_id), "content", post, post.as_of),
-            self._total(on_platform, "campaign_platform", post, post.as_of, post.platform),
-        ]
-
-    def _total(
-        self, key: str, scope: Scope, source: PostState | FollowersObserved, as_of: datetime, platform: str = "all"
-    ) -> tuple[str, TotalState]:
-        total = self._rows.get(key)
-        if not isinstance(total, TotalState):
-            total = TotalState(
-                scope=scope,
-                brand_id=source.brand_id,
-                campaign_id=source.campaign_id,
-                content_id=source.content_id if scope == "content" and isinstance(source, PostState) else None,
-                platform=platform,
-                as_of=as_of,
-                sums=Sums(),
-            )
-            self._rows[key] = total
-        return key, total
-
-    def _refuse_conflicts(self, event: FeedbackEvent, *parents: str) -> None:
+    def _refuse_conflicts(self, event: Wire, *names: str) -> None:
         """Refuse what would mix two brands or campaigns in one row, before anything is written."""
-        known = [(key, total) for key in parents if isinstance(total := self._rows.get(key), TotalState)]
+        known = [(key, total) for key in names if isinstance(total := self._rows.get(key), TotalState)]
         for key, total in known:
             if (total.brand_id, total.campaign_id) != (event.brand_id, event.campaign_id):
                 raise Refusal(
@@ -256,53 +295,49 @@ class Fold:
                 " / this campaign belongs to another partition, its producer must partition by campaign_id",
             )
 
+    def _advance(self, at: datetime) -> None:
+        """The partition has come to this event time; windows close by the newest."""
+        if at > self._watermark:
+            self._moved = True
+            if at < self._turn:
+                self._watermark = at
+            else:
+                self._reach(at)
 
-def utc(at: datetime) -> datetime:
-    """The same instant in UTC, so that equal instants are written in equal bytes."""
-    return at if at.tzinfo is UTC else at.astimezone(UTC)
+    def _reach(self, watermark: datetime) -> None:
+        minute = moments.minute_of(watermark)
+        self._watermark, self._turn = watermark, moments.instant(minute + 1)
+        self._closed, self._oldest = moments.closed_up_to(watermark), minute - moments.LONGEST_WAIT
 
 
-def _plausible(name: str, value: int | None) -> None:
-    if value is not None and value > LARGEST_COUNT:
+def _looked_at(value: bytes | None) -> Wire:
+    """One record that its batch could not be decoded with, or because of; raises Refusal."""
+    if value is None:
+        decoded(value)
+    try:
+        return wire.one.decode(value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        decoded(value)
         raise Refusal(
             "number_out_of_range",
-            f"{name} = {value} 超过 {LARGEST_COUNT}，不可能是真实计数，请检查适配器 / no real count, check the adapter",
-        )
+            f"有计数超过 {wire.LARGEST_COUNT}，不可能是真实计数，请检查适配器 / no real count, check the adapter",
+        ) from None
 
 
-def _same_post(post: PostState, event: PostEvent) -> None:
-    for name in ("brand_id", "campaign_id", "content_id", "placement_id", "platform", "account"):
-        if getattr(post, name) != getattr(event, name):
-            raise Refusal(
-                "identity_conflict",
-                f"帖子 {event.post_key} 的 {name} 原为 {getattr(post, name)}，事件却写 {getattr(event, name)}"
-                f" / {name} of this post was another one, a post cannot move",
-            )
+def _readings(event: Snapshot) -> tuple[wire.Read, ...]:
+    r = event.readings
+    return r.views, r.likes, r.comments, r.shares, r.saves, r.follows, r.clicks, r.conversions
 
 
-def _metrics(post: PostState, event: MetricsObserved) -> bool:
-    """Per metric the value of the highest sequence; counters may go backwards, an older snapshot never wins."""
-    changed = False
-    for metric in METRICS:
-        reading = getattr(event.readings, metric)
-        state = post.metrics.get(metric) or MetricState()
-        if reading.value is not None and event.sequence > state.sequence:
-            state.value, state.sequence, changed = reading.value, event.sequence, True
-        elif reading.value is None and event.sequence > state.reason_sequence:
-            state.reason, state.reason_sequence, changed = reading.reason, event.sequence, True
-        post.metrics[metric] = state
-    if event.comments_total is not None and event.sequence > post.comments_total_sequence:
-        post.comments_total, post.comments_total_sequence, changed = event.comments_total, event.sequence, True
-    return changed
+def _is_whole(reading: wire.Read) -> bool:
+    """A value or a reason, and not both."""
+    return (reading.value is None) != (reading.reason is None)
 
 
-def _seen(post: PostState, at: datetime, observed: bool) -> bool:
-    moved = at > post.as_of
-    post.as_of = max(post.as_of, at)
-    if observed and (post.newest is None or at > post.newest):
-        post.newest, moved = at, True
-    return moved
-
-
-def _alive(item: ItemState | None) -> int:
-    return int(item is not None and not item.deleted)
+def _moved(post: PostState, event: OfPost) -> Refusal:
+    name = next(name for name in _IDENTITY if getattr(post, name) != getattr(event, name))
+    return Refusal(
+        "identity_conflict",
+        f"帖子 {event.post_key} 的 {name} 原为 {getattr(post, name)}，事件却写 {getattr(event, name)}"
+        f" / {name} of this post was another one, a post cannot move",
+    )

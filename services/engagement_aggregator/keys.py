@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from services.engagement_aggregator import moments
+
 POSITION = "\x00position"
+WATERMARK = "\x00watermark"
 _INSIDE = "\x1f"  # cannot stand in an id, so two ids never run into each other
 
 
@@ -38,5 +41,24 @@ def share(brand_id: str, campaign_id: str) -> str:
     return f"share{_INSIDE}{brand_id}{_INSIDE}{campaign_id}"
 
 
+def account(campaign_id: str, platform: str, name: str) -> str:
+    return f"account{_INSIDE}{campaign_id}{_INSIDE}{platform}{_INSIDE}{name}"
+
+
 def followers(platform: str, account: str) -> str:
     return f"{platform}:{account}"
+
+
+def hour(aggregate_key: str, number: int) -> str:
+    """The windows of a row in one hour of the epoch."""
+    return f"window{_INSIDE}{aggregate_key}@{moments.hour_word(number)}"
+
+
+def day(aggregate_key: str, number: int) -> str:
+    """The window of a row of one day in Asia/Shanghai."""
+    return f"window{_INSIDE}{aggregate_key}@{moments.day_word(number)}"
+
+
+def published(key: str) -> str:
+    """The key under which a row of windows is published."""
+    return key.partition(_INSIDE)[2]

@@ -1,75 +1,94 @@
-"""Arithmetic of sums: what a post contributes, and how a parent moves by the difference of two contributions. Pure."""
+"""Arithmetic of sums: what a post contributes, and how a parent moves by the difference of two contributions. Pure.
+
+Sums are lists of integers with one place per figure, because lists are added in one go.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from operator import add, sub
+from typing import Final
 
-from schemas.aggregate import FollowersState, MetricSum, Sums
+from schemas.aggregate import FollowersState
 from schemas.aggregate_state import PostState
-from schemas.feedback import METRICS, Absence, Metric, Reading
+from services.engagement_aggregator.windows import MISSING
 
-ENGAGEMENT: tuple[Metric, ...] = ("likes", "comments", "shares", "saves")
-_COUNTS = tuple(name for name in Sums.__struct_fields__ if name != "metrics")
+# Places in the sums of a row.
+POSTS, COLLECTED, COVERED_POSTS, COVERED_COMMENTS, COMMENTS_TOTAL, ENGAGED_POSTS = range(6)
+ENGAGEMENT, RATED_ENGAGEMENT, RATED_VIEWS, REPLIES, EVENTS, LATE = range(6, 12)
+VALUES, KNOWN, LACKING, PLACES = 12, 20, 28, 36
+NOTHING: Final = [0] * PLACES
+VIEWS, LIKES, SAVES = 0, 1, 4  # likes, comments, shares and saves are neighbours among the metrics
+
+Sums = list[int]
+# Places in a point of the curve: posts, views, posts that have them, engagement, posts that have it.
+Curve = dict[int, list[int]]
 
 
 def contribution(post: PostState) -> Sums:
     """What one post adds to each of its parents."""
-    sums = Sums(posts=1, comments=post.comments, replies=post.replies, events=post.events)
-    values: dict[Metric, int] = {}
-    for metric in METRICS:
-        state = post.metrics.get(metric)
-        if state is not None and state.value is not None:
-            values[metric] = state.value
-            sums.metrics[metric] = MetricSum(value=state.value, known=1)
-        else:
-            sums.metrics[metric] = _missing((state and state.reason) or "not_yet")
-    if post.comments_total is not None:
-        sums.covered_posts, sums.covered_comments, sums.comments_total = 1, post.comments, post.comments_total
-    engagement = [values[metric] for metric in ENGAGEMENT if metric in values]
-    if engagement:
-        sums.engaged_posts, sums.engagement = 1, sum(engagement)
-        if "views" in values:
-            sums.rated_engagement, sums.rated_views = sums.engagement, values["views"]
-    return sums
+    values, comments, total = post.values, post.comments, post.comments_total
+    engagement = engagement_of(values)
+    covered = (0, 0, 0) if total is None else (1, comments, total)
+    views = values[VIEWS]
+    rated = (0, 0) if engagement is None or views is None else (engagement, views)
+    return [
+        1,
+        comments,
+        *covered,
+        int(engagement is not None),
+        engagement or 0,
+        *rated,
+        post.replies,
+        post.events,
+        post.late,
+        *[value or 0 for value in values],
+        *[int(value is not None) for value in values],
+        *[MISSING[why or 2] if value is None else 0 for value, why in zip(values, post.reasons, strict=True)],
+    ]
 
 
-def _missing(reason: Absence) -> MetricSum:
-    if reason == "failed":
-        return MetricSum(failed=1)
-    return MetricSum(unsupported=1) if reason == "unsupported" else MetricSum(not_yet=1)
+def engagement_of(values: list[int | None]) -> int | None:
+    """Likes, comments, shares and saves that are known; None when none is."""
+    known = [value for value in values[LIKES : SAVES + 1] if value is not None]
+    return sum(known) if known else None
 
 
-def shift(total: Sums, new: Sums, old: Sums) -> None:
+def curve_of(post: PostState) -> Curve:
+    """What one post adds to the curve of its parents."""
+    curve = {}
+    for age, (_, values) in post.marks.items():
+        views, engagement = values[VIEWS], engagement_of(values)
+        curve[age] = [1, views or 0, int(views is not None), engagement or 0, int(engagement is not None)]
+    return curve
+
+
+def added(one: list[int], other: list[int]) -> list[int]:
+    return list(map(add, one, other))
+
+
+def less(one: list[int], other: list[int]) -> list[int]:
+    return list(map(sub, one, other))
+
+
+def shift_curve(total: Curve, new: Curve, old: Curve) -> None:
     """Replace the contribution `old` inside `total` by `new`."""
-    for name in _COUNTS:
-        difference = getattr(new, name) - getattr(old, name)
-        if difference:
-            setattr(total, name, getattr(total, name) + difference)
-    for metric in METRICS:
-        added, removed = new.metrics.get(metric), old.metrics.get(metric)
-        if added != removed:
-            _shift_metric(total.metrics.setdefault(metric, MetricSum()), added or MetricSum(), removed or MetricSum())
+    for age in new.keys() | old.keys():
+        difference = less(new.get(age, [0] * 5), old.get(age, [0] * 5))
+        if any(difference):
+            total[age] = added(total.get(age, [0] * 5), difference)
 
 
-def _shift_metric(total: MetricSum, new: MetricSum, old: MetricSum) -> None:
-    total.value += new.value - old.value
-    total.known += new.known - old.known
-    total.unsupported += new.unsupported - old.unsupported
-    total.not_yet += new.not_yet - old.not_yet
-    total.failed += new.failed - old.failed
+def shift_activity(total: dict[str, int], differences: dict[str, int]) -> None:
+    """Add; hours without activity are left out."""
+    for hour, difference in differences.items():
+        count = total.get(hour, 0) + difference
+        if count:
+            total[hour] = count
+        else:
+            total.pop(hour, None)
 
 
-def follow(state: FollowersState, reading: Reading, at: datetime) -> bool:
-    """Take a reading of an account's followers; the newest value wins, a reason never erases one. True if changed."""
-    return follow_merged(
-        state,
-        FollowersState(value=reading.value, value_at=at)
-        if reading.value is not None
-        else FollowersState(reason=reading.reason, reason_at=at),
-    )
-
-
-def follow_merged(state: FollowersState, other: FollowersState) -> bool:
+def follow(state: FollowersState, other: FollowersState) -> bool:
     """Take over what `other` knows newer. True if that changed something."""
     changed = False
     if other.value_at is not None and other.value is not None:

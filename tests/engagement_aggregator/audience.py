@@ -22,6 +22,7 @@ from schemas.feedback import (
     Readings,
     ReplyPosted,
 )
+from schemas.window import EngagementWindows
 from services.engagement_aggregator.brand import fold_campaigns
 from services.engagement_aggregator.fold import Folded, fold
 from services.engagement_aggregator.output import campaign_totals, published
@@ -151,5 +152,11 @@ class Table(dict[str, TableRow]):
         return Folded(folded.changed | brands.changed, folded.refused + brands.refused)
 
     def rows(self) -> dict[str, EngagementAggregate]:
-        found = {key: published(key, row) for key, row in self.items()}
-        return {key: row for key, row in found.items() if row is not None}
+        return {row.key: row for row in self.published() if isinstance(row, EngagementAggregate)}
+
+    def windows(self) -> dict[str, EngagementWindows]:
+        return {row.key: row for row in self.published() if isinstance(row, EngagementWindows)}
+
+    def published(self) -> list[EngagementAggregate | EngagementWindows]:
+        found = (published(key, row) for key, row in sorted(self.items()))
+        return [row for row in found if row is not None]

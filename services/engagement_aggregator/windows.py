@@ -1,0 +1,214 @@
+"""The minutes of one post: what a snapshot, a comment or a reply changes in them, and by how much. Pure.
+
+A value belongs to the minute it was read in; of one minute the highest sequence counts. What a minute brought is its
+value less the newest value of an earlier minute, so a snapshot that comes late moves its successor too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from operator import sub
+from typing import Final, NamedTuple, Protocol
+
+from schemas.aggregate_state import Minute, PostHour, PostState, TableRow
+from services.engagement_aggregator import keys, moments
+
+# Places in a vector: growth of each metric, readings that had it, readings that had it not (by reason, see MISSING).
+KNOWN, LACKING, COMMENTS, REPLIES, READINGS, RESTATED, PLACES = 8, 16, 24, 25, 26, 27, 31
+MISSING: Final = (0, 1, 1 << 20, 1 << 40)  # unsupported, not yet and failed share one integer, twenty bits each
+ZERO: Final = [0] * PLACES
+_SIZES: Final = range(4)
+
+
+class Rows(Protocol):
+    """The rows of one partition. A row that was got may be changed in place."""
+
+    def get(self, key: str, /) -> TableRow | None: ...
+
+    def __setitem__(self, key: str, row: TableRow, /) -> None: ...
+
+
+class Reported(NamedTuple):
+    """What one hour of a post brought since the last settling; minutes by absolute number."""
+
+    key: str
+    hour: int
+    as_of: datetime
+    revisions: int
+    minutes: dict[int, list[int]]
+
+
+class PostWindows:
+    """The windows of one post while it is open."""
+
+    __slots__ = ("_hours", "_key", "_owner", "_post", "_rows", "_touched")
+
+    def __init__(self, rows: Rows, key: str, post: PostState) -> None:
+        self._rows, self._key, self._post = rows, key, post
+        self._hours: dict[int, tuple[PostHour, int]] = {}
+        self._touched: dict[int, tuple[Minute, list[int]]] = {}
+        self._owner: tuple[str | None, ...] | None = None
+
+    def keys(self) -> Iterator[str]:
+        """Keys of the rows that are open."""
+        return (keys.hour(self._key, number) for number in self._hours)
+
+    def snapshot(
+        self, minute: int, sequence: int, values: Sequence[int | None], reasons: Sequence[int], at: datetime,
+        count: int, closed: int,
+    ) -> bool:  # fmt: skip
+        """Take the last of `count` snapshots of one minute with rising sequences; False if it is too late for any.
+
+        at: the newest observed_at of them. closed: windows that end at this minute or before are closed.
+        """
+        newest = self._post.minute
+        if newest is not None and minute < newest - moments.SNAPSHOT_WAIT:
+            return False
+        hour, place = self._open(minute)
+        if not any(place.sequences) and not any(place.reasons):
+            place.before = self._carried(minute)
+        earlier = vector(place) if minute < closed else ZERO
+        changes = _merged(place, sequence, values, reasons) * count
+        if changes:
+            self._count(hour, place, minute, earlier, changes, at, closed)
+        if newest is None or minute > newest:
+            self._post.minute = minute
+        elif minute < newest:
+            self._carry_on(minute, place, at, closed)
+        return True
+
+    def item(self, minute: int, comments: int, replies: int, at: datetime, closed: int) -> None:
+        """Comments and replies of this minute became more or fewer."""
+        hour, place = self._open(minute)
+        earlier = vector(place) if minute < closed else ZERO
+        place.comments += comments
+        place.replies += replies
+        self._count(hour, place, minute, earlier, 1, at, closed)
+
+    def report(self) -> Iterator[Reported]:
+        """What changed since the last call, by hour."""
+        touched, self._touched = self._touched, {}
+        hours, self._hours = self._hours, {}
+        for number, (hour, revision) in hours.items():
+            if hour.revision != revision:
+                minutes = {
+                    minute: list(map(sub, vector(place), before))
+                    for minute, (place, before) in touched.items()
+                    if minute // 60 == number
+                }
+                key = keys.hour(self._key, number)
+                yield Reported(key, number, hour.as_of, hour.revision - revision, minutes)
+
+    def _open(self, minute: int) -> tuple[PostHour, Minute]:
+        number = minute // 60
+        hour = self._hour(number)
+        if (known := self._touched.get(minute)) is not None:
+            return hour, known[0]
+        place = _place(hour.minutes, minute % 60)
+        self._touched[minute] = place, vector(place)
+        return hour, place
+
+    def _hour(self, number: int) -> PostHour:
+        if (known := self._hours.get(number)) is not None:
+            return known[0]
+        key = keys.hour(self._key, number)
+        hour = self._rows.get(key)
+        if not isinstance(hour, PostHour):
+            hour = PostHour(self._belongs(), number, self._post.as_of, [])
+            self._rows[key] = hour
+        self._hours[number] = hour, hour.revision
+        return hour
+
+    def _belongs(self) -> tuple[str | None, ...]:
+        if self._owner is None:
+            post = self._post
+            self._owner = (
+                "post", post.brand_id, post.campaign_id, post.content_id, post.platform, post.account, post.post_key,
+            )  # fmt: skip
+        return self._owner
+
+    def _count(
+        self, hour: PostHour, place: Minute, minute: int, earlier: list[int], changes: int, at: datetime, closed: int
+    ) -> None:
+        fresh = not hour.revision
+        hour.revision += changes
+        hour.as_of = at if fresh else max(hour.as_of, at)
+        if minute < closed and vector(place) != earlier:
+            ends = moments.ends(minute)
+            place.restated = [place.restated[size] + (ends[size] <= closed) for size in _SIZES]
+
+    def _carried(self, minute: int) -> list[int | None]:
+        """The values just before a minute that has had no snapshot yet."""
+        newest = self._post.minute
+        if newest is None:
+            return [None] * 8
+        if minute > newest:
+            place = self._known(newest)
+            return _after(place)
+        return list(next(self._following(minute))[1].before)
+
+    def _carry_on(self, minute: int, place: Minute, at: datetime, closed: int) -> None:
+        """Tell the minutes behind what their values are compared with now, as far as that changed."""
+        carried = _after(place)
+        for later, _ in list(self._following(minute)):
+            hour, follower = self._open(later)
+            if follower.before == carried:
+                return
+            earlier = vector(follower) if later < closed else ZERO
+            follower.before = carried
+            self._count(hour, follower, later, earlier, 1, at, closed)
+            carried = _after(follower)
+
+    def _following(self, minute: int) -> Iterator[tuple[int, Minute]]:
+        """The minutes with snapshots after one that is at most SNAPSHOT_WAIT older than the newest."""
+        newest = self._post.minute
+        assert newest is not None
+        for number in range(minute // 60, newest // 60 + 1):
+            for place in self._hour(number).minutes:
+                later = number * 60 + place.minute
+                if later > minute and (any(place.sequences) or any(place.reasons)):
+                    yield later, place
+
+    def _known(self, minute: int) -> Minute:
+        if (touched := self._touched.get(minute)) is not None:
+            return touched[0]
+        return _place(self._hour(minute // 60).minutes, minute % 60)
+
+
+def vector(place: Minute) -> list[int]:
+    """What a minute brought, so that windows and parents are sums."""
+    values, before = place.values, place.before
+    growth = [0 if value is None else value - (old or 0) for value, old in zip(values, before, strict=True)]
+    known = [int(value is not None) for value in values]
+    lacking = [MISSING[why] if value is None else 0 for value, why in zip(values, place.reasons, strict=True)]
+    read = int(any(place.sequences) or any(place.reasons))
+    return [*growth, *known, *lacking, place.comments, place.replies, read, *place.restated]
+
+
+def _place(minutes: list[Minute], number: int) -> Minute:
+    """The minute of an hour, put in its place if it is new."""
+    at = len(minutes)
+    while at and minutes[at - 1].minute >= number:
+        at -= 1
+        if minutes[at].minute == number:
+            return minutes[at]
+    place = Minute(number, [None] * 8, [0] * 8, [0] * 8, [None] * 8, 0, 0, [0] * 4)
+    minutes.insert(at, place)
+    return place
+
+
+def _merged(place: Minute, sequence: int, values: Sequence[int | None], reasons: Sequence[int]) -> bool:
+    """Take over what is newer, per metric; True if anything is."""
+    changed = False
+    for metric, value in enumerate(values):
+        if value is not None:
+            if sequence > place.sequences[metric]:
+                place.sequences[metric], place.values[metric], changed = sequence, value, True
+        elif reasons[metric] > place.reasons[metric]:
+            place.reasons[metric], changed = reasons[metric], True
+    return changed
+
+
+def _after(place: Minute) -> list[int | None]:
+    return [old if value is None else value for value, old in zip(place.values, place.before, strict=True)]
