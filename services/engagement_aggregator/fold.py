@@ -87,9 +87,9 @@ class Fold:
         self._changed: set[str] = set()
         self._opened: dict[tuple[str, ...], OpenPost] = {}
         self._accounts: set[tuple[str, ...]] = set()
-        mark = rows.get(keys.WATERMARK)
-        self._moved = False
-        self._reach(mark.at if isinstance(mark, Watermark) else moments.EPOCH)
+        self._begun = self._moved = False
+        self._watermark = self._turn = moments.EPOCH
+        self._closed = self._oldest = 0
 
     def __len__(self) -> int:
         """How many rows wait to be written, about."""
@@ -100,6 +100,8 @@ class Fold:
         refused: list[Refused] = []
         if not values:
             return refused
+        if not self._begun:
+            self._begin()
         events = wire.batch(list(values)) or (None,) * len(values)
         opened, identity = self._opened.get, _identity
         for index, event in enumerate(events):
@@ -114,6 +116,13 @@ class Fold:
             except _BUGS as error:
                 refused.append(Refused(index, "bug", f"处理时出错 / failed to fold: {error!r}"))
         return refused
+
+    def _begin(self) -> None:
+        """Go on where the rows were left; they can be read only once the partition has been recovered."""
+        mark = self._rows.get(keys.WATERMARK)
+        if isinstance(mark, Watermark):
+            self._reach(mark.at)
+        self._begun = True
 
     def held(self) -> set[str]:
         """Keys of the rows that must stay in memory until they are settled and written."""
@@ -246,7 +255,8 @@ class Fold:
         if not isinstance(post, PostState):
             post = self._new(event, value)
             self._rows[key] = post
-            parents(self._rows, post)  # from here on they hold their names against another brand or campaign
+            # From here on they hold their names against another brand or campaign.
+            self._changed.update(name for name, _ in parents(self._rows, post))
         elif _identity(post) != identity:
             decoded(value)
             raise _moved(post, event)

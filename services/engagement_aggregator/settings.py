@@ -63,6 +63,10 @@ class AggregatorSettings(ServiceSettings):
         return f"{self.topic_prefix}engagement-aggregate"
 
     @property
+    def window_topic(self) -> str:
+        return f"{self.topic_prefix}engagement-window"
+
+    @property
     def changelog_topic(self) -> str:
         return f"{self.application}-{TABLE}-changelog"
 
@@ -79,4 +83,4 @@ class AggregatorSettings(ServiceSettings):
     @property
     def copartitioned(self) -> tuple[str, ...]:
         """The topics that must have the same number of partitions."""
-        return (*self.sources, self.output_topic, self.changelog_topic)
+        return (*self.sources, self.output_topic, self.window_topic, self.changelog_topic)

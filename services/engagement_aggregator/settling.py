@@ -69,7 +69,7 @@ def settle(rows: Rows, opened: Iterable[OpenPost]) -> set[str]:
     leaves: dict[tuple[str, str], Leaf] = {}
     for one in opened:
         one.take_waiting()
-        if not one.touched:
+        if not (one.touched or one.windows.changed):
             continue
         post = one.post
         leaf = leaves.get((post.content_id, post.platform))

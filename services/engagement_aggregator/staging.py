@@ -13,6 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from schemas.aggregate_state import TablePosition
+from schemas.window import EngagementWindows
 from services.engagement_aggregator import keys
 from services.engagement_aggregator.output import campaign_totals, published
 from services.engagement_aggregator.rows import CachedRows
@@ -54,12 +55,19 @@ def stage(
     number, count = place
     table: list[KeyedRow] = []
     outputs: list[KeyedRow] = []
-    streams: dict[Place, list[KeyedRow]] = {(settings.output_topic, number): outputs}
+    windows: list[KeyedRow] = []
+    streams: dict[Place, list[KeyedRow]] = {
+        (settings.output_topic, number): outputs,
+        (settings.window_topic, number): windows,
+    }
     scopes: Counter[str] = Counter()
     for key in changed:
         row, name = rows[key], key.encode()
         table.append((name, _encode(row)))
-        if (aggregate := published(key, row)) is not None:
+        if isinstance(aggregate := published(key, row), EngagementWindows):
+            scopes["window"] += 1
+            windows.append((aggregate.key.encode(), _encode(aggregate)))
+        elif aggregate is not None:
             scopes[aggregate.scope] += 1
             outputs.append((name, _encode(aggregate)))
         if (totals := campaign_totals(key, row)) is not None:

@@ -42,10 +42,10 @@ class Reported(NamedTuple):
 class PostWindows:
     """The windows of one post while it is open."""
 
-    __slots__ = ("_hours", "_key", "_owner", "_post", "_rows", "_touched")
+    __slots__ = ("_hours", "_key", "_owner", "_post", "_rows", "_touched", "changed")
 
     def __init__(self, rows: Rows, key: str, post: PostState) -> None:
-        self._rows, self._key, self._post = rows, key, post
+        self._rows, self._key, self._post, self.changed = rows, key, post, False
         self._hours: dict[int, tuple[PostHour, int]] = {}
         self._touched: dict[int, tuple[Minute, list[int]]] = {}
         self._owner: tuple[str | None, ...] | None = None
@@ -131,6 +131,7 @@ class PostWindows:
     def _count(
         self, hour: PostHour, place: Minute, minute: int, earlier: list[int], changes: int, at: datetime, closed: int
     ) -> None:
+        self.changed = True
         fresh = not hour.revision
         hour.revision += changes
         hour.as_of = at if fresh else max(hour.as_of, at)

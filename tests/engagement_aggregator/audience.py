@@ -46,13 +46,16 @@ class Audience:
             "platform": platform,
             "account": f"{platform}-{number % 2}",
             "trace_id": "t",
+            "published_at": None if number % 4 == 3 else START - timedelta(minutes=10 * number),
         }
 
-    def comment(self, number: int, comment: int, at: int = 0, **more: Any) -> CommentObserved:
+    def comment(
+        self, number: int, comment: int, at: int = 0, written: int | None = None, **more: Any
+    ) -> CommentObserved:
         post = self.post(number)
         return CommentObserved(
             event_id=f"{post['post_key']}:{comment}:{more.get('version', 1)}",
-            occurred_at=START,
+            occurred_at=START + timedelta(seconds=at if written is None else written),
             observed_at=START + timedelta(seconds=at),
             comment_id=f"c{comment}",
             author="某人",
@@ -68,7 +71,7 @@ class Audience:
         shown = {m: r if isinstance(r, Reading) else Reading(value=r) for m, r in readings.items()}
         return MetricsObserved(
             event_id=f"{post['post_key']}:metrics:{sequence}",
-            occurred_at=START,
+            occurred_at=START + timedelta(seconds=at),
             observed_at=START + timedelta(seconds=at),
             sequence=sequence,
             readings=Readings(**shown),
@@ -80,7 +83,7 @@ class Audience:
         post = self.post(number)
         return ReplyPosted(
             event_id=f"{post['post_key']}:reply:{reply}",
-            occurred_at=START,
+            occurred_at=START + timedelta(seconds=at),
             observed_at=START + timedelta(seconds=at),
             comment_id="c1",
             reply_id=f"r{reply}",
@@ -93,7 +96,7 @@ class Audience:
         post = self.post(number)
         return FollowersObserved(
             event_id=f"followers:{number}:{at}",
-            occurred_at=START,
+            occurred_at=START + timedelta(seconds=at),
             observed_at=START + timedelta(seconds=at),
             brand_id=post["brand_id"],
             campaign_id=post["campaign_id"],
@@ -107,7 +110,15 @@ class Audience:
 AUDIENCE = Audience()
 
 _posts = st.integers(0, 7)
-_moments = st.integers(0, 30)
+_DAY = 24 * 3_600
+# Seconds: mostly within a minute or an hour, some so late that windows have closed or are beyond all waiting.
+_moments = st.one_of(
+    st.integers(0, 30),
+    st.integers(0, 30),
+    st.integers(0, 2 * 3_600),
+    st.integers(0, 3 * _DAY),
+    st.integers(0, 9 * _DAY),
+)
 _counts = st.integers(0, 1_000)
 _reasons: st.SearchStrategy[Absence] = st.sampled_from(("unsupported", "not_yet", "failed"))
 _readings = st.one_of(
@@ -122,20 +133,33 @@ _snapshots = st.builds(
     st.fixed_dictionaries({}, optional=dict.fromkeys(METRICS, _readings)),
 )
 _comments = st.builds(
-    lambda number, comment, at, version, deleted: AUDIENCE.comment(
-        number, comment, at, version=version, deleted=deleted
+    lambda number, comment, at, written, version, deleted: AUDIENCE.comment(
+        number, comment, at, written, version=version, deleted=deleted
     ),
     _posts,
     st.integers(1, 6),
+    _moments,
     _moments,
     st.integers(1, 3),
     st.booleans(),
 )
 _replies = st.builds(AUDIENCE.reply, _posts, st.integers(1, 3), _moments)
 _followers = st.builds(AUDIENCE.followers, _posts, _readings, _moments)
-histories: st.SearchStrategy[list[FeedbackEvent]] = st.lists(
-    st.one_of(_snapshots, _comments, _replies, _followers), min_size=1, max_size=60
+_runs: st.SearchStrategy[list[FeedbackEvent]] = st.builds(
+    lambda number, first, at, steps, readings: [
+        AUDIENCE.metrics(number, first + step, at + sum(steps[: step + 1]), **readings) for step in range(len(steps))
+    ],
+    _posts,
+    st.integers(1, 12),
+    _moments,
+    st.lists(st.sampled_from((0, 0, 1, 20, 50, 400)), min_size=2, max_size=8),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(METRICS, _readings)),
 )
+_singles: st.SearchStrategy[FeedbackEvent] = st.one_of(_snapshots, _comments, _replies, _followers)
+# Runs of orderly snapshots, which the fold lets wait, among everything that can come in between.
+histories: st.SearchStrategy[list[FeedbackEvent]] = st.lists(
+    st.one_of(_singles.map(lambda event: [event]), _singles.map(lambda event: [event]), _runs), min_size=1, max_size=40
+).map(lambda parts: [event for part in parts for event in part])
 
 
 def encoded(events: Sequence[FeedbackEvent]) -> list[bytes | None]:

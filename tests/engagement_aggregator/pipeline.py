@@ -109,7 +109,12 @@ class Pipeline:
         self._producer: TransactionalProducer | None = None
 
     def create_topics(self) -> None:
-        compacted = (self.settings.campaign_topic, self.settings.output_topic, self.settings.changelog_topic)
+        compacted = (
+            self.settings.campaign_topic,
+            self.settings.output_topic,
+            self.settings.window_topic,
+            self.settings.changelog_topic,
+        )
         ensure_topics(
             self.kafka,
             [
