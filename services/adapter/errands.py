@@ -129,9 +129,11 @@ class Errands:
         return commanded.reply_changed(record, looked, note, self.now(), self.worker)
 
     def _reply_done(self, record: PlacementRecord, reply: ReplyRecord, reply_id: str) -> PlacementRecord:
+        """The reply's time is that of its revision: by it the collector knows which revision tells of it."""
         self._forget(record)
-        done = replace(reply, state="DONE", at=self.now(), reply_id=reply_id, failure=None)
-        return commanded.reply_changed(record, done, f"已回复评论 {reply.comment_id}", self.now(), self.worker)
+        now = self.now()
+        done = replace(reply, state="DONE", at=now, reply_id=reply_id, failure=None)
+        return commanded.reply_changed(record, done, f"已回复评论 {reply.comment_id}", now, self.worker)
 
     def _reply_failed(
         self, record: PlacementRecord, reply: ReplyRecord, error: PlatformError | None, why: str

@@ -21,6 +21,7 @@ from services.publisher.answers import (
     PlacementDetail,
     PlacementList,
 )
+from services.publisher.command_requests import BrakeList, CommandAccepted
 from services.publisher.media import StoredMedia
 from services.publisher.problems import ProblemDocument
 
@@ -109,6 +110,13 @@ class PublisherClient:
 
     def placement(self, placement_id: str) -> PlacementDetail:
         return self._get(f"/placements/{_quoted(placement_id)}", PlacementDetail)
+
+    def command(self, command: dict[str, Any], *, dry_run: bool) -> CommandAccepted:
+        """Give a command, or only ask what it would do; it names its own id, so repeating it is safe."""
+        return self._post("/commands/check" if dry_run else "/commands", CommandAccepted, command, None)
+
+    def brakes(self) -> BrakeList:
+        return self._get("/brakes", BrakeList)
 
     def _get(self, path: str, kind: type[T], query: dict[str, str] | None = None) -> T:
         return self._call("GET", path, kind, lambda: {"params": query})

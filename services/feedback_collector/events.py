@@ -8,10 +8,19 @@ from typing import TypeVar
 
 from schemas.callback import ArrivedComment
 from schemas.codec import DecodeError, encode
-from schemas.feedback import CommentObserved, FollowersObserved, Metric, MetricsObserved, Reading, Readings
+from schemas.feedback import (
+    CommentObserved,
+    FollowersObserved,
+    Metric,
+    MetricsObserved,
+    Reading,
+    Readings,
+    ReplyPosted,
+)
+from schemas.placement import PlacementRecord
 from services.adapter.contract import Comment
 from services.feedback_collector.polls import Found
-from services.feedback_collector.posts import Watched, WatchedAccount
+from services.feedback_collector.posts import Watched, WatchedAccount, post_key
 from services.feedback_collector.pseudonyms import Pseudonyms
 from services.runtime.logging import get_logger
 
@@ -74,6 +83,33 @@ def _comment(one: Watched, comment: Comment | ArrivedComment, author: str, now: 
         text=comment.text,
         likes=comment.likes,
     )
+
+
+def replies(record: PlacementRecord) -> Iterator[ReplyPosted]:
+    """The answers that went out with this revision of a placement; each is told by one revision only."""
+    assert record.post is not None
+    for reply in record.replies:
+        if reply.state != "DONE" or reply.reply_id is None or reply.at != record.occurred_at:
+            continue
+        yield ReplyPosted(
+            event_id=f"{record.platform}:reply:{reply.reply_id}",
+            occurred_at=reply.at,
+            observed_at=record.observed_at,
+            brand_id=record.brand_id,
+            campaign_id=record.campaign_id,
+            trace_id=record.trace_id,
+            post_key=post_key(record.platform, record.post.native_id),
+            placement_id=record.placement_id,
+            content_id=record.content_id,
+            platform=record.platform,
+            account=record.account,
+            native_id=record.post.native_id,
+            published_at=record.post.published_at,
+            comment_id=reply.comment_id,
+            reply_id=reply.reply_id,
+            text=reply.text,
+            actor=reply.actor,
+        )
 
 
 def snapshot(one: Watched, found: Found, native: Mapping[Metric, str]) -> MetricsObserved | None:

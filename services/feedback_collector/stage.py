@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from schemas.codec import DecodeError, decoder
+from schemas.codec import DecodeError, decoder, encode
 from schemas.feedback import Reading
 from schemas.placement import PlacementRecord
 from services.adapter.contract import Adapter
 from services.feedback_collector.arrivals import Arrivals
 from services.feedback_collector.cursors import CURSOR_TOPIC, Cursors
-from services.feedback_collector.merge import Tally, of_account, of_arrivals, of_post
+from services.feedback_collector.events import replies
+from services.feedback_collector.merge import FEEDBACK_TOPIC, Tally, of_account, of_arrivals, of_post
 from services.feedback_collector.polls import Ask, Found, poll_followers, poll_posts
 from services.feedback_collector.pool import Pool
 from services.feedback_collector.posts import Posts, Watched, WatchedAccount, post_key, watched
@@ -114,7 +115,9 @@ class CollectorStage:
     def handle(self, record: Record) -> Outcome:
         """A ledger record: listen to what went live, stop listening to what was removed."""
         if record.offset <= self._rebuilt_to.get(record.partition, -1):
-            return Drop("known_from_rebuild")  # and perhaps overtaken: to begin anew without its cursor would repeat
+            # Perhaps overtaken: to begin anew without its cursor would repeat. Its replies nobody has told yet.
+            told = _replies(record)
+            return Emit(told) if told else Drop("known_from_rebuild")
         if record.value is None:
             return Drop("tombstone")
         try:
@@ -129,7 +132,7 @@ class CollectorStage:
             self._listen(placement, record.partition, Cursors(()))
         else:
             self.posts.drop(post_key(placement.platform, placement.post.native_id))
-        return Emit()
+        return Emit(_replies(record))
 
     def tick(self) -> Due:
         self._pool.resume()
@@ -254,6 +257,19 @@ class CollectorStage:
             if self.posts.accounts.get(one.key) is one:
                 records += of_account(one, polled.reading, polled.at, tally)
         return records
+
+
+def _replies(record: Record) -> tuple[Outgoing, ...]:
+    """What the adapter answered with this revision of the ledger, as feedback."""
+    try:
+        placement = _decode(record.value or b"")
+    except DecodeError:
+        return ()
+    if placement.post is None:
+        return ()
+    return tuple(
+        Outgoing(FEEDBACK_TOPIC, encode(one), one.post_key.encode(), record.partition) for one in replies(placement)
+    )
 
 
 def _count(tally: Tally) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, cast
 
+import msgspec
 from litestar import HttpMethod, Request, Response, Router, get, post, route
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
@@ -24,6 +25,8 @@ from services.publisher.answers import (
     StoredMedia,
 )
 from services.publisher.bodies import StrictBody
+from services.publisher.command_requests import BrakeList, CommandAccepted, CommandRequest
+from services.publisher.commanding import CommandDesk
 from services.publisher.desk import Answer, Desk
 from services.publisher.failures import documented
 from services.publisher.gate import needs
@@ -194,6 +197,39 @@ async def upload_media(
         await sync_to_thread(upload.discard)
 
 
+@post("/commands", dto=StrictBody[CommandRequest], return_dto=None, status_code=202, sync_to_thread=True,
+      responses={**_WRITTEN, **documented(404)}, summary="下达指令 / give a command", tags=["commands"],
+      opt=needs("operate"))  # fmt: skip
+def give_command(
+    data: JSONBody[CommandRequest], commands: NamedDependency[CommandDesk], granted: NamedDependency[Granted]
+) -> Response[CommandAccepted]:
+    """刹车、解除、取消、撤回、重试、确认、否认、放行、回复；Kafka 确认后才答复 202。
+
+    Brakes and their release, cancel, retract, retry, confirm, deny, release, reply; 202 only after Kafka acknowledged.
+    From a second after that on no call leaves against a brake or a cancel. The answer foresees what happens to each
+    placement; what did happen, or why it was refused, stands in the placement's history.
+    """
+    answer, repeated = commands.take(data, granted)
+    return _taken("command", Answer(msgspec.json.encode(answer), repeated))
+
+
+@post("/commands/check", dto=StrictBody[CommandRequest], return_dto=None, status_code=200, sync_to_thread=True,
+      responses={**_WRITTEN, **documented(404)}, summary="试算指令 / try a command", tags=["commands"],
+      opt=needs("operate"))  # fmt: skip
+def check_command(
+    data: JSONBody[CommandRequest], commands: NamedDependency[CommandDesk], granted: NamedDependency[Granted]
+) -> CommandAccepted:
+    """与下达相同的答复，但什么也不写。The same answer; nothing is written."""
+    return commands.check(data, granted)
+
+
+@get("/brakes", sync_to_thread=True, responses=documented(401, 403, 503), summary="正在生效的刹车 / brakes that are on",
+     tags=["commands"], opt=needs("read"))  # fmt: skip
+def list_brakes(commands: NamedDependency[CommandDesk], granted: NamedDependency[Granted]) -> BrakeList:
+    """哪些刹车正在生效、各拦下多少个发布位。Which brakes are on and how many placements each holds."""
+    return commands.brakes(granted)
+
+
 @route("/campaigns", http_method=[HttpMethod.OPTIONS], status_code=204, include_in_schema=False, opt=needs("read"),
        sync_to_thread=False)  # fmt: skip
 def campaigns_options(request: Request[Any, Any, Any]) -> Response[None]:
@@ -207,6 +243,7 @@ def routes(max_media_bytes: int, guard: Guard, before_request: Any) -> Router:
     uploads = Router(path="/", route_handlers=[upload_media], request_max_body_size=max_media_bytes)
     handlers: list[ControllerRouterHandler] = [
         campaigns_options, define_campaign, list_campaigns, show_campaign, publish_content, check_content,
-        cancel_content, show_content, list_placements, show_placement, uploads,
+        cancel_content, show_content, list_placements, show_placement, give_command, check_command, list_brakes,
+        uploads,
     ]  # fmt: skip
     return Router(path="/", route_handlers=handlers, guards=[guard], before_request=before_request)

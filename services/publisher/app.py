@@ -18,12 +18,14 @@ from services.adapter.contract import Adapter
 from services.publisher import api, failures
 from services.publisher.access import Granted
 from services.publisher.canaries import Canaries
+from services.publisher.commanding import CommandDesk
 from services.publisher.desk import Desk
 from services.publisher.doubts import Doubts, reader_of
 from services.publisher.follower import LogFollower
 from services.publisher.gate import gate, granted_to
 from services.publisher.media import MediaFolder
 from services.publisher.openapi import openapi_config
+from services.publisher.orders import Orders
 from services.publisher.placements import Placements
 from services.publisher.problems import DeniedError, RefusedError, unavailable
 from services.publisher.reading import Reading
@@ -43,6 +45,7 @@ class Parts:
     """The working parts behind the application."""
 
     desk: Desk
+    commands: CommandDesk
     reading: Callable[[Granted], Reading]
     tokens: TokensFile
     media: MediaFolder
@@ -60,17 +63,19 @@ def assemble(
 ) -> Parts:
     register = Register()
     placements = Placements(register)
+    orders = Orders()
     writer = LogWriter(settings.kafka, settings.acknowledge_within_s)
     canaries = Canaries(writer, settings.instance)
-    follower = LogFollower(settings.kafka, register, placements, canaries, stop, health)
+    follower = LogFollower(settings.kafka, register, placements, canaries, orders, stop, health)
     media = MediaFolder(settings.media_dir)
     doubts = Doubts(register, clock, reader_of(settings.kafka))
     desk = Desk(register, follower, writer, media, accounts, adapter, clock, doubts)
+    commands = CommandDesk(orders, placements, follower, writer, adapter, clock)
 
     def reading(granted: Granted) -> Reading:
         return Reading(register, placements, clock, granted)
 
-    return Parts(desk, reading, TokensFile(settings.state_dir), media, follower, writer)
+    return Parts(desk, commands, reading, TokensFile(settings.state_dir), media, follower, writer)
 
 
 def application(parts: Parts, settings: PublisherSettings) -> Litestar:
@@ -88,6 +93,7 @@ def application(parts: Parts, settings: PublisherSettings) -> Litestar:
         route_handlers=[_health(parts), api.routes(settings.max_media_bytes, gate(parts.tokens), ready_or_refused)],
         dependencies={
             "desk": Provide(lambda: parts.desk, sync_to_thread=False),
+            "commands": Provide(lambda: parts.commands, sync_to_thread=False),
             "granted": Provide(granted_to, sync_to_thread=False),
             "reading": Provide(reading_of, sync_to_thread=False),
             "media": Provide(lambda: parts.media, sync_to_thread=False),

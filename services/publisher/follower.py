@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from services.publisher import orders
 from services.publisher import placements as ledger
 from services.publisher import register as contents
 from services.publisher.canaries import Canaries
@@ -29,7 +30,7 @@ class WrongPartitionsError(Exception):
 
 
 class LogFollower:
-    """Reads `master-content` and `placement-ledger` from their first record on, for as long as the service runs."""
+    """Reads contents, ledger and commands from their first record on, for as long as the service runs."""
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class LogFollower:
         register: contents.Register,
         placements: ledger.Placements,
         canaries: Canaries,
+        given: orders.Orders,
         stop: threading.Event,
         health: Health,
     ) -> None:
@@ -45,6 +47,7 @@ class LogFollower:
             contents.TOPIC: register.apply,
             ledger.TOPIC: placements.apply,
             CANARY_TOPIC: canaries.apply,
+            orders.TOPIC: given.apply,
         }
         self._moved = threading.Condition()
         self._next: dict[tuple[str, int], int] = {}
@@ -103,7 +106,7 @@ class LogFollower:
 
     def _check_partitions(self, tail: Tail) -> None:
         """A campaign lives in one partition number everywhere; with another count we would write it elsewhere."""
-        counts = Counter(where.topic for where in tail.positions())
+        counts = Counter(where.topic for where in tail.positions() if where.topic != orders.TOPIC)
         wrong = {name: count for name, count in counts.items() if count != self._settings.partitions}
         if wrong:
             raise WrongPartitionsError(

@@ -10,7 +10,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from services.publisher import answers, requests
+from services.publisher import answers, command_requests, requests
 from services.publisher.media import StoredMedia
 from services.publisher.problems import ProblemDocument
 
@@ -27,6 +27,7 @@ TYPES = (
     requests.CampaignRequest, requests.ContentRequest, requests.CheckRequest, requests.CancelRequest,
     answers.CampaignAccepted, answers.CampaignList, answers.CampaignStatus, answers.CancelAccepted,
     answers.ContentAccepted, answers.ContentStatus, answers.PlacementDetail, answers.PlacementList,
+    command_requests.CommandRequest, command_requests.CommandAccepted, command_requests.BrakeList,
     StoredMedia, ProblemDocument,
 )  # fmt: skip
 

@@ -63,6 +63,16 @@ class Placements:
             if before is None or found.revision >= before.revision:  # the log may be read anew from its start
                 self._records[found.placement_id] = found
 
+    def record(self, placement_id: str) -> PlacementRecord | None:
+        """The newest ledger record; None while no adapter has taken the placement over."""
+        with self._lock:
+            return self._records.get(placement_id)
+
+    def records(self) -> list[PlacementRecord]:
+        """The newest ledger record of every placement."""
+        with self._lock:
+            return list(self._records.values())
+
     def of_content(self, content_id: str, now: datetime) -> tuple[PlacementStatus, ...]:
         """Every placement that any version of the content named, in the order of the versions."""
         wanted: dict[str, tuple[MasterContent, Target]] = {}

@@ -1,8 +1,9 @@
-"""Writes accepted events to `master-content` and tells apart: acknowledged, certainly not written, and unknown."""
+"""Writes accepted events and commands to the log and tells apart: acknowledged, certainly not written, and unknown."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from schemas.codec import encode
 from schemas.content import MasterContentEvent
@@ -51,17 +52,21 @@ class LogWriter:
             partition=self.partition(event),
             headers=((ANSWER_HEADER, compressed(answer)),),
         )
+        return self.write_all([record], event.event_id)[0]
+
+    def write_all(self, records: Sequence[Outgoing], event_id: str) -> list[int]:
+        """The offsets of the acknowledged records, written in this order; the same errors as `write`."""
         producer = self._connected()
         try:
-            return producer.send(record, timeout_s=self._within_s)
+            return producer.send_many(records, timeout_s=self._within_s)
         except RecordTooLarge:
-            raise _too_large(len(record.value or b"")) from None
+            raise _too_large(max(len(record.value or b"") for record in records)) from None
         except (SendFailed, KafkaUnavailable) as error:
             self._give_up(producer)
-            log.warning("acknowledgement_missing", event_id=event.event_id, cause=repr(error))
+            log.warning("acknowledgement_missing", event_id=event_id, cause=repr(error))
             raise OutcomeUnknownError from error
         except KafkaProblem as error:
-            log.error("master_content_refused", event_id=event.event_id, cause=repr(error))
+            log.error("record_refused_by_kafka", event_id=event_id, topic=records[0].topic, cause=repr(error))
             raise unavailable("kafka_refused", f"Kafka 拒绝写入 / Kafka refuses the record: {error}", 30) from error
 
     def pass_on(self, record: Outgoing) -> None:

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
 from schemas.content import ContentCancelled, MasterContent, MediaRef, Schedule, Target
-from schemas.control import OperatorCommand
+from schemas.control import OperatorCommand, PlacementCommand
 from schemas.feedback import Metric, Reading, Readings
 from schemas.placement import Draft, DraftMedia, PlacementRecord, PostRef
 from services.adapter.accounts import Account, Accounts
@@ -39,7 +39,7 @@ from services.adapter.contract import (
 )
 from services.adapter.control import Control
 from services.adapter.errors import ErrorTable
-from services.adapter.freshness import AlwaysFresh
+from services.adapter.freshness import AlwaysFresh, Freshness
 from services.adapter.worker import LEDGER_TOPIC, AdapterStage
 from services.runtime.clock import ManualClock
 from services.runtime.consume import DeadLetter, Due, Emit
@@ -130,8 +130,46 @@ def localise(content: MasterContent, target: Target, account: Account) -> Locali
     return Localised(draft)
 
 
-def scripted_adapter(platform: Platform) -> Adapter:
+@dataclass
+class Retracting:
+    """Takes posts down, after the answers written down beforehand."""
+
+    answers: list[Exception] = field(default_factory=list)
+    tried: int = 0
+    taken_down: list[str] = field(default_factory=list)
+
+    def retract(self, client: Any, record: PlacementRecord) -> None:
+        self.tried += 1
+        if self.answers:
+            raise self.answers.pop(0)
+        assert record.post is not None
+        self.taken_down.append(record.post.native_id)
+
+
+@dataclass
+class Replying:
+    """Answers comments; `answers` and `finds` are written down beforehand, an exception is raised."""
+
+    answers: list[Any] = field(default_factory=list)
+    finds: list[Any] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    looked: int = 0
+
+    def reply(self, client: Any, post: LivePost, comment_id: str, text: str) -> str:
+        self.said.append(f"{comment_id}:{text}")
+        return str(_said(self.answers.pop(0) if self.answers else f"r{len(self.said)}"))
+
+    def find_reply(self, client: Any, post: LivePost, comment_id: str, text: str, since: datetime) -> str | None:
+        self.looked += 1
+        return _said(self.finds.pop(0)) if self.finds else None
+
+    def most_characters(self) -> int:
+        return 20
+
+
+def scripted_adapter(platform: Platform, **more: Any) -> Adapter:
     return Adapter(
+        **more,
         platform="echo",
         name=Name("回声", "Echo"),
         ways=("open",),
@@ -169,8 +207,9 @@ def cancel(version: int = 1) -> ContentCancelled:
 class Loop:
     """The consume loop's part, without Kafka: what is written here is committed, in order, before callbacks run."""
 
-    def __init__(self, platform: Platform) -> None:
-        self.platform = platform
+    def __init__(self, platform: Platform, *, freshness: Freshness | None = None, **more: Any) -> None:
+        """more: what the platform offers besides, such as `retraction`."""
+        self.platform, self.freshness, self.more = platform, freshness or AlwaysFresh(), more
         self.clock = ManualClock(START)
         self.topic: list[Outgoing] = []
         self.control = Control()
@@ -180,9 +219,9 @@ class Loop:
 
     def _stage(self) -> AdapterStage:
         stage = AdapterStage(
-            scripted_adapter(self.platform), Accounts((ACCOUNT,)), clock=self.clock, media=NoMedia(),
+            scripted_adapter(self.platform, **self.more), Accounts((ACCOUNT,)), clock=self.clock, media=NoMedia(),
             timing=scripted_adapter(self.platform).timing, read_ledger=self._read, worker="w",
-            control=self.control, freshness=AlwaysFresh(), news=self.news,
+            control=self.control, freshness=self.freshness, news=self.news,
         )  # fmt: skip
         stage.assigned([0])
         return stage
@@ -202,9 +241,9 @@ class Loop:
         if isinstance(outcome, DeadLetter):
             self.refused.append(outcome)
 
-    def command(self, command: OperatorCommand) -> None:
+    def command(self, command: OperatorCommand | PlacementCommand) -> None:
         """An operator's command, as every adapter reads it."""
-        self.control.take(command)
+        self.control.take(cast(OperatorCommand, command))
 
     def commit(self, due: Due, *, call: bool = True) -> None:
         self.topic.extend(due.records)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
-from schemas.feedback import Reading
+import pytest
+from msgspec.structs import replace
+
+from schemas.codec import decoder
+from schemas.feedback import Reading, ReplyPosted
+from schemas.placement import ReplyRecord
 from services.adapter.contract import Comment
 from services.runtime.consume import DeadLetter, Drop, Emit, InFlight
 from services.runtime.kafka.records import Outgoing
@@ -462,3 +467,19 @@ def test_the_stage_is_what_the_loop_waits_for(bench: Bench) -> None:
     assert bench.stage.in_flight() == 2, "the post and its account"
     bench.platform.gate.set()
     bench.until_idle(lambda: bench.commit(bench.stage.drain()))
+
+
+def test_an_answer_of_the_brand_is_told_once_also_by_a_record_that_the_rebuild_has_overtaken(bench: Bench) -> None:
+    """The worker wrote DONE, then another revision; a collector that starts later consumes both after its rebuild."""
+    done = ReplyRecord(command_id="k1", comment_id="c9", text="谢谢", state="DONE", at=START, reply_id="r1", actor="li")
+    calling = replace(live("1"), replies=(replace(done, state="CALLING", reply_id=None),))
+    told = replace(live("1"), revision=2, replies=(done,))
+    later = replace(live("1"), revision=3, occurred_at=START + timedelta(seconds=9), replies=(done,))
+    records = [bench.on_ledger(one) for one in (calling, told, later)]
+    bench.restart()
+    written = [
+        outgoing for one in records if isinstance(out := bench.stage.handle(one), Emit) for outgoing in out.records
+    ]
+    [event] = [decoder("feedback-unified")(one.value or b"") for one in written]
+    assert isinstance(event, ReplyPosted)
+    assert (event.event_id, event.comment_id, event.actor, event.post_key) == ("toy:reply:r1", "c9", "li", "toy:1")
