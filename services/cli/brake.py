@@ -38,8 +38,8 @@ goes on when the brake is released or over. Needs a token with the role operate,
 例 / examples:
   tongbo brake set --brand qinghe --reason 价格有误 --dry-run      先看会停下哪些 / what would be stopped
   tongbo brake set --brand qinghe --reason 价格有误                整个品牌 / the whole brand
-  tongbo brake set --brand qinghe --platform weibo --until 30m --reason 舆情
-  tongbo brake set --brand qinghe --platform weibo --account qinghe-tea --reason 核实账号
+  tongbo brake set --brand qinghe --platform PLATFORM --until 30m --reason 舆情
+  tongbo brake set --brand qinghe --platform PLATFORM --account qinghe-tea --reason 核实账号
   tongbo brake set --brand qinghe --campaign spring --reason 撤换素材
   tongbo brake list
   tongbo brake release cmd-0f3a… --reason 已更正 --over 10m        在 10 分钟内分批放行 / spread over 10 minutes

@@ -52,7 +52,7 @@ A person has looked: the post whose outcome was unknown is there. {ALL}
 
 \b
 例 / example:
-  tongbo confirm pl-0f3a… --native-id 5012345678 --url https://weibo.com/… --reason 已在主页看到
+  tongbo confirm pl-0f3a… --native-id 5012345678 --url https://… --reason 已在主页看到
 """,
     "deny": f"""结果不明的发布，人工核对后否认：平台上没有，可以重新发布。
 
