@@ -21,7 +21,7 @@ ADAPTER_FILES = frozenset(
     }
 )  # fmt: skip
 # What a platform may offer besides; `services/adapter/aftercare.py` says what belongs in them.
-OPTIONAL_FILES = frozenset({"aftercare.py", "callbacks.py"})
+OPTIONAL_FILES = frozenset({"aftercare.py", "callbacks.py", "connecting.py"})
 # Library → patterns of the modules that may import it.
 HOMES: dict[str, tuple[str, ...]] = {
     "kafka": (r"services\.runtime\.kafka(\..+)?",),

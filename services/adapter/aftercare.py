@@ -1,4 +1,4 @@
-"""What an adapter may offer besides publishing and listening: withdrawing, answering, account care, callbacks.
+"""What an adapter may offer besides publishing and listening: withdrawing, answering, account care, callbacks, OAuth.
 
 Each is optional (`Adapter.… is None` where the platform has no such thing). The same words hold as in `contract.py`.
 """
@@ -14,6 +14,7 @@ from schemas.placement import PlacementRecord
 from services.adapter.accounts import Account
 from services.adapter.contract import Comment, LivePost
 from services.adapter.errors import PlatformError
+from services.adapter.sharing import Tokens
 
 
 class Retraction(Protocol):
@@ -69,6 +70,31 @@ class AccountCare(Protocol):
 
     def check(self, client: Any, now: datetime) -> AccountHealth:
         """Never raises for an account that is in trouble: that is what `problem` is for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a user granted. user: whose account it is, by the platform's id. scopes None: the platform does not say."""
+
+    tokens: Tokens
+    user: str
+    scopes: tuple[str, ...] | None = None
+
+
+class Connecting(Protocol):
+    """OAuth: a user gives the app access to an account."""
+
+    def address(self, account: Account, redirect_uri: str, state: str) -> str:
+        """Where the user agrees; they are sent to `redirect_uri` with `code` and `state` afterwards. Pure."""
+        ...
+
+    def needed(self, account: Account) -> tuple[str, ...]:
+        """Scopes without which something of what the account is for would fail."""
+        ...
+
+    def exchange(self, client: Any, code: str, redirect_uri: str) -> Grant:
+        """One attempt; a code is good once. Raises PlatformError."""
         ...
 
 

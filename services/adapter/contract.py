@@ -19,7 +19,7 @@ from services.adapter.accounts import Account
 from services.adapter.errors import ErrorTable, PlatformError
 
 if TYPE_CHECKING:
-    from services.adapter.aftercare import AccountCare, Callbacks, Replies, Retraction
+    from services.adapter.aftercare import AccountCare, Callbacks, Connecting, Replies, Retraction
     from services.adapter.sharing import Shared
 
 
@@ -325,7 +325,7 @@ class ClientFactory(Protocol):
 class Adapter:
     """Everything the pipeline knows about one platform.
 
-    ways: the ways of posting an account may declare. localise: pure and deterministic. The last four are described in
+    ways: the ways of posting an account may declare. localise: pure and deterministic. The last five are described in
     `aftercare.py`; None where the platform offers no such thing.
     """
 
@@ -343,3 +343,4 @@ class Adapter:
     replies: Replies | None = None
     care: AccountCare | None = None
     callbacks: Callbacks | None = None
+    connecting: Connecting | None = None

@@ -4,6 +4,7 @@ from services.adapter.contract import Adapter, Name
 from services.adapter_douyin.aftercare import DouyinCare, DouyinReplies
 from services.adapter_douyin.callbacks import DouyinCallbacks
 from services.adapter_douyin.client import DouyinClient
+from services.adapter_douyin.connecting import DouyinConnecting
 from services.adapter_douyin.errors import ERRORS
 from services.adapter_douyin.feedback import DouyinFeedback
 from services.adapter_douyin.limits import LIMITS
@@ -27,4 +28,5 @@ ADAPTER = Adapter(
     replies=DouyinReplies(),
     care=DouyinCare(),
     callbacks=DouyinCallbacks(),
+    connecting=DouyinConnecting(),
 )

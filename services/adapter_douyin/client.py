@@ -15,6 +15,7 @@ from urllib.parse import quote
 import orjson
 
 from services.adapter.accounts import Account
+from services.adapter.aftercare import Grant
 from services.adapter.credentials import alone
 from services.adapter.errors import CodeMeaning, NoAnswerError, PlatformError
 from services.adapter.http import Answer, PlatformHttp, reading
@@ -142,16 +143,6 @@ class DouyinClient:
                 return self._with_token(send)
         raise AssertionError("tenacity re-raises the last error")
 
-    def exchange_code(self, code: str) -> Tokens:
-        """The `code` of an authorisation, good once → the user's tokens; one attempt."""
-        said = {
-            "client_key": self.account.app_id,
-            "client_secret": self.account.app_secret,
-            "code": code,
-            "grant_type": "authorization_code",
-        }
-        return self._granted(self._exchange("POST", "/oauth/access_token/", json=said))
-
     def event_status(self) -> dict[str, int]:
         """Webhook event → 1 = subscribed, for the whole app."""
         rows = _rows(self._app_call("GET", "/event/status/list/", {}))
@@ -273,6 +264,18 @@ class DouyinClient:
         data = self._exchange("POST", "/oauth/renew_refresh_token/", form=form)
         until = self._until(data, "expires_in")
         return Tokens(refresh_token=_text(data, "refresh_token"), refresh_expires_at=until)
+
+    def exchange_code(self, code: str) -> Grant:
+        """What the code of an authorisation stands for. One attempt, keeps nothing."""
+        said = {
+            "client_key": self.account.app_id,
+            "client_secret": self.account.app_secret,
+            "code": code,
+            "grant_type": "authorization_code",
+        }
+        data = self._exchange("POST", "/oauth/access_token/", json=said)
+        scopes = tuple(one.strip() for one in str(data.get("scope") or "").split(",") if one.strip())
+        return Grant(self._granted(data), _text(data, "open_id"), scopes)
 
     def _granted(self, data: JsonObject) -> Tokens:
         refresh_token = data.get("refresh_token")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import orjson
 
@@ -228,6 +228,33 @@ def _refresh_token(world: World, call: Call) -> Reply:
     })  # fmt: skip
 
 
+def _connect(world: World, call: Call) -> Reply:
+    """The user agrees at once, or does what the act `next_consent` said (C1); how a refusal looks is [assumption]."""
+    account = next((one for one in world.accounts.values() if one.app_id == call.query.get("client_key")), None)
+    back = call.query.get("redirect_uri", "")
+    if account is None or not back.startswith(("http://", "https://")):
+        return _oauth_answer({}, 10006 if account else 10003)
+    asked = [scope for scope in call.query.get("scope", "").split(",") if scope]
+    if call.query.get("response_type") != "code" or not asked or not set(asked) <= set(SCOPES.split(",")):
+        return _oauth_answer({}, 10002)
+    said = {"state": call.query["state"]} if "state" in call.query else {}
+    consent = account.state.pop("next_consent", {})
+    if consent.get("answer") == "deny":
+        said |= {"error_code": "-2", "description": "用户取消授权"}
+    else:
+        account.state["granted"] = [scope for scope in asked if scope != consent.get("withhold")]
+        said |= {"code": str(_authorize(world, account, {})["code"])}
+    return Reply(b"", 302, "text/html", f"{back}{'&' if '?' in back else '?'}{urlencode(said)}")
+
+
+def _next_consent(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
+    """with: answer = `deny`, or withhold = a scope that the user takes out, the next time they are asked."""
+    if not details or not set(details) <= {"answer", "withhold"}:
+        raise WrongAct("with", "请给 answer=deny 或 withhold=<scope> / give one of these")
+    account.state["next_consent"] = dict(details)
+    return {"next_consent": dict(details)}
+
+
 def _access_token(world: World, call: Call) -> Reply:
     """JSON or form (D 28). A code is good once; it comes with the redirect that the act `authorize` stands for."""
     said = call.json if isinstance(call.json, dict) else dict(call.form)
@@ -253,7 +280,7 @@ def _access_token(world: World, call: Call) -> Reply:
         "refresh_token": refresh,
         "refresh_expires_in": int(REFRESH_LIVES.total_seconds()),
         "open_id": account.open_id,
-        "scope": SCOPES,
+        "scope": ",".join(account.state.get("granted", SCOPES.split(","))),
     })  # fmt: skip
 
 
@@ -421,6 +448,7 @@ ACTS: Mapping[str, Act] = {
     "unauthorize": _unauthorize,
     "verify_webhook": _verify_webhook,
     "check_address": _verify_webhook,
+    "next_consent": _next_consent,
 }
 
 
@@ -834,6 +862,7 @@ def _body(call: Call) -> dict[str, Any]:
 # --- the platform ----------------------------------------------------------------------------------------------------
 
 OAUTH = (
+    "oauth/connect",
     "oauth/access_token",
     "oauth/refresh_token",
     "oauth/renew_refresh_token",
@@ -847,6 +876,7 @@ def _user(name: str, method: str, path: str, handle: Callable[..., dict[str, Any
 
 
 ENDPOINTS = (
+    Endpoint("oauth/connect", "GET", "/platform/oauth/connect/", _connect, False),
     Endpoint("oauth/access_token", "POST", "/oauth/access_token/", _access_token, True),
     Endpoint("oauth/refresh_token", "POST", "/oauth/refresh_token/", _refresh_token, True),
     Endpoint("oauth/renew_refresh_token", "POST", "/oauth/renew_refresh_token/", _renew_refresh_token, True),

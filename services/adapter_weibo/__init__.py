@@ -4,6 +4,7 @@ from services.adapter.contract import Adapter, Name
 from services.adapter_weibo.aftercare import WeiboCare, WeiboReplies, WeiboRetraction
 from services.adapter_weibo.callbacks import WeiboCallbacks
 from services.adapter_weibo.client import connect
+from services.adapter_weibo.connecting import WeiboConnecting
 from services.adapter_weibo.errors import ERRORS
 from services.adapter_weibo.feedback import WeiboFeedback
 from services.adapter_weibo.limits import LIMITS, WAYS
@@ -26,6 +27,7 @@ ADAPTER = Adapter(
     replies=WeiboReplies(),
     care=WeiboCare(),
     callbacks=WeiboCallbacks(),
+    connecting=WeiboConnecting(),
 )
 
 __all__ = ["ADAPTER"]

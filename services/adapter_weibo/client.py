@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from services.adapter.accounts import Account
+from services.adapter.aftercare import Grant
 from services.adapter.credentials import alone
 from services.adapter.errors import CodeMeaning, NoAnswerError, PlatformError
 from services.adapter.http import Answer, PlatformHttp, reading
@@ -303,13 +304,31 @@ class WeiboClient:
             "refresh_token": seen.refresh_token,
         }
         body = _object(_checked(self._open.call("POST", "/oauth2/access_token", form=form)))
-        lives = _whole(body.get("expires_in"))
-        given = Tokens(
-            str(body.get("access_token") or ""),
-            str(body.get("refresh_token") or ""),
-            datetime.now(UTC) + timedelta(seconds=lives) if lives and 0 < lives < MOST_SECONDS else None,
-        )
-        self._tokens = self._credentials.replace(self.account, seen.revision, given)
+        self._tokens = self._credentials.replace(self.account, seen.revision, _given(body))
+
+    def exchange_code(self, code: str, redirect_uri: str) -> Grant:
+        """What the code of an authorisation stands for; redirect_uri as it was there. One attempt, keeps nothing."""
+        form = {
+            "client_id": self.account.app_id,
+            "client_secret": self.account.app_secret,
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+        }
+        body = _object(_checked(self._open.call("POST", "/oauth2/access_token", form=form)))
+        given, user = _given(body), str(body.get("uid") or "")
+        if not given.access_token or not user:
+            raise NoAnswerError("答复里没有 access_token 或 uid / the answer lacks access_token or uid")
+        return Grant(given, user)
+
+
+def _given(body: Mapping[str, Any]) -> Tokens:
+    lives = _whole(body.get("expires_in"))
+    return Tokens(
+        str(body.get("access_token") or ""),
+        str(body.get("refresh_token") or ""),
+        datetime.now(UTC) + timedelta(seconds=lives) if lives and 0 < lives < MOST_SECONDS else None,
+    )
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, overload
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 
@@ -46,6 +46,7 @@ HITS = 1_000_000  # calls an hour where the account's options set no limit: enou
 SLOW_SUCCESS_SHOWS_AFTER = timedelta(seconds=60)  # "wait 1–2 minutes" [client]
 REPEAT_WITHIN = timedelta(hours=1)  # "again within a short time" [client]; the hour is an [assumption]
 TOKEN_LIFE = timedelta(days=30)  # audited app [memory]
+CODE_LIVES = timedelta(minutes=10)  # [assumption]
 ID_EPOCH = 515483463  # ids are seconds since then, shifted by 22 bits [memory]; order and size are what matters
 TOPIC = re.compile(r"#[^#\n]+#")
 LIMIT_STATUS, REFUSED_STATUS = 403, 400  # limits and permissions [memory]; missing safe domain [client]
@@ -81,6 +82,9 @@ WORDS = {
     21325: "invalid_grant",
     21327: "expired_token",
     21328: "unsupported_grant_type",
+    21322: "redirect_uri_mismatch",
+    21329: "unsupported_response_type",
+    21330: "access_denied",
     21332: "invalid_access_token",
 }
 COMMENTING = ("comments/create", "comments/reply")
@@ -133,7 +137,11 @@ class WeiboSimulator:
 
     @property
     def acts(self) -> Mapping[str, Act]:
-        return {"cancel_authorisation": _cancel_authorisation, "check_address": _check_address}
+        return {
+            "cancel_authorisation": _cancel_authorisation,
+            "check_address": _check_address,
+            "next_consent": _next_consent,
+        }
 
 
 # --- posting ---------------------------------------------------------------------------------------------------------
@@ -483,16 +491,52 @@ def _rate_limit_status(world: World, call: Call, account: SimAccount) -> Any:
 # --- tokens ----------------------------------------------------------------------------------------------------------
 
 
+def _authorize(world: World, call: Call) -> Reply:
+    """The user agrees at once, or does what the act `next_consent` said (A1); refusals as OAuth 2 has them [memory]."""
+    account = next((a for a in world.accounts.values() if a.app_id == call.query.get("client_id")), None)
+    back = call.query.get("redirect_uri", "")
+    if account is None or not back.startswith(("http://", "https://")):
+        return _oauth_refusal(21322 if account else 21324, call)
+    if call.query.get("response_type") != "code":
+        return _oauth_refusal(21329, call)
+    said = {"state": call.query["state"]} if "state" in call.query else {}
+    if account.state.pop("next_consent", "") == "deny":
+        said |= {"error": "access_denied", "error_code": "21330", "error_description": WORDS[21330]}
+    else:
+        code = f"{world.rng.getrandbits(128):032x}"
+        account.state.setdefault("codes", {})[code] = (world.now() + CODE_LIVES, back)
+        said |= {"code": code}
+    return Reply(b"", 302, "text/html", f"{back}{'&' if '?' in back else '?'}{urlencode(said)}")
+
+
+def _next_consent(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
+    """with: answer = `deny`: the user will say no the next time they are asked."""
+    if dict(details) != {"answer": "deny"}:
+        raise refusal.RefusedError("with", '只接受 {"answer": "deny"} / only this')
+    account.state["next_consent"] = "deny"
+    return {"next_consent": "deny"}
+
+
+def _code_counts(world: World, account: SimAccount, call: Call) -> bool:
+    """A code is good once, for a while, and for the address it was sent to; the open_id stands for one [assumption]."""
+    code = call.param("code") or ""
+    if code == account.open_id != "":
+        return True
+    until, address = account.state.setdefault("codes", {}).pop(code, (world.now(), ""))
+    return bool(world.now() < until) and address == call.param("redirect_uri")
+
+
 def _access_token(world: World, call: Call) -> Reply:
-    """`code` is the account's open_id here [assumption]; only accounts that have a refresh_token can refresh."""
+    """Only accounts that have a refresh_token can refresh."""
     account = next((a for a in world.accounts.values() if a.app_id == call.param("client_id")), None)
     if account is None or account.app_secret != call.param("client_secret"):
         return _oauth_refusal(21324, call)
     grant = call.param("grant_type")
     if grant not in ("authorization_code", "refresh_token"):
         return _oauth_refusal(21328, call)
-    proof = account.open_id if grant == "authorization_code" else account.refresh_token
-    if not proof or proof != call.param("code" if grant == "authorization_code" else "refresh_token"):
+    if grant == "authorization_code" and not _code_counts(world, account, call):
+        return _oauth_refusal(21325, call)
+    if grant == "refresh_token" and (call.param("refresh_token") or "") not in {account.refresh_token} - {""}:
         return _oauth_refusal(21325, call)
     if grant == "refresh_token" and account.state.get("withdrawn"):
         return _oauth_refusal(21325, call)
@@ -842,6 +886,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _endpoint("account/rate_limit_status", "GET", _rate_limit_status, False, counted=False),
     _endpoint("users/counts", "GET", _users_counts, False),
     _endpoint("users/show", "GET", _users_show, False),
+    _oauth("authorize", "GET", _authorize),
     _oauth("access_token", "POST", _access_token),
     _oauth("get_token_info", "POST", _authorised(_get_token_info, counted=False)),
     _oauth("revokeoauth2", "GET", _authorised(_revoke, counted=False)),

@@ -48,11 +48,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """body: JSON-able, or bytes sent as they are."""
+    """body: JSON-able, or bytes sent as they are. location: where the client is sent."""
 
     body: Any
     status: int = 200
     content_type: str = "application/json; charset=utf-8"
+    location: str | None = None
 
 
 def _acknowledged(status: int, answer: bytes) -> bool:

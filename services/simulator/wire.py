@@ -80,6 +80,8 @@ def response(reply: Reply, now: datetime) -> web.Response:
     """A Reply on the wire; `Date` is the simulated time."""
     body = encoded(reply)
     headers = {"Content-Type": reply.content_type, "Date": format_datetime(now.replace(microsecond=0), usegmt=True)}
+    if reply.location is not None:
+        headers["Location"] = reply.location
     return web.Response(body=body, status=reply.status, headers=headers)
 
 

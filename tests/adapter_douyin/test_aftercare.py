@@ -310,7 +310,7 @@ def test_a_stolen_user_token_is_replaced_and_the_post_made_once(
 def test_a_code_is_exchanged_once(sim: SimulatorServer, client: DouyinClient) -> None:
     act = {"platform": "douyin", "account": "qinghe-tea", "act": "authorize"}
     code = httpx.post(f"{sim.url}/_sim/acts", json=act).json()["code"]
-    tokens = client.exchange_code(code)
+    tokens = client.exchange_code(code).tokens
     assert tokens.refresh_token.startswith("rft.")
     renewed = DouyinClient(replace(client.account, access_token=tokens.access_token), 5.0)
     assert renewed.video_list(0, 1)["list"] == []

@@ -1,0 +1,24 @@
+"""How a user gives the app access to a Weibo account (A1): the address, and the code they come back with."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from services.adapter.accounts import Account
+from services.adapter.aftercare import Grant
+from services.adapter_weibo.client import WeiboClient
+from services.adapter_weibo.settings import OPEN_HOST
+
+
+class WeiboConnecting:
+    """The contract's Connecting. What an app may do is decided by its audit, not by scopes: none are asked for."""
+
+    def address(self, account: Account, redirect_uri: str, state: str) -> str:
+        asked = {"client_id": account.app_id, "redirect_uri": redirect_uri, "response_type": "code", "state": state}
+        return f"{(account.base_url or OPEN_HOST).rstrip('/')}/oauth2/authorize?{urlencode(asked)}"
+
+    def needed(self, account: Account) -> tuple[str, ...]:
+        return ()
+
+    def exchange(self, client: WeiboClient, code: str, redirect_uri: str) -> Grant:
+        return client.exchange_code(code, redirect_uri)

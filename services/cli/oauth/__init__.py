@@ -1,0 +1,1 @@
+"""The way back from a platform's page of consent."""
