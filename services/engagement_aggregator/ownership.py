@@ -45,6 +45,7 @@ class Ownership:
     ) -> None:
         self._make, self._rewind, self._health = make, rewind, health
         self._progress, self._fenced_pause_s = progress, fenced_pause_s
+        self.taking = False
         self._partitions: dict[int, OwnedPartition] = {}
         self._keepers: list[asyncio.Task[None]] = []
 
@@ -82,8 +83,12 @@ class Ownership:
             self._health.waiting("正在从变更日志恢复状态 / recovering state from the changelog")
         ready = {number: asyncio.Event() for number in wanted}
         self._keepers = [asyncio.create_task(self._keep(number, opened)) for number, opened in ready.items()]
-        for opened in ready.values():
-            await opened.wait()
+        self.taking = True
+        try:
+            for opened in ready.values():
+                await opened.wait()
+        finally:
+            self.taking = False
         self._tell(len(wanted))
 
     async def release(self) -> None:

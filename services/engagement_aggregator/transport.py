@@ -118,11 +118,11 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
 
     @Service.task  # type: ignore[untyped-decorator]  # as above
-    async def _vouch_while_not_polling(self) -> None:
-        """A worker that polls no more is put out of the group, unless its loop turns and it recovers its tables."""
+    async def _vouch_while_recovering(self) -> None:
+        """A worker that polls no more is put out of the group, but one that recovers does not poll either."""
         while not self.should_stop:
             await self.sleep(_VOUCH_S)
-            if not self.flow_active and self._thread._consumer is not None:
+            if self.app.ownership.taking and self._thread._consumer is not None:
                 self._thread._consumer._subscription._last_fetch_ended = time.monotonic()
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - as above

@@ -46,6 +46,11 @@ def eventually(what: str, holds: Callable[[], bool], timeout_s: float = 60.0) ->
         time.sleep(0.1)
 
 
+def before(folder: Path) -> str:
+    """PYTHONPATH with which a sitecustomize.py in `folder` runs first and changes the services beside these tests."""
+    return f"{folder}{os.pathsep}{ROOT}"
+
+
 class Worker:
     """One aggregator process; its log is kept to look into."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.settings import KafkaSettings
-from tests.engagement_aggregator.pipeline import Pipeline, eventually
+from tests.engagement_aggregator.pipeline import Pipeline, before, eventually
 
 # The first attempt to join fails with an error that the client neither repeats nor gives up on: it waits to be asked.
 REFUSED_ONCE = """
@@ -31,7 +31,7 @@ GroupCoordinator.ensure_active_group = ensure_active_group
 
 def test_a_refused_join_is_tried_again_instead_of_owning_nothing_for_ever(pipeline: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(REFUSED_ONCE)  # Python runs it before the service
-    worker = pipeline.start(PYTHONPATH=str(tmp_path))
+    worker = pipeline.start(PYTHONPATH=before(tmp_path))
     worker.await_event("group_error")
     eventually("it owns its partitions and works", worker.ready)
     assert worker.stop() == 0

@@ -14,7 +14,7 @@ from faust.types import TP
 
 from services.engagement_aggregator.progress import Progress, Standing
 from services.runtime.kafka.partitions import partition_of
-from tests.engagement_aggregator.pipeline import Pipeline, Worker, eventually
+from tests.engagement_aggregator.pipeline import Pipeline, Worker, before, eventually
 
 BUSY, QUIET = TP("feedback-unified", 0), TP("feedback-unified", 1)
 
@@ -95,7 +95,7 @@ def test_a_worker_whose_one_partition_stands_still_is_red_and_says_which(pipelin
         DEAF.replace("DEAF_TO", str(number))
     )  # Python runs it before the service
     pipeline.traffic(1)
-    worker = pipeline.start(PYTHONPATH=str(tmp_path), TONGBO_STALL_AFTER_S="2")
+    worker = pipeline.start(PYTHONPATH=before(tmp_path), TONGBO_STALL_AFTER_S="2")
     eventually("it works", lambda: readiness(worker)[0] == 200)
     pipeline.traffic(3)
     deaf = f"{pipeline.settings.feedback_topic}-{number}"

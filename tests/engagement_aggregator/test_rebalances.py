@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engagement_aggregator.pipeline import Pipeline, Worker, eventually
+from tests.engagement_aggregator.pipeline import Pipeline, Worker, before, eventually
 from tests.engagement_aggregator.test_ownership import fenced, owned, shared_by
 
 pytestmark = pytest.mark.kafka
@@ -57,7 +57,7 @@ def test_a_worker_whose_loop_hangs_loses_its_partitions_and_writes_nothing_when_
 ) -> None:
     flag = tmp_path / "hang"
     (tmp_path / "sitecustomize.py").write_text(HANGS.replace("PATH", str(flag)))  # Python runs it before the service
-    hung = pipeline.start("0", flush_s=60.0, PYTHONPATH=str(tmp_path), TONGBO_MAX_POLL_INTERVAL_S="2")
+    hung = pipeline.start("0", flush_s=60.0, PYTHONPATH=before(tmp_path), TONGBO_MAX_POLL_INTERVAL_S="2")
     heir = pipeline.start("1")
     shared_by(pipeline, hung, heir)
     pipeline.traffic(50, until=lambda: hung.folded() > 0)
@@ -95,6 +95,6 @@ def test_a_recovery_that_takes_longer_than_a_loop_may_hang_is_not_begun_again_an
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(SLOW_RECOVERY)
     pipeline.traffic(2)
-    worker = pipeline.start(PYTHONPATH=str(tmp_path), TONGBO_MAX_POLL_INTERVAL_S="2", TONGBO_SESSION_TIMEOUT_S="3")
+    worker = pipeline.start(PYTHONPATH=before(tmp_path), TONGBO_MAX_POLL_INTERVAL_S="2", TONGBO_SESSION_TIMEOUT_S="3")
     pipeline.await_exact()
     assert len(worker.events("partitions_taken")) == 1
