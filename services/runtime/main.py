@@ -1,6 +1,6 @@
 """How every service process begins and ends: settings, logs, health, signals, exit codes.
 
-Exit codes: 0 clean, 1 crash, 2 wrong settings.
+Exit codes: 0 clean, 1 crash, 2 wrong settings or a cluster that does not let us in.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from services.runtime import metrics
 from services.runtime.clock import Clock, clock_from
 from services.runtime.health import Health, HealthServer
+from services.runtime.kafka.errors import AccessRefused
 from services.runtime.logging import Logger, configure_logging, get_logger
 from services.runtime.settings import (
     Problem,
@@ -93,6 +94,10 @@ def _run(context: ServiceContext[S], main: Callable[[ServiceContext[S]], int | N
     try:
         code = main(context)
     except SettingsError as error:  # what only shows once files are opened, such as an accounts file
+        print(error, file=sys.stderr)
+        return WRONG_SETTINGS
+    except AccessRefused as error:  # as wrong as a wrong setting, and only a person can put it right
+        context.log.error("kafka_access_refused", reason=str(error))
         print(error, file=sys.stderr)
         return WRONG_SETTINGS
     except KeyboardInterrupt:

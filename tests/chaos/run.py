@@ -23,6 +23,7 @@ from schemas.placement import PlacementRecord
 from services.adapter.registry import adapter
 from services.engagement_aggregator.recount import Difference, differences, recount
 from services.publisher.tokens_file import TokensFile
+from services.runtime.embedded_broker import EmbeddedBroker, EmbeddedCluster
 from services.runtime.kafka.errors import KafkaProblem
 from services.runtime.kafka.reader import read_topic
 from tests.chaos.flow import Flow
@@ -57,10 +58,11 @@ class Run:
         shown: Callable[[int, str], None] = lambda *_: None,
         *,
         root: Path = ROOT,
+        nodes: int = 1,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.plan, self.folder, self._say, self._shown = plan, folder, say, shown
-        self._stack = Stack(folder, speed=SPEED, root=root)
+        self._stack = Stack(folder, speed=SPEED, root=root, nodes=nodes)
         self._began = time.monotonic()
         self._log = (folder / "faults.log").open("a", encoding="utf-8")
         self._back_at: dict[str, float] = {}
@@ -118,10 +120,17 @@ class Run:
                 self._stack.broker.kill() if fault.kind == "broker_kill_9" else self._stack.broker.stop()
                 self._pass(fault.for_s)
                 self._stack.broker.start()
+            case "node_kill_9":
+                self._nodes[int(fault.at) - 1].kill()  # and it stays away: the others must do
             case _:
                 delay_s = fault.for_s or None
                 count = None if fault.kind == "refuse_connection" else fault.count
                 self._stack.simulator.set_fault(fault.where, fault.at, fault.kind, count=count, delay_s=delay_s)
+
+    @property
+    def _nodes(self) -> list[EmbeddedBroker]:
+        broker = self._stack.broker
+        return broker.nodes if isinstance(broker, EmbeddedCluster) else [broker]
 
     def _end(self, name: str, how: signal.Signals) -> None:
         """Nothing of it is left when this returns; one that does not end on SIGTERM in time is a finding."""

@@ -25,7 +25,7 @@ from schemas.topics import load_topics
 from services.adapter.accounts import load_accounts
 from services.adapter.registry import platforms
 from services.cli.running.pipeline import dead_letter_services
-from services.runtime.embedded_broker import EmbeddedBroker
+from services.runtime.embedded_broker import EmbeddedBroker, EmbeddedCluster
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.producer import Producer
@@ -53,10 +53,14 @@ T = TypeVar("T")
 class Stack:
     """A context manager; everything it started ends with it, and the logs of services are shown where a wait fails."""
 
-    def __init__(self, folder: Path, *, speed: float = 20.0, root: Path = ROOT) -> None:
+    def __init__(self, folder: Path, *, speed: float = 20.0, root: Path = ROOT, nodes: int = 1) -> None:
         folder.mkdir(exist_ok=True)
-        self.folder, self._root = folder, root
-        self.broker = EmbeddedBroker(folder / "kafka", log_dir=folder / "kafka-log")
+        self.folder, self._root, self._nodes = folder, root, nodes
+        self.broker: EmbeddedBroker | EmbeddedCluster = (
+            EmbeddedBroker(folder / "kafka", log_dir=folder / "kafka-log")
+            if nodes == 1
+            else EmbeddedCluster(folder / "kafka", nodes, log_dir=folder / "kafka-log")
+        )
         self.simulator = SimulatorServer(load_accounts(ACCOUNTS, {}), speed=speed)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._producer: Producer | None = None
@@ -81,7 +85,9 @@ class Stack:
 
     @property
     def kafka(self) -> KafkaSettings:
-        return KafkaSettings(bootstrap=self.broker.bootstrap, partitions=PARTITIONS)
+        return KafkaSettings(
+            bootstrap=self.broker.bootstrap, partitions=PARTITIONS, replication_factor=min(self._nodes, 3)
+        )
 
     def start_kafka(self) -> None:
         self.broker.start()

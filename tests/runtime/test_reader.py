@@ -60,6 +60,18 @@ def test_a_broker_that_goes_away_under_any_call_of_a_reader_is_said_in_our_own_w
         list(read_topic(kafka_settings, topic))
     with pytest.raises(KafkaUnavailable):
         list(read_partition(kafka_settings, topic, 0))
+    monkeypatch.undo()
+
+    def gap(*_: object, **__: object) -> None:
+        raise KeyError(topic)  # what the library does when it loses the broker after half of the answers
+
+    following = Tail(kafka_settings, [topic])
+    monkeypatch.setattr(KafkaConsumer, "end_offsets", gap)
+    with pytest.raises(KafkaUnavailable):
+        following.ends([topic])
+    with pytest.raises(KafkaUnavailable):
+        list(read_topic(kafka_settings, topic))
+    following.close()
 
 
 def _abort_after_writing(producer: TransactionalProducer, topic: str) -> None:

@@ -21,7 +21,7 @@ from services.runtime.kafka.admin import wait_for_kafka
 from services.runtime.kafka.errors import KafkaUnavailable
 from services.runtime.settings import KafkaSettings
 
-_FORMAT_TIMEOUT_S = 60.0
+_FORMAT_TIMEOUT_S = 180.0  # a second on an idle machine
 _STOP_TIMEOUT_S = 30.0
 _ATTEMPTS_ON_FREE_PORTS = 3
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG

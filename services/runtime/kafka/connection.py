@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from kafka import errors as client
 
+from services.runtime.kafka.admission import admitted
 from services.runtime.kafka.errors import KafkaUnavailable, translated
 from services.runtime.logging import get_logger
 from services.runtime.settings import KafkaSettings
@@ -17,6 +18,11 @@ from services.runtime.settings import KafkaSettings
 T = TypeVar("T")
 _FIRST_DELAY_S = 0.2
 _LONGEST_DELAY_S = 5.0
+
+PORT_ANSWERS = (
+    "端口可连，若一直如此请检查 KAFKA_SECURITY_PROTOCOL 与 KAFKA_SASL_MECHANISM"
+    " / the port answers: if this lasts, check these settings"
+)
 
 log = get_logger(__name__)
 
@@ -73,12 +79,15 @@ def connected(
             raise KafkaUnavailable(f"stopped while waiting for Kafka ({what}): {reason}")
         if reachable(settings):
             try:
+                if settings.security_protocol != "PLAINTEXT":
+                    admitted(settings, client_options(settings))
                 return build()
             except client.KafkaError as error:
                 problem = translated(error, KafkaUnavailable, f"connecting {what}")
                 if not problem.retriable:
                     raise problem from error
-                reason = str(problem)
+                admitted(settings, client_options(settings))  # an open client on a closed cluster shows only here
+                reason = f"{problem}；{PORT_ANSWERS}"
         waited = time.monotonic() - began
         if timeout_s is not None and waited > timeout_s:
             raise KafkaUnavailable(f"Kafka 无应答 / no answer from Kafka within {timeout_s:g} s ({what}): {reason}")

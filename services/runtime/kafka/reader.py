@@ -44,12 +44,17 @@ def _reader(settings: KafkaSettings, start: Start = "earliest", **more: Any) -> 
 
 
 def _log_ends(consumer: Any, partitions: Iterable[ClientTopicPartition]) -> dict[ClientTopicPartition, int]:
-    """The high watermarks: unlike the last stable offset they lie behind transactions that are still open."""
+    """The high watermarks: unlike the last stable offset they lie behind transactions that are still open.
+
+    Raises KafkaUnavailable where the broker went away between two questions: the library then has a gap, and no error.
+    """
     fetcher = consumer._fetcher
     asked = fetcher._isolation_level
     fetcher._isolation_level = IsolationLevel.READ_UNCOMMITTED
     try:
         return dict(consumer.end_offsets(list(partitions), timeout_ms=_ANSWER_MS))
+    except KeyError as error:
+        raise KafkaUnavailable(f"no answer about the end of {error}") from error
     finally:
         fetcher._isolation_level = asked
 
@@ -192,7 +197,7 @@ class Tail:
                     for where, end in ends.items():
                         self._client.seek(where, end)
                 return ends
-            except client.KafkaError as error:
+            except (client.KafkaError, KafkaUnavailable) as error:
                 if stop.is_set():
                     raise KafkaUnavailable(f"stopped while starting to follow {self._topics}") from error
                 log.warning("kafka_tail_waiting", topics=self._topics, cause=repr(error))
