@@ -151,7 +151,7 @@ def test_a_service_with_a_wrong_password_ends_with_the_reason_instead_of_waiting
 
 def test_the_command_line_says_the_same(closed: Closed) -> None:
     command = [sys.executable, "-m", "services.cli.main", "topics"]
-    good, bad = closed.env(), closed.env(KAFKA_SASL_PASSWORD="wrong")
+    good, bad = closed.env(COLUMNS="200"), closed.env(KAFKA_SASL_PASSWORD="wrong")
     listed = subprocess.run(command, env={**os.environ, **good}, cwd=ROOT, capture_output=True, text=True, check=False)
     assert listed.returncode == 0, listed.stderr
     assert "placement-ledger" in listed.stdout
