@@ -32,12 +32,12 @@ class EmbeddedCluster:
     def running(self) -> bool:
         return any(node.running for node in self.nodes)
 
-    def start(self, timeout_s: float = 90.0) -> EmbeddedCluster:
+    def start(self, timeout_s: float = 180.0) -> EmbeddedCluster:
         """Start what does not run, together, and wait for all."""
-        deadline = time.monotonic() + timeout_s
         for node in self.nodes:
             if not node.running:
                 node.launch()
+        deadline = time.monotonic() + timeout_s
         for node in self.nodes:
             node.await_answer(max(1.0, deadline - time.monotonic()))
         return self
