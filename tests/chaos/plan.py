@@ -55,7 +55,7 @@ WEIGHTS = {
 # Drawn first, in this order, so that the shortest run has a bit of everything.
 ALWAYS = (
     "kill_9_at_point", "drop_after", "kill_9", "broker_kill_9", "rate_limit", "token_stolen", "kill_9", "short_page",
-    "freeze", "drop_before", "kill_9_at_point", "broker_restart", "http_500", "refuse_connection", "kill_9",
+    "freeze", "drop_before", "kill_9_at_point", "drop_after", "http_500", "refuse_connection", "kill_9",
 )  # fmt: skip
 
 

@@ -223,6 +223,12 @@ class Run:
                 last, moved_at = now, time.monotonic()
             return verdict.ok or time.monotonic() - moved_at > STILL_S
 
+        self._wait(
+            lambda: right() or not verdict.missing, SETTLED_BY_S, "等待评论收齐 / comments coming in", LOOK_EVERY_S
+        )
+        # Time stands still, so nobody asks the platforms any more: what is written last can be counted and compared.
+        self._stack.simulator.clock.set_speed(0)
+        last = ""
         self._wait(right, SETTLED_BY_S, "等待汇总追平 / aggregates settling", LOOK_EVERY_S)
         verdict.reasons += [f"content {name}: refused: {why}" for name, why in refused.items()]
         bugs = self._stack.simulator.simulation.bugs

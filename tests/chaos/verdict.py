@@ -59,6 +59,11 @@ class Verdict:
     def ok(self) -> bool:
         return not self.reasons
 
+    @property
+    def missing(self) -> int:
+        """Comments that are still to be collected."""
+        return self.comments.get("true", 1) - self.comments.get("collected", 0)
+
     def shown(self) -> dict[str, Any]:
         names = ("placements", "doubled", "not_final", "comments", "aggregates_wrong", "needs_human", "ledger_wrong")
         return {name: getattr(self, name) for name in names} | {"states": self.states, "reasons": self.reasons[:100]}
