@@ -33,7 +33,7 @@ from tests.pipeline.stack import ACCOUNTS, ROOT, Stack
 
 SPEED, SETTLING_SPEED = 60.0, 300.0
 AFTER_ALL_S = 3 * 86_400  # the audience of a post ends within a day; the slowest platform counts a day late
-STRUCK_BY_S = 20.0
+MET_BY_S, STRUCK_BY_S = 90.0, 20.0
 SETTLED_BY_S, STILL_S = 300.0, 75.0
 LOOK_EVERY_S = 3.0
 SETTINGS = {
@@ -95,10 +95,17 @@ class Run:
                     self._shown(step.what.number + 1, str(step.what))
                 else:
                     flow.put(step.what)
+            self._wait(lambda: self._met(flow), MET_BY_S, "等待故障发生 / faults being met", LOOK_EVERY_S)
             self._calm_down()
             self._wait(lambda: not flow.waiting, SETTLED_BY_S, "等待发布服务受理 / contents being accepted")
             refused = flow.refused
         return self._settled(refused)
+
+    def _met(self, flow: Flow) -> bool:
+        """Whether every fault has met a call of the kind it was meant for, or nothing is left to be published."""
+        if not self._stack.simulator.simulation.faults.left():
+            return True
+        return not flow.waiting and self._all_decided(places(self.plan.publications))
 
     # --- faults ---
 
