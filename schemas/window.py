@@ -17,7 +17,7 @@ WindowSize = Literal["1m", "5m", "1h", "1d"]
 WAIT_S = 600
 
 
-class Window(Struct, frozen=True, kw_only=True):
+class Window(Struct, frozen=True):
     """Growth within [start, start + size); days are those of Asia/Shanghai.
 
     views … conversions: newest value of the window - newest value before it, added up over posts; negative where a

@@ -87,9 +87,9 @@ class Fold:
         self._changed: set[str] = set()
         self._opened: dict[tuple[str, ...], OpenPost] = {}
         self._accounts: set[tuple[str, ...]] = set()
-        self._begun = self._moved = False
-        self._watermark = self._turn = moments.EPOCH
-        self._closed = self._oldest = 0
+        self._begun = False
+        self._written = self._watermark = self._minute_from = self._turn = self._open_from = moments.EPOCH
+        self._minute = self._closed = self._oldest = 0
 
     def __len__(self) -> int:
         """How many rows wait to be written, about."""
@@ -102,12 +102,16 @@ class Fold:
             return refused
         if not self._begun:
             self._begin()
-        events = wire.batch(list(values)) or (None,) * len(values)
         opened, identity = self._opened.get, _identity
-        for index, event in enumerate(events):
-            if type(event) is Snapshot:
+        for index, event in enumerate(wire.batch(list(values)) or (None,) * len(values)):
+            kind = type(event)
+            if kind is Snapshot:
                 one = opened(identity(event))
-                if one is not None and self._follows(one, event):
+                if one is not None and self._follows(one, event):  # type: ignore[arg-type]  # it is one, as just seen
+                    continue
+            elif kind is Comment:
+                one = opened(identity(event))
+                if one is not None and self._is_first(one, event):  # type: ignore[arg-type]
                     continue
             try:
                 self._apply(event, values[index])
@@ -121,6 +125,7 @@ class Fold:
         """Go on where the rows were left; they can be read only once the partition has been recovered."""
         mark = self._rows.get(keys.WATERMARK)
         if isinstance(mark, Watermark):
+            self._written = mark.at
             self._reach(mark.at)
         self._begun = True
 
@@ -135,10 +140,11 @@ class Fold:
     def settle(self) -> set[str]:
         """Let parents and windows follow; returns the keys of all rows that changed since the last call."""
         changed = self._changed | settle(self._rows, self._opened.values())
-        if self._moved:
+        if self._watermark > self._written:
             self._rows[keys.WATERMARK] = Watermark(self._watermark)
+            self._written = self._watermark
             changed.add(keys.WATERMARK)
-        self._changed, self._opened, self._moved = set(), {}, False
+        self._changed, self._opened, self._accounts = set(), {}, set()
         return changed
 
     def _follows(self, one: OpenPost, event: Snapshot) -> bool:
@@ -167,11 +173,33 @@ class Fold:
         one.sequence = event.sequence
         waiting.last = event
         waiting.count += 1
-        if seen > waiting.at:
-            waiting.at = seen
-            one.seen(seen, observed=True)
+        waiting.at = max(waiting.at, seen)
         if at > self._watermark:
-            self._advance(at)
+            self._watermark = at
+            if at >= self._turn:
+                self._reach(at)
+        return True
+
+    def _is_first(self, one: OpenPost, event: Comment) -> bool:
+        """Count a comment that nobody has seen before, in a window that is open; False for everything else."""
+        at, seen = event.occurred_at, event.observed_at
+        if seen.tzinfo is not UTC or at.tzinfo is not UTC:
+            return False
+        at = min(at, seen)
+        if at < self._open_from or at >= self._turn:
+            return False
+        key = keys.comment(event.post_key, event.comment_id)
+        if self._rows.get(key) is not None:
+            return False
+        minute = self._minute if at >= self._minute_from else moments.minute_of(at)
+        self._rows[key] = ItemState(event.version, event.deleted, minute)
+        self._changed.add(key)
+        one.post.events += 1
+        one.touched = True
+        if not event.deleted:
+            one.comment(minute, seen)
+        one.seen(seen, observed=True)
+        self._watermark = max(self._watermark, at)
         return True
 
     def _apply(self, event: Wire | None, value: bytes | None) -> None:
@@ -308,16 +336,17 @@ class Fold:
     def _advance(self, at: datetime) -> None:
         """The partition has come to this event time; windows close by the newest."""
         if at > self._watermark:
-            self._moved = True
-            if at < self._turn:
-                self._watermark = at
-            else:
+            self._watermark = at
+            if at >= self._turn:
                 self._reach(at)
 
     def _reach(self, watermark: datetime) -> None:
+        """Set out from a minute of event time: what is closed in it, and what is too late for any window."""
         minute = moments.minute_of(watermark)
-        self._watermark, self._turn = watermark, moments.instant(minute + 1)
+        self._watermark, self._minute = watermark, minute
+        self._minute_from, self._turn = moments.instant(minute), moments.instant(minute + 1)
         self._closed, self._oldest = moments.closed_up_to(watermark), minute - moments.LONGEST_WAIT
+        self._open_from = moments.instant(self._closed)
 
 
 def _looked_at(value: bytes | None) -> Wire:

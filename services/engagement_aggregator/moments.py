@@ -35,6 +35,7 @@ def minute_of(at: datetime) -> int:
     return (at - EPOCH) // MINUTE
 
 
+@lru_cache(maxsize=16_384)
 def instant(minute: int) -> datetime:
     return EPOCH + minute * MINUTE
 
@@ -68,8 +69,8 @@ def day_word(day: int) -> str:
     return f"{EPOCH + timedelta(days=day):%Y-%m-%d}"
 
 
-@lru_cache(maxsize=16_384)
-def hour_of_week(minute: int) -> str:
-    """Weekday and hour in Asia/Shanghai, as `1-00` … `7-23`."""
-    hours = (minute + _SHANGHAI) // 60
+@lru_cache(maxsize=4_096)
+def hour_of_week(hour: int) -> str:
+    """Weekday and hour in Asia/Shanghai of an hour of the epoch, as `1-00` … `7-23`."""
+    hours = hour + _SHANGHAI // 60
     return f"{(hours // 24 + 3) % 7 + 1}-{hours % 24:02d}"

@@ -51,7 +51,7 @@ class OpenPost:
         self.sequence = max(*post.sequences, *post.reason_sequences, post.comments_total_sequence)
         self.next_mark = _next_mark(post)
         self.waiting: Waiting | None = None
-        self.activity: dict[str, int] = {}
+        self.activity: dict[int, int] = {}
         self.touched = False
 
     def take_waiting(self) -> None:
@@ -61,9 +61,19 @@ class OpenPost:
             last = waiting.last
             values, reasons = read(last.readings)
             self._metrics(last.sequence, values, reasons, last.comments_total)
+            self._saw(waiting.at)
             minute = waiting.minute  # nothing was closed for it when it came, whatever is by now
             self.windows.snapshot(minute, last.sequence, values, reasons, waiting.at, waiting.count, closed=minute)
             self.post.events += waiting.count
+
+    def take_activity(self) -> dict[str, int]:
+        """What came to the hours of the week since the post was opened; the post has it from here on."""
+        moved: dict[str, int] = {}
+        for hour, change in self.activity.items():
+            word = moments.hour_of_week(hour)
+            moved[word] = moved.get(word, 0) + change
+        shift_activity(self.post.activity, moved)
+        return moved
 
     def snapshot(self, event: Snapshot, at: datetime, closed: int, oldest: int) -> bool:
         """Take one snapshot, whatever it is; True if it changed the post. at: its event time."""
@@ -92,8 +102,7 @@ class OpenPost:
             post.replies += change
         else:
             post.comments += change
-            hour = moments.hour_of_week(minute)
-            shift_activity(post.activity, {hour: change})
+            hour = minute // 60
             self.activity[hour] = self.activity.get(hour, 0) + change
         if minute < oldest:
             post.late += 1
@@ -103,12 +112,28 @@ class OpenPost:
     def seen(self, at: datetime, *, observed: bool) -> bool:
         """Note when the post was looked at; True if that is news."""
         post = self.post
+        if self.waiting is not None:
+            self._saw(self.waiting.at)
         moved = at > post.as_of
         if moved:
             post.as_of = at
         if observed and (post.newest is None or at > post.newest):
             post.newest, moved = at, True
         return moved
+
+    def comment(self, minute: int, observed_at: datetime) -> None:
+        """A new comment of a minute whose windows are open."""
+        self.post.comments += 1
+        hour = minute // 60
+        self.activity[hour] = self.activity.get(hour, 0) + 1
+        self.windows.comment(minute, observed_at)
+
+    def _saw(self, at: datetime) -> None:
+        """Snapshots that waited were seen up to then, and brought something."""
+        post = self.post
+        post.as_of = max(post.as_of, at)
+        if post.newest is None or at > post.newest:
+            post.newest = at
 
     def _metrics(self, sequence: int, values: list[int | None], reasons: list[int], comments_total: int | None) -> bool:
         """Per metric the value of the highest sequence; counters may go backwards, an older snapshot never wins."""

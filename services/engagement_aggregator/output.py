@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 
 from schemas.aggregate import CampaignTotals, CurvePoint, EngagementAggregate, FollowersState, MetricTotal, Totals
 from schemas.aggregate_state import Day, PostHour, PostState, TableRow, TotalHour, TotalState
@@ -138,11 +139,17 @@ def _aggregate(
 
 def _metric(of: list[int], metric: int) -> MetricTotal:
     known, lacking = of[sums.KNOWN + metric], of[sums.LACKING + metric]
+    if not known:
+        return _unknown(lacking)
+    unknown = (lacking & _LOW) + (lacking >> 20 & _LOW) + (lacking >> 40) if lacking else 0
+    return MetricTotal(value=of[sums.VALUES + metric], known=known, unknown=unknown)
+
+
+@lru_cache(maxsize=1_024)
+def _unknown(lacking: int) -> MetricTotal:
     unsupported, not_yet, failed = lacking & _LOW, lacking >> 20 & _LOW, lacking >> 40
-    unknown = unsupported + not_yet + failed
-    if known:
-        return MetricTotal(value=of[sums.VALUES + metric], known=known, unknown=unknown)
-    return MetricTotal(value=None, known=0, unknown=unknown, reason=_reason(unsupported, not_yet, failed))
+    reason = _reason(unsupported, not_yet, failed)
+    return MetricTotal(value=None, known=0, unknown=unsupported + not_yet + failed, reason=reason)
 
 
 def _reason(unsupported: int, not_yet: int, failed: int) -> Absence:

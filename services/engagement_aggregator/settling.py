@@ -55,11 +55,12 @@ class Hour:
 class Leaf:
     """The posts of one content on one platform that changed."""
 
-    __slots__ = ("hours", "posts", "sums")
+    __slots__ = ("activity", "hours", "posts", "sums")
 
     def __init__(self) -> None:
         self.sums: list[int] = NOTHING
         self.posts: list[OpenPost] = []
+        self.activity: list[dict[str, int]] = []
         self.hours: dict[int, Hour] = {}
 
 
@@ -76,6 +77,8 @@ def settle(rows: Rows, opened: Iterable[OpenPost]) -> set[str]:
         if leaf is None:
             leaf = leaves[post.content_id, post.platform] = Leaf()
         changed.add(one.key)
+        if one.activity:
+            leaf.activity.append(one.take_activity())
         after = contribution(post)
         leaf.sums = added(leaf.sums, after if one.before is None else less(after, one.before))
         leaf.posts.append(one)
@@ -107,6 +110,8 @@ def _settle_parents(rows: Rows, leaf: Leaf, changed: set[str]) -> None:
         total.sums = added(total.sums, leaf.sums)
         for one in leaf.posts:
             _follow(total, one)
+        for moved in leaf.activity:
+            shift_activity(total.activity, moved)
         owner = (total.scope, total.brand_id, total.campaign_id, total.content_id, total.platform, None, None)
         for number, hour in leaf.hours.items():
             changed.add(_move_hour(rows, key, owner, number, hour))
@@ -119,8 +124,6 @@ def _follow(total: TotalState, one: OpenPost) -> None:
     total.as_of = max(total.as_of, post.as_of)
     if post.newest is not None and ((known := total.newest.get(post.platform)) is None or post.newest > known):
         total.newest[post.platform] = post.newest
-    if one.activity:
-        shift_activity(total.activity, one.activity)
     if post.published_at is not None:
         total.published_at = max(total.published_at or post.published_at, post.published_at)
         shift_curve(total.curve, curve_of(post), one.curve_before)

@@ -23,6 +23,7 @@ from services.engagement_aggregator.windows import (
 
 _SIZES: tuple[WindowSize, ...] = ("1m", "5m", "1h", "1d")
 _KINDS = range(len(METRICS))
+_ALL: dict[Metric, int] = {}  # what is partial where every reading had everything
 
 
 def published_windows(key: str, row: WindowRow) -> EngagementWindows:
@@ -32,10 +33,10 @@ def published_windows(key: str, row: WindowRow) -> EngagementWindows:
     scope, brand_id, campaign_id, content_id, platform, account, post_key = row.owner
     if isinstance(row, Day):
         minute, total = moments.day_start(row.day), row.sums
-        windows = [_window(3, minute, total)]
+        windows, missing = [_window(3, minute, total)], _missing([total], total)
     else:
         minute = row.hour * 60
-        windows, total = _of_hour(row)
+        windows, missing = _of_hour(row)
     return EngagementWindows(
         event_id=f"{name}@{row.revision}",
         occurred_at=row.as_of,
@@ -52,14 +53,14 @@ def published_windows(key: str, row: WindowRow) -> EngagementWindows:
         post_key=post_key,
         start=moments.instant(minute),
         windows=windows,
-        missing=_missing(windows, total),
+        missing=missing,
         revision=row.revision,
         as_of=row.as_of,
     )
 
 
-def _of_hour(row: PostHour | TotalHour) -> tuple[list[Window], list[int]]:
-    """The windows by size and start, and the sum of the hour."""
+def _of_hour(row: PostHour | TotalHour) -> tuple[list[Window], dict[Metric, Absence]]:
+    """The windows by size and start, and why metrics are missing in some of them."""
     start = row.hour * 60
     if isinstance(row, PostHour):
         minutes = [(start + place.minute, vector(place)) for place in row.minutes]
@@ -72,44 +73,44 @@ def _of_hour(row: PostHour | TotalHour) -> tuple[list[Window], list[int]]:
     total = _sum([brought for _, brought in fives])
     windows = [_window(0, minute, brought) for minute, brought in minutes]
     windows += [_window(1, minute, brought) for minute, brought in fives]
-    return [*windows, _window(2, start, total)], total
+    # A metric that no minute lacks is lacked by no longer window either.
+    return [*windows, _window(2, start, total)], _missing([brought for _, brought in minutes], total)
 
 
 def _window(size: int, minute: int, brought: list[int]) -> Window:
-    read = brought[READINGS]
-    growth = [brought[metric] if brought[KNOWN + metric] else None for metric in _KINDS]
-    known = brought[KNOWN:LACKING]
-    partial = (
-        {METRICS[metric]: known[metric] for metric in _KINDS if 0 < known[metric] < read}
-        if any(0 < count < read for count in known)
-        else {}
-    )
+    read, known = brought[READINGS], brought[KNOWN:LACKING]
+    growth: list[int | None] = list(brought[:KNOWN])
+    partial: dict[Metric, int] = _ALL
+    if 0 in known:
+        growth = [value if had else None for value, had in zip(growth, known, strict=True)]
+    if read > 1 and (known.count(read) + known.count(0)) < len(known):
+        partial = {METRICS[metric]: known[metric] for metric in _KINDS if 0 < known[metric] < read}
     views, likes, comments, shares, saves, follows, clicks, conversions = growth
     return Window(
-        size=_SIZES[size],
-        start=moments.instant(minute),
-        views=views,
-        likes=likes,
-        comments=comments,
-        shares=shares,
-        saves=saves,
-        follows=follows,
-        clicks=clicks,
-        conversions=conversions,
-        comments_collected=brought[COMMENTS],
-        replies=brought[REPLIES],
-        readings=read,
-        partial=partial,
-        restated=brought[RESTATED + size],
+        _SIZES[size],
+        moments.instant(minute),
+        views,
+        likes,
+        comments,
+        shares,
+        saves,
+        follows,
+        clicks,
+        conversions,
+        brought[COMMENTS],
+        brought[REPLIES],
+        read,
+        partial,
+        brought[RESTATED + size],
     )
 
 
-def _missing(windows: list[Window], total: list[int]) -> dict[Metric, Absence]:
+def _missing(vectors: list[list[int]], total: list[int]) -> dict[Metric, Absence]:
     """Why a metric that some window has not is missing; what went wrong is said first."""
     found: dict[Metric, Absence] = {}
     for metric in _KINDS:
         lacking = total[LACKING + metric]
-        if lacking and any(getattr(window, METRICS[metric]) is None for window in windows):
+        if lacking and not all(brought[KNOWN + metric] for brought in vectors):
             failed, not_yet = lacking >= MISSING[3], lacking & (MISSING[3] - 1) >= MISSING[2]
             found[METRICS[metric]] = "failed" if failed else "not_yet" if not_yet else "unsupported"
     return found

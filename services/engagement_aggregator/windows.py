@@ -86,6 +86,15 @@ class PostWindows:
         place.replies += replies
         self._count(hour, place, minute, earlier, 1, at, closed)
 
+    def comment(self, minute: int, at: datetime) -> None:
+        """One more comment in a minute whose windows are open."""
+        hour, place = self._open(minute)
+        place.comments += 1
+        self.changed = True
+        if at > hour.as_of or not hour.revision:
+            hour.as_of = at
+        hour.revision += 1
+
     def report(self) -> Iterator[Reported]:
         """What changed since the last call, by hour."""
         touched, self._touched = self._touched, {}
