@@ -27,6 +27,7 @@ from services.engagement_aggregator.windows import Rows
 from services.engagement_aggregator.wire import Comment, Followers, OfPost, Reply, Snapshot, Wire
 
 LONGEST_POST_KEY = 256
+_ROWS_OF_A_POST = 4  # itself, its hour, its day, and a share in its parents
 _BUGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # of ours; trouble with the disk is not
 _IDENTITY = ("post_key", "brand_id", "campaign_id", "content_id", "placement_id", "platform", "account")
 _identity: Callable[[Any], tuple[str, ...]] = attrgetter(*_IDENTITY)
@@ -93,7 +94,7 @@ class Fold:
 
     def __len__(self) -> int:
         """How many rows wait to be written, about."""
-        return len(self._changed) + len(self._opened)
+        return len(self._changed) + _ROWS_OF_A_POST * len(self._opened)
 
     def take(self, values: Sequence[bytes | None]) -> list[Refused]:
         """Fold records in the order of the partition; returns those that were refused."""

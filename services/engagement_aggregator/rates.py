@@ -35,7 +35,7 @@ def maturity(published_at: datetime | None, as_of: datetime) -> Maturity:
 
 def stale_after(published_at: datetime | None, newest: dict[str, datetime]) -> dict[str, datetime]:
     """Per platform the instant from which its figures are old; the widest allowance where no age is known."""
-    return {platform: at + _allowance(published_at, at) for platform, at in sorted(newest.items())}
+    return {platform: at + _allowance(published_at, at) for platform, at in newest.items()}
 
 
 def _allowance(published_at: datetime | None, at: datetime) -> timedelta:

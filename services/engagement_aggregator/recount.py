@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
 
 from schemas.aggregate import EngagementAggregate
 from schemas.feedback import METRICS, CommentObserved, FeedbackEvent, FollowersObserved, MetricsObserved, ReplyPosted
+from services.engagement_aggregator import recount_rates as rates
 
 Figures = dict[str, Any]
 
@@ -32,6 +34,19 @@ class Difference(NamedTuple):
 class _Post:
     first: CommentObserved | MetricsObserved | ReplyPosted
     events: list[CommentObserved | MetricsObserved | ReplyPosted] = field(default_factory=list)
+    seen: list[rates.Seen] = field(default_factory=list)
+
+    @cached_property
+    def late(self) -> int:
+        return rates.late(self.seen)
+
+    @cached_property
+    def marks(self) -> rates.Marks:
+        return rates.marks(self.seen)
+
+    @cached_property
+    def activity(self) -> dict[str, int]:
+        return rates.activity(self.seen)
 
     @property
     def platform(self) -> str:
@@ -77,12 +92,17 @@ def recount(records: Iterable[tuple[int, bytes | None]]) -> dict[str, Figures]:
     """The expected figures by row key, from `(partition, value)` in offset order; refused records must be left out."""
     posts: dict[str, _Post] = {}
     followers: list[FollowersObserved] = []
-    for _, value in records:
+    watermarks: dict[int, datetime] = {}
+    for partition, value in records:
         event = msgspec.json.decode(value or b"", type=FeedbackEvent)
+        at = min(event.occurred_at, event.observed_at)
+        watermark = watermarks[partition] = max(watermarks.get(partition, at), at)
         if isinstance(event, FollowersObserved):
             followers.append(event)
         else:
-            posts.setdefault(event.post_key, _Post(event)).events.append(event)
+            post = posts.setdefault(event.post_key, _Post(event))
+            post.events.append(event)
+            post.seen.append(rates.Seen(event, watermark))
     groups: dict[str, tuple[list[_Post], list[FollowersObserved]]] = {}
     for key, post in posts.items():
         for name in _row_names(key, post):
@@ -94,7 +114,10 @@ def recount(records: Iterable[tuple[int, bytes | None]]) -> dict[str, Figures]:
             f"brand:{event.brand_id}",
         ):
             groups.setdefault(name, ([], []))[1].append(event)
-    return {name: _figures(members, accounts) for name, (members, accounts) in groups.items()}
+    found = {name: _figures(members, accounts) for name, (members, accounts) in groups.items()}
+    for key, index in rates.indexes({key: post.seen for key, post in posts.items()}).items():
+        found[f"post:{key}"].update(index)
+    return found
 
 
 def differences(expected: Mapping[str, Figures], got: Mapping[str, EngagementAggregate]) -> list[Difference]:
@@ -108,6 +131,12 @@ def differences(expected: Mapping[str, Figures], got: Mapping[str, EngagementAgg
             continue
         found += [
             Difference(key, name, value, have.get(name)) for name, value in want.items() if have.get(name) != value
+        ]
+        recounted = expected[key].keys()
+        found += [
+            Difference(key, name, None, value)
+            for name, value in have.items()
+            if name not in want and name.partition(".")[0] in recounted and value != {}
         ]
     return found
 
@@ -155,6 +184,31 @@ def _figures(posts: list[_Post], followers: list[FollowersObserved]) -> Figures:
         "engagement": sum(known) if known else None,
         "engagement_rate": sum(e for e, _ in viewed) / views if views else None,
         "as_of": as_of,
+        **_rates(posts, newest, as_of, sum(known) if known else None, totals["followers"]),
+    }
+
+
+def _rates(
+    posts: list[_Post], newest: dict[str, datetime], as_of: datetime, engagement: int | None, followers: Figures
+) -> Figures:
+    live = max((at for post in posts if (at := rates.published_at(post.seen)) is not None), default=None)
+    activity: dict[str, int] = {}
+    for post in posts:
+        for hour, count in post.activity.items():
+            activity[hour] = activity.get(hour, 0) + count
+    whole = bool(followers["value"]) and not followers["unknown"]
+    per_1000 = engagement / followers["value"] * 1000 if whole and engagement is not None else None
+    return {
+        "published_at": live,
+        "maturity": rates.maturity(live, as_of),
+        "stale_after": rates.stale_after(live, newest),
+        "late": sum(post.late for post in posts),
+        "engagement_per_1000_followers": per_1000,
+        "account_index": None,
+        "account_index_age_h": None,
+        "account_index_sample": 0,
+        "activity": activity,
+        "curve": rates.curve(post.marks for post in posts),
     }
 
 

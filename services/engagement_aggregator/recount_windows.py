@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 
 from schemas.feedback import METRICS, CommentObserved, FeedbackEvent, FollowersObserved, MetricsObserved, ReplyPosted
+from schemas.window import EngagementWindows, Window
+from services.engagement_aggregator.recount import Difference
 
 Figures = dict[str, Any]
 PostEvent = CommentObserved | MetricsObserved | ReplyPosted
@@ -100,6 +102,28 @@ def recount_windows(records: Iterable[tuple[int, bytes | None]]) -> dict[str, Fi
             if before.get(minute, _empty()) != after.get(minute, _empty()):
                 _restate(post, minute, watermark)
     return _published(posts)
+
+
+def figures_of(row: EngagementWindows) -> Figures:
+    """A published row in the form of this recount."""
+    names = [name for name in Window.__struct_fields__ if name not in ("size", "start")]
+    return {
+        "windows": {
+            f"{window.size}/{window.start.isoformat()}": {name: getattr(window, name) for name in names}
+            for window in row.windows
+        },
+        "missing": row.missing,
+    }
+
+
+def differing_windows(expected: Mapping[str, Figures], got: Mapping[str, EngagementWindows]) -> list[Difference]:
+    """Every row of windows that is not as expected, missing and surplus ones too."""
+    have = {key: figures_of(row) for key, row in got.items()}
+    return [
+        Difference(key, "windows", expected.get(key), have.get(key))
+        for key in sorted(expected.keys() | have.keys())
+        if expected.get(key) != have.get(key)
+    ]
 
 
 def _restate(post: _Post, minute: int, watermark: datetime) -> None:

@@ -21,8 +21,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.aggregate import EngagementAggregate
 from schemas.feedback import FeedbackEvent, Reading
+from schemas.window import EngagementWindows
 from services.bi.recount import FeedbackRecord, recounted
 from services.engagement_aggregator.recount import Difference, differences, recount
+from services.engagement_aggregator.recount_windows import differing_windows, recount_windows
 from services.engagement_aggregator.settings import AggregatorSettings
 from services.runtime.kafka.admin import ensure_topics, lag
 from services.runtime.kafka.partitions import partition_of
@@ -35,6 +37,7 @@ from tests.engagement_aggregator.audience import AUDIENCE
 
 ROOT = Path(__file__).parents[2]
 _row = msgspec.json.Decoder(EngagementAggregate)
+_windows = msgspec.json.Decoder(EngagementWindows)
 
 
 def eventually(what: str, holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
@@ -198,10 +201,16 @@ class Pipeline:
         return rows
 
     def differences(self) -> list[Difference]:
-        records = read_topic(self.kafka, self.settings.feedback_topic)
-        expected = recount((record.partition, record.value) for record in records)
+        read = read_topic(self.kafka, self.settings.feedback_topic)
+        records = [(record.partition, record.value) for record in read]
+        expected = recount(records)
         assert expected
-        return differences(expected, self.rows())
+        return differences(expected, self.rows()) or differing_windows(recount_windows(records), self.windows())
+
+    def windows(self) -> dict[str, EngagementWindows]:
+        """The newest published windows of each key."""
+        rows = {record.key: record.value for record in read_topic(self.kafka, self.settings.window_topic)}
+        return {key.decode(): _windows.decode(row) for key, row in rows.items() if key and row}
 
     def await_exact(self, timeout_s: float = 60.0) -> None:
         """Every published figure equals the recount, within the deadline."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,9 @@ from schemas.aggregate import EngagementAggregate
 from schemas.aggregate_state import TableRow
 from schemas.feedback import FeedbackEvent, Reading
 from services.engagement_aggregator.recount import differences, recount
-from tests.engagement_aggregator.audience import AUDIENCE, Table, encoded, histories
+from tests.engagement_aggregator.audience import AUDIENCE, START, Table, encoded, histories
+
+FAR = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
 
 
 def expected_of(values: list[bytes | None]) -> dict[str, dict[str, object]]:
@@ -173,3 +177,54 @@ def test_a_campaign_in_the_wrong_partition_is_refused_before_it_makes_a_second_r
 def test_an_impossible_count_is_refused_before_it_breaks_the_sums() -> None:
     result = Table().fold(encoded([AUDIENCE.metrics(0, 1, likes=2**62)]))
     assert [one.cause for one in result.refused] == ["number_out_of_range"]
+
+
+def test_an_event_of_no_real_time_is_refused_before_it_closes_every_window() -> None:
+    far = msgspec.structs.replace(AUDIENCE.metrics(0, 1, likes=1), occurred_at=FAR, observed_at=FAR)
+    result = Table().fold(encoded([far]))
+    assert [one.cause for one in result.refused] == ["time_out_of_range"]
+
+
+def test_the_curve_holds_what_was_known_at_each_age_also_when_a_snapshot_comes_late() -> None:
+    rows = folded(
+        AUDIENCE.metrics(0, 1, at=1_800, likes=5, views=50),
+        AUDIENCE.metrics(0, 3, at=2 * 3_600 + 1, likes=30),
+        AUDIENCE.metrics(0, 2, at=3_600, likes=9),
+    )
+    points = {point.age_h: (point.posts, point.views, point.engagement) for point in rows["campaign:camp-0"].curve}
+    assert points == {1: (1, 50, 9), 2: (1, 50, 9)}
+
+
+def test_a_post_is_compared_with_its_account_only_where_enough_others_are_as_old() -> None:
+    def of_account(number: int, likes: int) -> list[FeedbackEvent]:
+        event = AUDIENCE.metrics(0, 1, at=1, likes=likes)
+        same = {"post_key": f"weibo:{number}", "native_id": str(number), "placement_id": f"pl-{number}"}
+        first = msgspec.structs.replace(event, **same)
+        late = START + timedelta(hours=1, seconds=2)
+        return [first, msgspec.structs.replace(first, sequence=2, occurred_at=late, observed_at=late)]
+
+    three = folded(*of_account(1, 10), *of_account(2, 20), *of_account(3, 90))
+    assert three["post:weibo:3"].account_index is None
+    four = folded(*of_account(1, 10), *of_account(2, 20), *of_account(3, 90), *of_account(4, 40))
+    found = {key: (row.account_index, row.account_index_sample) for key, row in four.items() if row.scope == "post"}
+    assert found["post:weibo:4"] == (2.0, 3)
+    assert found["post:weibo:2"] == (0.5, 3)
+
+
+def test_figures_say_how_final_they_are_and_when_they_have_grown_old() -> None:
+    day = 86_400
+    for at, maturity, due_s in (
+        (10, "provisional", 3_600),
+        (8 * day, "settling", 43_200),
+        (31 * day, "final", 2 * day),
+    ):
+        row = folded(AUDIENCE.metrics(0, 1, at=at, likes=1))["campaign:camp-0"]
+        assert row.maturity == maturity
+        assert row.stale_after == {"weibo": START + timedelta(seconds=at + due_s)}
+
+
+def test_engagement_is_not_held_against_the_followers_of_some_of_the_accounts_only() -> None:
+    events: list[FeedbackEvent] = [AUDIENCE.metrics(0, 1, likes=9), AUDIENCE.followers(0, Reading(value=3_000), at=1)]
+    assert folded(*events)["campaign:camp-0"].engagement_per_1000_followers == 3.0
+    other = msgspec.structs.replace(AUDIENCE.followers(0, Reading(reason="failed"), at=2), account="another")
+    assert folded(*events, other)["campaign:camp-0"].engagement_per_1000_followers is None
