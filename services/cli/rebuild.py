@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -12,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from services.bi.recount import Difference
 from services.cli.addresses import kafka_settings
 from services.cli.rebuilding.comparison import Comparison, compare
+from services.cli.rebuilding.renewal import RenewalError, outlook, renew
 from services.cli.rebuilding.snapshot import NeverStillError, snapshot
 from services.cli.stop import stopped
 from services.engagement_aggregator.settings import AggregatorSettings
@@ -26,9 +29,14 @@ Compare the aggregates with the feedback they come from, or make them anew.
 counts it once more in SQL, and lists every number in which a published row differs. Exit code 0: none; 1: some;
 3: not everything could be compared.
 
+Without it the aggregator's state is thrown away and all feedback is folded anew (a rehearsal unless --yes). Rows stay
+readable meanwhile; their numbers climb once more from the start.
+
 \b
 例 / examples:
   tongbo rebuild --compare               核对，应为 0 处不同 / expected: 0 differences
+  tongbo rebuild                         演练：会删什么、重算多少 / rehearse
+  tongbo rebuild --yes                   真的重建；先停掉所有汇总进程 / for real; stop all aggregator workers first
 """
 _SHOWN = 50
 _CONFIRMATIONS = 2
@@ -42,14 +50,21 @@ def register(app: typer.Typer) -> None:
 
 def rebuild(
     compare_only: Annotated[bool, typer.Option("--compare", help="只核对 / only compare")] = False,
-    timeout: Annotated[float, typer.Option(help="等汇总服务读完的秒数 / wait so long for the aggregator")] = 60.0,
+    yes: Annotated[bool, typer.Option("--yes", help="真的重建；否则只演练 / do it; otherwise only rehearse")] = False,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="反馈已有部分过期，也要重建 / though feedback has expired")
+    ] = False,
+    timeout: Annotated[
+        float | None, typer.Option(help="最多等多少秒，默认核对 60、重建 86400 / wait at most so many seconds")
+    ] = None,
     kafka: Annotated[str | None, typer.Option(help="Kafka 地址 / Kafka brokers")] = None,
 ) -> None:
     settings = aggregator_settings(kafka)
     try:
         if compare_only:
-            raise typer.Exit(_report(_compared(settings, timeout)))
-    except (KafkaProblem, NeverStillError) as error:
+            raise typer.Exit(_report(_compared(settings, timeout or 60.0)))
+        _renewed(settings, yes=yes, accept_loss=accept_loss, timeout_s=timeout or 86_400.0)
+    except (KafkaProblem, NeverStillError, RenewalError) as error:
         raise stopped(str(error), "", code=3) from None
 
 
@@ -62,15 +77,48 @@ def aggregator_settings(kafka: str | None) -> AggregatorSettings:
         raise stopped(str(error), "", code=2) from None
 
 
-def _compared(settings: AggregatorSettings, timeout_s: float) -> Comparison:
-    """A difference counts only if a second picture shows it too: the first may have caught a commit half way."""
+def _renewed(settings: AggregatorSettings, *, yes: bool, accept_loss: bool, timeout_s: float) -> None:
+    found = outlook(settings)
+    console.print(
+        f"将删除 / deletes: {', '.join(found.deleted)}\n将重新折叠 {found.records} 条反馈 / folds all feedback anew",
+        markup=False,
+    )
+    if found.lost and not accept_loss:
+        raise stopped(
+            f"{found.lost} 条反馈已过保留期：重建会丢掉它们的数字。仍要重建请加 --accept-loss",
+            f"{found.lost} feedback records have expired, their numbers would be lost: --accept-loss to do it anyway",
+            code=2,
+        )
+    if found.workers:
+        raise stopped(
+            f"有 {found.workers} 个汇总进程在运行，请先全部停止（刚停的要等会话过期，约 10 秒）",
+            f"{found.workers} aggregator workers are running: stop them all first (a killed one counts for 10 s)",
+            code=2,
+        )
+    if not yes:
+        console.print("演练，没有改动；加 --yes 执行 / a rehearsal, nothing was changed; add --yes", style="yellow")
+        return
+    with _bar() as told:
+        deleted = renew(settings, told, timeout_s=timeout_s)
+    console.print(
+        f"重建完成，删除了 {deleted} 行没有依据的汇总；现在可以启动汇总进程"
+        f" / rebuilt, {deleted} unfounded rows deleted: start the aggregator workers again",
+        style="green",
+    )
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Tells people what is being done and how far it is."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("等待汇总服务 / waiting for the aggregator", total=1)
+        task = progress.add_task("连接 Kafka / connecting", total=1)
+        yield lambda what, done, total: progress.update(task, description=what, completed=done, total=total or 1)
 
-        def told(what: str, done: int, total: int) -> None:
-            progress.update(task, description=what, completed=done, total=total or 1)
 
+def _compared(settings: AggregatorSettings, timeout_s: float) -> Comparison:
+    """A difference counts only if a second picture shows it too: the first may have caught a commit half way."""
+    with _bar() as told:
         for _ in range(_CONFIRMATIONS):
             picture = snapshot(
                 settings, timeout_s=timeout_s, waiting=lambda done, total: told("等待汇总服务 / waiting", done, total)

@@ -18,7 +18,10 @@ from typing import Any
 import duckdb
 import pytest
 
+from schemas.topics import load_topics
+from services.cli.running.pipeline import dead_letter_services
 from services.runtime.embedded_broker import EmbeddedBroker
+from services.runtime.kafka.admin import ensure_topics
 from services.runtime.settings import KafkaSettings
 from tests.conftest import PARTITIONS
 from tests.engagement_aggregator.pipeline import Pipeline
@@ -87,7 +90,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     with EmbeddedBroker(folder / "kafka") as broker:
         pipeline = Pipeline(KafkaSettings(bootstrap=broker.bootstrap, partitions=PARTITIONS), "guide", folder)
         pipeline.settings = replace(pipeline.settings, topic_prefix="")
-        pipeline.create_topics()
+        ensure_topics(pipeline.kafka, load_topics(dead_letter_services()))
         worker = pipeline.start()
         for _ in range(3):
             pipeline.traffic(2)

@@ -14,7 +14,7 @@ from services.cli.main import application
 from services.runtime.kafka.reader import read_topic
 from services.runtime.kafka.records import Outgoing
 from services.runtime.settings import KafkaSettings
-from tests.engagement_aggregator.pipeline import Pipeline
+from tests.engagement_aggregator.pipeline import Pipeline, eventually
 
 pytestmark = pytest.mark.kafka
 Rebuild = Callable[..., tuple[int, str]]
@@ -71,3 +71,29 @@ def test_compare_finds_nothing_after_kills_and_names_every_number_that_was_tampe
         "both witnesses"
     )
     assert "2 differences" in text
+
+
+@pytest.mark.timeout(300)  # three starts of a worker, on a machine that may be busy
+def test_rebuild_makes_every_row_anew_and_deletes_what_nothing_speaks_for(
+    pipeline: Pipeline, rebuild: Rebuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.traffic(6)
+    worker = pipeline.start()
+    pipeline.await_exact()
+    before = pipeline.rows()
+    code, text = rebuild("--yes")
+    assert (code, "先全部停止" in text) == (2, True), text
+    assert worker.stop() == 0
+    tamper(pipeline, "campaign:camp-0", replies=10_000)
+    ghost = msgspec.json.encode(msgspec.structs.replace(before["campaign:camp-1"], key="campaign:ghost"))
+    pipeline.put_records([Outgoing(pipeline.settings.output_topic, ghost, b"campaign:ghost", 1)])
+    eventually("the worker has left its group", lambda: "演练" in rebuild()[1])
+    assert pipeline.rows()["campaign:camp-0"].replies == 10_000, "a rehearsal changes nothing"
+    code, text = rebuild("--yes", "--timeout", "100")
+    assert (code, "1 unfounded rows deleted" in text) == (0, True), text
+    assert pipeline.rows() == before
+    pipeline.start()
+    pipeline.traffic(2)
+    pipeline.await_exact()
+    code, text = rebuild("--compare")
+    assert (code, "0 differences" in text) == (0, True), text

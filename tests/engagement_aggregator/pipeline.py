@@ -195,9 +195,11 @@ class Pipeline:
         rows: dict[str, EngagementAggregate] = {}
         for record in read_topic(self.kafka, self.settings.output_topic):
             assert record.key is not None
-            assert record.value is not None
             assert places.setdefault(record.key, record.partition) == record.partition, record.key
-            rows[record.key.decode()] = _row.decode(record.value)
+            if record.value is None:
+                rows.pop(record.key.decode(), None)
+            else:
+                rows[record.key.decode()] = _row.decode(record.value)
         return rows
 
     def differences(self) -> list[Difference]:

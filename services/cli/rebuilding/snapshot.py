@@ -8,7 +8,7 @@ apart, so standing still is seen twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from services.engagement_aggregator.settings import AggregatorSettings
@@ -51,7 +51,9 @@ def snapshot(
         time.sleep(_PAUSE_S)
         now = _states(settings)
         standing = {number: state for number, state in now.items() if _stands(before.get(number), state)}
-        if len(standing) == len(now) and _nothing_waits(settings, standing):
+        if len(standing) == len(now) and nothing_waits(
+            settings, {number: state[1] for number, state in standing.items()}
+        ):
             return _picture(standing, whole=True)
         still.update({number: state for number, state in standing.items() if number not in still})
         before = now
@@ -69,7 +71,7 @@ def _await_read(
 ) -> None:
     total = sum(extent.end - extent.first for extent in wanted.values())
     while True:
-        places = _read_up_to(settings)
+        places = read_up_to(settings, settings.feedback_topic)
         done = sum(
             min(places.get(number, extent.first), extent.end) - extent.first for number, extent in wanted.items()
         )
@@ -84,7 +86,8 @@ def _await_read(
         time.sleep(_PAUSE_S)
 
 
-def _read_up_to(settings: AggregatorSettings) -> dict[int, int]:
+def read_up_to(settings: AggregatorSettings, topic: str) -> dict[int, int]:
+    """By partition, up to where the aggregator has read a topic and written what follows from it."""
     try:
         places = committed(settings.kafka, settings.application)
     except (
@@ -93,7 +96,7 @@ def _read_up_to(settings: AggregatorSettings) -> dict[int, int]:
         if not error.retriable:
             raise
         return {}
-    return {where.partition: at for where, at in places.items() if where.topic == settings.feedback_topic}
+    return {where.partition: at for where, at in places.items() if where.topic == topic}
 
 
 def _states(settings: AggregatorSettings) -> dict[int, State]:
@@ -113,10 +116,10 @@ def _stands(before: State | None, now: State) -> bool:
     return before == now and now[2].stable == now[2].end
 
 
-def _nothing_waits(settings: AggregatorSettings, states: dict[int, State]) -> bool:
+def nothing_waits(settings: AggregatorSettings, read: Mapping[int, int | None]) -> bool:
     """Whether the brand stage has read all campaign totals, so that brand rows are of the same moment."""
     ends = extents(settings.kafka, settings.campaign_topic)
-    return all((states[number][1] or 0) >= ends[number].end for number in states if ends[number].end)
+    return all((read.get(number) or 0) >= extent.end for number, extent in ends.items())
 
 
 def _picture(states: dict[int, State], *, whole: bool) -> Snapshot:

@@ -181,6 +181,16 @@ def members(settings: KafkaSettings, group: str) -> int:
     return len(found["members"]) if found else 0
 
 
+def delete_groups(settings: KafkaSettings, groups: Iterable[str]) -> None:
+    """Forget what these groups have read; those that do not exist are none. Raises for a group that has members."""
+    with _admin(settings) as admin:
+        present = sorted(set(groups) & {group["group_id"] for group in admin.list_groups()})
+        answers = admin.delete_groups(present) if present else {}
+        refused = {name: answer for name, answer in answers.items() if answer != "OK"}
+    if refused:
+        raise KafkaUnavailable(f"消费组无法删除 / groups were not deleted: {refused}")
+
+
 def delete_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:
     """Delete those of the topics that exist, with all they hold; returns when they are gone."""
     with _admin(settings) as admin:
