@@ -7,12 +7,14 @@ holds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from schemas.codec import DecodeError, decoder
 from schemas.feedback import METRICS, FeedbackEvent, FollowersObserved, MetricsObserved
 
 LONGEST_POST_KEY = 256
 LARGEST_COUNT = 10**15
+EPOCH, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _decode = decoder("feedback-unified")
 _POST_IDENTITY = ("brand_id", "campaign_id", "content_id", "placement_id", "platform", "account")
 
@@ -33,6 +35,9 @@ class Acceptance:
             return "undecodable"
         if any(count is not None and count > LARGEST_COUNT for count in _counts(event)):
             return "number_out_of_range"
+        at = min(event.occurred_at, event.observed_at)
+        if not EPOCH <= at < LAST:
+            return "time_out_of_range"
         if isinstance(event, FollowersObserved):
             return self._claim(event, [("campaign", event.campaign_id)])
         identity = tuple(getattr(event, name) for name in _POST_IDENTITY)

@@ -10,6 +10,8 @@ FULL JOIN (
             value,
             totals := map_from_entries(list_sort(map_entries(value.totals))),
             newest_observation := map_from_entries(list_sort(map_entries(value.newest_observation))),
+            activity := map_from_entries(list_sort(map_entries(value.activity))),
+            stale_after := map_from_entries(list_sort(map_entries(value.stale_after))),
             freshness_s := map_from_entries(list_sort(map_entries(value.freshness_s)))
         ) AS figures
     FROM published

@@ -156,7 +156,7 @@ SELECT
 FROM member AS m JOIN post AS p USING (post_key)
 GROUP BY m.key;
 
-CREATE TABLE expected AS
+CREATE TABLE basic AS
 SELECT
     n.key,
     {

@@ -32,12 +32,15 @@ class Refold:
         self.refused += len(self._fold.take(values))
 
     def rows(self) -> Iterator[tuple[str, bytes]]:
-        """What the aggregator would have published for the partition; its campaigns are told to the brands."""
+        """What the aggregator would have published for the partition, windows included, by key of the published row.
+
+        Its campaigns are told to the brands.
+        """
         totals = []
         for key in sorted(self._fold.settle()):
             row = self._rows[key]
             if (aggregate := published(key, row)) is not None:
-                yield key, msgspec.json.encode(aggregate)
+                yield aggregate.key, msgspec.json.encode(aggregate)
             if (campaign := campaign_totals(key, row)) is not None:
                 totals.append(msgspec.json.encode(campaign))
         fold_campaigns(self._brands, totals)

@@ -62,7 +62,7 @@ def test_compare_finds_nothing_after_kills_and_names_every_number_that_was_tampe
     pipeline.start()
     code, text = rebuild("--compare")
     assert (code, "0 differences" in text) == (0, True), text
-    assert f"{pipeline.feedback_count()} feedback records, {len(pipeline.rows())} rows" in text
+    assert f"{pipeline.feedback_count()} feedback records" in text
     right: EngagementAggregate = pipeline.rows()["campaign:camp-1"]
     tamper(pipeline, "campaign:camp-1", replies=right.replies + 1)
     code, text = rebuild("--compare")

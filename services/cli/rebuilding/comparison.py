@@ -55,12 +55,11 @@ def _judged(found: list[Difference], at: Snapshot) -> list[Difference]:
 
 def _live_rows(settings: AggregatorSettings, at: Snapshot, told: Told) -> Iterator[tuple[str, bytes]]:
     """The newest row of every key within the snapshot; a deleted one is none."""
-    total = sum(extent.end - extent.first for extent in at.rows.values())
-    for number, extent in sorted(at.rows.items()):
+    places = [(name, number, extent) for name, rows in at.rows.items() for number, extent in sorted(rows.items())]
+    for done, (name, number, extent) in enumerate(places):
+        told("读取汇总 / reading rows", done, len(places))
         newest: dict[str, bytes] = {}
-        for count, record in enumerate(read_range(settings.kafka, settings.output_topic, {}, {number: extent.end})):
-            if count % _BATCH == 0:
-                told("读取汇总 / reading rows", record.offset, total)
+        for record in read_range(settings.kafka, name, {}, {number: extent.end}):
             key = (record.key or b"").decode("utf-8", "replace")
             if record.value is None:
                 newest.pop(key, None)

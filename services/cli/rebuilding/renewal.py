@@ -74,7 +74,7 @@ def renew(settings: AggregatorSettings, told: Told, *, timeout_s: float) -> int:
 
 def published_topics(settings: AggregatorSettings) -> tuple[str, ...]:
     """The topics of rows that a fold of everything writes again in full."""
-    return (settings.output_topic,)
+    return settings.output_topic, settings.window_topic
 
 
 def _fold_all(settings: AggregatorSettings, folder: Path, told: Told, deadline: float) -> None:

@@ -18,16 +18,18 @@ from services.runtime.kafka.reader import Extent, extents
 from services.runtime.kafka.records import TopicPartition
 
 _PAUSE_S = 0.3
-State = tuple[int | None, int | None, Extent]  # feedback offset, campaign-total offset, extent of the rows
+State = tuple[int | None, int | None, Extent, Extent]  # offsets of feedback and campaign totals, rows, windows
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Per partition the feedback that is in the rows, and where the rows end. whole: all partitions at one moment,
-    which the brand rows need."""
+    """Per partition the feedback that is in the rows, and per topic of rows where they end.
+
+    whole: all partitions at one moment, which the brand rows need.
+    """
 
     feedback: dict[int, int]
-    rows: dict[int, Extent]
+    rows: dict[str, dict[int, Extent]]
     whole: bool
 
 
@@ -54,11 +56,11 @@ def snapshot(
         if len(standing) == len(now) and nothing_waits(
             settings, {number: state[1] for number, state in standing.items()}
         ):
-            return _picture(standing, whole=True)
+            return _picture(settings, standing, whole=True)
         still.update({number: state for number, state in standing.items() if number not in still})
         before = now
     if len(still) == len(before):
-        return _picture(still, whole=False)
+        return _picture(settings, still, whole=False)
     moving = sorted(before.keys() - still.keys())
     raise NeverStillError(
         f"分区 {moving} 在 {timeout_s:g} 秒内没有停下来：汇总服务在运行吗？可加长 --timeout"
@@ -102,18 +104,20 @@ def read_up_to(settings: AggregatorSettings, topic: str) -> dict[int, int]:
 def _states(settings: AggregatorSettings) -> dict[int, State]:
     places = committed(settings.kafka, settings.application)
     rows = extents(settings.kafka, settings.output_topic)
+    windows = extents(settings.kafka, settings.window_topic)
     return {
         number: (
             places.get(TopicPartition(settings.feedback_topic, number)),
             places.get(TopicPartition(settings.campaign_topic, number)),
             extent,
+            windows[number],
         )
         for number, extent in rows.items()
     }
 
 
 def _stands(before: State | None, now: State) -> bool:
-    return before == now and now[2].stable == now[2].end
+    return before == now and all(extent.stable == extent.end for extent in now[2:])
 
 
 def nothing_waits(settings: AggregatorSettings, read: Mapping[int, int | None]) -> bool:
@@ -122,9 +126,12 @@ def nothing_waits(settings: AggregatorSettings, read: Mapping[int, int | None]) 
     return all((read.get(number) or 0) >= extent.end for number, extent in ends.items())
 
 
-def _picture(states: dict[int, State], *, whole: bool) -> Snapshot:
+def _picture(settings: AggregatorSettings, states: dict[int, State], *, whole: bool) -> Snapshot:
     return Snapshot(
-        {number: place or 0 for number, (place, _, _) in states.items()},
-        {number: extent for number, (_, _, extent) in states.items()},
+        {number: state[0] or 0 for number, state in states.items()},
+        {
+            settings.output_topic: {number: state[2] for number, state in states.items()},
+            settings.window_topic: {number: state[3] for number, state in states.items()},
+        },
         whole,
     )
