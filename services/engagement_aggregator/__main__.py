@@ -90,7 +90,7 @@ def _spare_the_collector() -> None:
     """What is loaded stays, and records come and go by the ten thousand without cycles: it need not look so often."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
+    gc.set_threshold(_YOUNG_OBJECTS, 10, 10)
 
 
 async def _end(context: ServiceContext[AggregatorSettings], app: AggregatorApp) -> None:

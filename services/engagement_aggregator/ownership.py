@@ -66,7 +66,11 @@ class Ownership:
             return
         if not self._partitions or not all(partition.is_open for partition in self._partitions.values()):
             return
-        if stalled := self._progress.stalled(self.positions(), standing):
+        stalled = self._progress.stalled(self.positions(), standing)
+        for where, count in self._progress.behind.items():
+            if where.partition in self._partitions:
+                self._partitions[where.partition].behind[where.topic] = count
+        if stalled:
             places = ", ".join(f"{where.topic}-{where.partition}" for where in stalled)
             self._health.failed(f"{places} 没有进展，其余照常 / no progress there, the others go on")
         else:

@@ -33,6 +33,8 @@ from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.logging import get_logger
 
+_MANY_RECORDS = 10_000
+
 Accepted = Literal["folded", "old", "hole"]
 
 log = get_logger(__name__)
@@ -60,6 +62,7 @@ class OwnedPartition:
     ) -> None:
         self.number = number
         self.positions: dict[str, int] = {}
+        self.behind: dict[str, int] = {}  # by source topic, told from outside
         self.is_open = False
         self._settings, self._options, self._store, self._counts = settings, options, store, counts
         self._changelog = TP(settings.changelog_topic, number)
@@ -126,12 +129,20 @@ class OwnedPartition:
                     raise self._abandoned
                 began = time.monotonic()
                 await self.flush()
-                pause = self._settings.flush_interval_s - (time.monotonic() - began)
-                if pause > 0:
-                    await _either(self._full, pause)
+                await self._rest(began)
         finally:
             self.is_open = False
             self._drained.set()
+
+    async def _rest(self, began: float) -> None:
+        """Until the next flush is due. While many records wait, folding them comes before showing rows of the past."""
+        interval, longest = self._settings.flush_interval_s, self._settings.catch_up_interval_s
+        while not self._full.is_set():
+            many = max(self.behind.values(), default=0) > _MANY_RECORDS
+            left = (max(interval, longest) if many else interval) - (time.monotonic() - began)
+            if left <= 0:
+                return
+            await _either(self._full, min(left, interval))
 
     async def flush(self) -> None:
         """Write out everything folded so far, in one transaction, and only then to the disk."""

@@ -32,10 +32,12 @@ class Progress:
         self._stall_after_s, self._monotonic = stall_after_s, monotonic
         self._seen: dict[TP, _Seen] = {}
         self._looked_at, self._stalled = 0.0, list[TP]()
+        self.behind: dict[TP, int] = {}  # how many offsets are still to be folded, as far as the client knows
 
     def forget(self) -> None:
         """Begin anew: the assignment has changed."""
         self._seen.clear()
+        self.behind.clear()
         self._looked_at, self._stalled = 0.0, []
 
     def stalled(self, positions: Mapping[TP, int], standing: Callable[[TP], Standing | None]) -> list[TP]:
@@ -50,6 +52,7 @@ class Progress:
         return self._stalled
 
     def _look(self, where: TP, position: int, standing: Standing, now: float) -> None:
+        self.behind[where] = 0 if standing.end is None else max(0, standing.end - position)
         seen = self._seen.setdefault(where, _Seen(position, standing.answered, now))
         at_end = standing.end is not None and position >= standing.end and standing.answered != seen.answered
         if position != seen.position or at_end:

@@ -19,6 +19,9 @@ class AggregatorSettings(ServiceSettings):
     flush_interval_s: float = setting(
         1.0, at_least=0.01, meaning="两次写出之间最长秒数 / at most this long between two flushes of a partition"
     )
+    catch_up_interval_s: float = setting(
+        5.0, at_least=0.0, meaning="积压时两次写出之间最长秒数 / the same while many records wait to be folded"
+    )
     flush_timeout_s: float = setting(
         30.0, at_least=1.0, meaning="一次写出的时限，超时则重来 / a flush that takes longer is given up and begun anew"
     )

@@ -21,8 +21,8 @@ log = get_logger(__name__)
 
 # A worker owns several partitions. Faust's own options would give each 192 MB to write and 2 GB to read.
 OPTIONS = {"driver": "rocksdict"}
-_CACHE_BYTES = 64 * 1024 * 1024  # for all partitions together
-_WRITE_BUFFER_BYTES = 8 * 1024 * 1024
+_CACHE_BYTES = 32 * 1024 * 1024  # for all partitions together
+_WRITE_BUFFER_BYTES = 4 * 1024 * 1024
 _FILE_BYTES = 32 * 1024 * 1024
 _BLOOM_BITS = 10
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 import pytest
@@ -49,10 +49,13 @@ class Opened(OwnedPartition):
         self._moved.clear()
 
 
-def partition() -> Opened:
+P = TypeVar("P", bound=Opened)
+
+
+def partition(kind: type[P], settings: AggregatorSettings = SETTINGS) -> P:
     disk = cast(RowStore, EmptyDisk())
     options = {"bootstrap_servers": "127.0.0.1:1"}
-    return Opened(NUMBER, settings=SETTINGS, options=options, store=lambda: disk, counts=Counts(4, 4))
+    return kind(NUMBER, settings=settings, options=options, store=lambda: disk, counts=Counts(4, 4))
 
 
 def batch(start: int, end: int, *offsets: int) -> Batch:
@@ -62,7 +65,7 @@ def batch(start: int, end: int, *offsets: int) -> Batch:
 
 
 async def accepted(*batches: Batch) -> tuple[list[str], Opened]:
-    opened = partition()
+    opened = partition(Opened)
     await opened.open()
     try:
         return [opened.accept(one) for one in batches], opened
@@ -99,7 +102,7 @@ def test_a_hole_makes_the_partition_begin_anew_and_read_from_its_own_position() 
             again.set()
 
         ownership = Ownership(
-            lambda _: partition(),
+            lambda _: partition(Opened),
             rewind=rewind,
             health=Health(),
             progress=Progress(15, lambda: 0.0),
@@ -124,3 +127,37 @@ def test_an_unreadable_record_does_not_hold_up_the_position(value: bytes | None)
     assert outcomes == ["folded"]
     assert opened.positions[TOPIC] == 11
     assert [letter.topic for letter in opened._dead] == [SETTINGS.dead_letter_topic]
+
+
+class Counting(Opened):
+    """Counts its flushes, and always has something more to write."""
+
+    flushes = 0
+    fourth: asyncio.Event
+
+    async def flush(self) -> None:
+        self.flushes += 1
+        if self.flushes == 4:
+            self.fourth.set()
+
+
+def test_while_many_records_wait_rows_are_shown_less_often_and_at_once_when_they_are_folded() -> None:
+    quick = AggregatorSettings(flush_interval_s=0.02, catch_up_interval_s=600.0)
+
+    async def flushes() -> tuple[int, int]:
+        opened = partition(Counting, quick)
+        opened.fourth = asyncio.Event()
+        await opened.open()
+        opened.behind = {TOPIC: 1_000_000}
+        opened.accept(batch(10, 11, 10))
+        running = asyncio.create_task(opened.run())
+        await asyncio.sleep(0.3)  # time for many
+        behind = opened.flushes
+        opened.behind = {TOPIC: 0}
+        await asyncio.wait_for(opened.fourth.wait(), 30)
+        running.cancel()
+        return behind, opened.flushes
+
+    behind, after = asyncio.run(flushes())
+    assert behind == 1
+    assert after >= 4
