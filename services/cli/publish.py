@@ -30,6 +30,7 @@ command is harmless: what was accepted is not accepted again.
   tongbo publish deploy/demo/campaign.yaml --dry-run    只看各平台版本，不发布 / only show the variants
   tongbo publish deploy/demo/campaign.yaml              发布 / publish
   tongbo publish campaign.yaml --suffix 0314            作为新活动再发一次 / once more, as a new campaign
+  tongbo publish campaign.yaml --confirm-similar        一天内重发几乎相同的文字 / nearly the same words in a day
 """
 
 console = Console(highlight=False, emoji=False)
@@ -61,6 +62,10 @@ def publish(
     publisher: Annotated[str | None, typer.Option(help="发布服务地址 / address of the publisher")] = None,
     token: TokenOption = None,
     suffix: Annotated[str, typer.Option(help="给活动和内容编号加后缀 / appended to all ids")] = "",
+    confirm_similar: Annotated[
+        bool,
+        typer.Option("--confirm-similar", help="确要在一天内重发几乎相同的文字 / similar posts are meant"),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
 ) -> None:
     try:
@@ -69,6 +74,8 @@ def publish(
         raise _told(
             error.problems, "活动文件有误，没有发送任何内容 / the files are not right, nothing was sent", 2
         ) from None
+    for content in campaign.contents if confirm_similar else ():
+        content.request["confirm_similar"] = True
     url = address("publisher", publisher)
     try:
         with PublisherClient(

@@ -18,6 +18,7 @@ from services.adapter.contract import Adapter, Localised, Refusal
 from services.publisher.answers import VariantMedia, VariantReport
 from services.publisher.content_checks import identity, texts, variants
 from services.publisher.known import Known
+from services.publisher.likeness_checks import likeness
 from services.publisher.media_checks import inline_ids, media
 from services.publisher.plan import Plan
 from services.publisher.problems import Problem, problem, unfit
@@ -53,6 +54,8 @@ def judged(request: ContentRequest, known: Known, stamp: Stamp) -> Plan:
             localised = _localised(adapter, master, target, account)
             problems.extend(_refusals(adapter, number, target, localised))
             problems.extend(quotas(adapter, number, target, account, known, master))
+            confirmed = request.confirm_similar
+            problems.extend(likeness(adapter, number, target, known, master, confirmed=confirmed))
             if localised.draft is not None:
                 reports.append(_report(master, target, localised.draft))
     if problems:

@@ -76,7 +76,7 @@ class Desk:
         self._settle_campaign(request)
         may_write(granted, self._register, request)
         own = names.content_identity(request.content_id, request.version)
-        stamp = self._stamp(request, key)
+        stamp = self._stamp(_unconfirmed(request), key)
 
         def make() -> Made:
             may_write(granted, self._register, request)  # in its turn: another brand may just have taken this id
@@ -95,7 +95,7 @@ class Desk:
         brand = request.campaign.brand_id if request.campaign else None
         self._settle_campaign(bare)
         may_write(granted, self._register, bare, brand)
-        stamp = self._stamp(bare, None)
+        stamp = self._stamp(_unconfirmed(bare), None)
         entry = self._register.entry(names.content_identity(bare.content_id, bare.version))
         if entry is not None:
             return _again(entry, stamp, by_key=False)
@@ -180,7 +180,13 @@ class Desk:
             adapter=self._adapter,
             find_media=self._media.find,
             planned=lambda platform, account: self._register.planned(platform, account, request.content_id),
+            alike=self._register.alike,
         )
+
+
+def _unconfirmed(request: ContentRequest) -> ContentRequest:
+    """A confirmation changes nothing of the content: repeated with it, it is the same request."""
+    return msgspec.structs.replace(request, confirm_similar=False)
 
 
 def _again(entry: Entry, stamp: Stamp, *, by_key: bool) -> Answer:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from schemas.content import MasterContent
+from schemas.content import MasterContent, Target
 from services.adapter.accounts import Accounts
 from services.adapter.budgets import Planned
 from services.adapter.contract import Adapter
+from services.publisher.likeness import Alike
 from services.publisher.media import StoredMedia
 
 
@@ -16,7 +17,8 @@ from services.publisher.media import StoredMedia
 class Known:
     """What a content is judged by. versions: of this content so far, oldest first. find_media: by sha256.
 
-    planned: what other contents will post on an account (platform, account).
+    planned: what other contents will post on an account (platform, account). alike: another content that says nearly
+    the same there within a day.
     """
 
     campaign_brand: str | None
@@ -25,3 +27,4 @@ class Known:
     adapter: Callable[[str], Adapter]
     find_media: Callable[[str], StoredMedia | None]
     planned: Callable[[str, str], Sequence[Planned]] = lambda platform, account: ()
+    alike: Callable[[MasterContent, Target], Alike | None] = lambda content, target: None

@@ -15,6 +15,7 @@ from schemas.codec import DecodeError, decoder
 from schemas.content import CampaignDefined, ContentCancelled, MasterContent, MasterContentEvent, Target
 from schemas.topics import topic
 from services.adapter.budgets import POST, Planned
+from services.publisher.likeness import Alike, Likeness
 from services.publisher.plan import identity_of
 from services.runtime.kafka.records import Record
 from services.runtime.logging import get_logger
@@ -102,6 +103,7 @@ class Register:
         self._contents: dict[str, _Content] = {}
         self._by_campaign: dict[str, list[str]] = {}
         self._by_placement: dict[str, str] = {}
+        self._likeness = Likeness()
 
     def apply(self, record: Record) -> None:
         """Take in one record of the log; what cannot be read or came before changes nothing."""
@@ -138,6 +140,7 @@ class Register:
             content.versions.sort(key=lambda one: one.version)
             for target in event.targets:
                 self._by_placement[identity_of(event, target)] = event.content_id
+                self._likeness.add(event, target)
 
     def entry(self, identity: str) -> Entry | None:
         with self._lock:
@@ -176,6 +179,16 @@ class Register:
             for target in event.targets
             if (target.platform, target.account) == (platform, account)
         )
+
+    def alike(self, event: MasterContent, target: Target) -> Alike | None:
+        """Another content, not cancelled, whose newest version says nearly the same on that account within a day."""
+        with self._lock:
+            newest = {
+                content_id: content.versions[-1].version
+                for content_id, content in self._contents.items()
+                if content_id != event.content_id and content.versions and not content.withdrawn
+            }
+            return self._likeness.nearest(event, target, newest)
 
     def cancels(self, content_id: str) -> tuple[ContentCancelled, ...]:
         with self._lock:

@@ -116,6 +116,10 @@ class ContentRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     declarations: DeclarationsRequest
     targets: Annotated[tuple[TargetRequest, ...], Meta(min_length=1, max_length=200, description="发布位 / targets")]
     variants: Annotated[tuple[VariantRequest, ...], Meta(max_length=200)] = ()
+    confirm_similar: Annotated[
+        bool,
+        Meta(description="确要一天内在同一账号发几乎相同的文字 / nearly the same words within a day are meant"),
+    ] = False
 
 
 class CampaignRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -41,6 +41,7 @@ CALLBACKS_REFUSED = Counter(
 )
 AGGREGATE_ROWS = Counter("tongbo_aggregate_rows_total", "Aggregate rows written, by scope", ["scope"])
 FLUSH_SECONDS = Histogram("tongbo_aggregate_flush_seconds", "Duration of aggregate flushes", buckets=_SECONDS)
+WEBHOOKS = Counter("tongbo_webhook_tries_total", "Tries to tell a receiver, by what came of it", ["event", "state"])
 TROUBLES = Gauge("tongbo_troubles", "What the watchdog finds wrong now, by kind", ["kind"])
 CANARY_SECONDS = Gauge("tongbo_canary_round_trip_seconds", "Last canary through the whole pipeline", ["platform"])
 GROUP_LAG = Gauge("tongbo_group_lag_records", "Offsets a group is behind", ["group", "topic", "partition"])

@@ -58,13 +58,13 @@ def test_the_sample_campaign_is_published_once_however_often_it_is_sent(
     running: str, tongbo: Run, kafka_settings: KafkaSettings, unique: str
 ) -> None:
     file, suffix = str(DEMO / "campaign.yaml"), unique[-8:]
-    tried = tongbo("publish", file, "--suffix", suffix, "--dry-run")
+    tried = tongbo("publish", file, "--suffix", suffix, "--confirm-similar", "--dry-run")
     assert tried.code == 0, tried.err
     assert "三分钟的山岚" in tried.out
     assert tongbo("status", f"qinghe-cold-brew-2026-{suffix}").code == 1, "a dry run defines nothing"
-    first = tongbo("publish", file, "--suffix", suffix, "--json")
+    first = tongbo("publish", file, "--suffix", suffix, "--confirm-similar", "--json")
     assert first.code == 0, first.err
-    again = tongbo("publish", file, "--suffix", suffix, "--json")
+    again = tongbo("publish", file, "--suffix", suffix, "--confirm-similar", "--json")
     assert json.loads(again.out) == json.loads(first.out)
     answers = json.loads(first.out)["contents"]
     assert sum(len(one["placements"]) for one in answers) == 13
@@ -113,7 +113,7 @@ def test_topics_are_created_listed_described_and_their_events_shown(running: str
 @pytest.mark.kafka
 def test_tail_shows_events_of_one_campaign(running: str, tongbo: Run, unique: str) -> None:
     suffix = unique[-8:]
-    assert tongbo("publish", str(DEMO / "campaign.yaml"), "--suffix", suffix).code == 0
+    assert tongbo("publish", str(DEMO / "campaign.yaml"), "--suffix", suffix, "--confirm-similar").code == 0
     shown = tongbo("tail", "master-content", "--once", "--campaign", f"qinghe-cold-brew-2026-{suffix}")
     assert shown.out.count("MasterContent") == 4
     assert shown.out.count("CampaignDefined") == 1

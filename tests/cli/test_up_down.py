@@ -66,7 +66,7 @@ def end_of_story(terminal: Terminal) -> None:
 def test_services_killed_while_things_flow_come_back_and_nothing_is_doubled_lost_or_left(terminal: Terminal) -> None:
     up = terminal.run("up", "--speed", "60")
     assert up.returncode == 0, up.stdout + up.stderr
-    assert len(terminal.pid_files()) == 10, terminal.pid_files()
+    assert len(terminal.pid_files()) == 11, terminal.pid_files()
     published = terminal.run("publish", "deploy/demo/campaign.yaml", "--json")
     assert published.returncode == 0, published.stdout + published.stderr
     killed = ["adapter_weibo-0", "feedback_collector-0", "engagement_aggregator-0"]

@@ -133,6 +133,7 @@ def content(campaign_id: str, **changes: Any) -> dict[str, Any]:
         "key_message": "冷泡三分钟，一口青山绿",
         "link": "https://qinghe.example/cold-brew",
         "declarations": {"origin": "original", "ai_generated": False, "advertisement": True},
+        "confirm_similar": True,  # all tests say the same
         "targets": [{"platform": "toy", "account": "tea"}, {"platform": "other", "account": "tea"}],
     } | changes
 

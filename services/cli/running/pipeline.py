@@ -37,7 +37,7 @@ CONTENT_TOPIC = "master-content"
 GIVE_UP_AFTER = 4
 WRONG_SETTINGS = 2
 FORGETFUL = "它的帖子与数据只在内存里，已经清空 / its posts and figures lived in memory and are gone"
-CONSUMER_SERVICES = ("feedback_collector", "engagement_aggregator")
+CONSUMER_SERVICES = ("feedback_collector", "engagement_aggregator", "webhooks")
 
 log = get_logger(__name__)
 
@@ -210,7 +210,7 @@ class Pipeline:
         listening = {"TONGBO_CALLBACK_PORT": self.addresses["callbacks"].rpartition(":")[2]}
         collector = self._service("feedback_collector", 0, clock | listening)
         aggregators = [self._service("engagement_aggregator", n) for n in range(self.plan.aggregator_workers)]
-        return [*adapters, collector, *aggregators, self._service("watchdog", 0, clock)]
+        return [*adapters, collector, *aggregators, self._service("watchdog", 0, clock), self._service("webhooks", 0)]
 
     def _service(self, service: str, n: int, more: Mapping[str, str] | None = None) -> Child:
         name = f"{service}-{n}"

@@ -1,0 +1,91 @@
+"""The deliveries of the held partitions that are still to be made: which is due, and what a try makes of it. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from schemas.webhook import Attempt, WebhookDelivery
+from services.webhooks.messages import Message
+
+MOST_AT_ONCE = 2  # of one subscription, so that a receiver that hangs holds up only itself
+KEPT_ATTEMPTS = 30
+GONE = 410
+
+
+def first(message: Message, subscription_id: str, now: datetime) -> WebhookDelivery:
+    """A delivery that is to be made at once."""
+    return WebhookDelivery(
+        delivery_id=f"{subscription_id}:{message.message_id}"[:300],
+        message_id=message.message_id,
+        subscription_id=subscription_id,
+        brand_id=message.brand_id,
+        event=message.event,
+        body=message.body,
+        state="PENDING",
+        created_at=now,
+        next_attempt_at=now,
+    )
+
+
+def after(one: WebhookDelivery, attempt: Attempt, first_retry_s: float, give_up_after_s: float) -> WebhookDelivery:
+    """The delivery after a try: done, to be tried again later each time, or given up."""
+    attempts = (*one.attempts, attempt)[-KEPT_ATTEMPTS:]
+    tried = replace(one, attempts=attempts, tries=one.tries + 1, next_attempt_at=None)
+    if attempt.status is not None and 200 <= attempt.status < 300:
+        return replace(tried, state="DELIVERED")
+    pause = timedelta(seconds=min(first_retry_s * 3 ** min(one.tries, 12), 3600.0))
+    if attempt.status == GONE or attempt.at + pause > one.created_at + timedelta(seconds=give_up_after_s):
+        return replace(tried, state="GIVEN_UP")
+    return replace(tried, next_attempt_at=attempt.at + pause)
+
+
+class Pending:
+    """What is to be delivered, with its partition."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[WebhookDelivery, int]] = {}
+        self._busy: dict[str, str] = {}
+
+    def put(self, one: WebhookDelivery, partition: int) -> None:
+        """Take over the newest record of a delivery."""
+        if one.state == "PENDING":
+            self._open[one.delivery_id] = one, partition
+        else:
+            self._open.pop(one.delivery_id, None)
+
+    def forget(self, partitions: Iterable[int]) -> None:
+        gone = set(partitions)
+        self._open = {key: held for key, held in self._open.items() if held[1] not in gone}
+
+    def holds(self, one: WebhookDelivery) -> int | None:
+        """The partition of a delivery that is still ours and unchanged since it was started; else None."""
+        held = self._open.get(one.delivery_id)
+        return held[1] if held is not None and held[0] is one else None
+
+    def start(self, now: datetime, room: int) -> list[WebhookDelivery]:
+        """Deliveries to try now, marked as busy; the longest due first."""
+        of_receiver = Counter(self._busy.values())
+        due = sorted(
+            (one for one, _ in self._open.values() if one.next_attempt_at is not None and one.next_attempt_at <= now),
+            key=lambda one: (one.next_attempt_at, one.delivery_id),
+        )
+        started: list[WebhookDelivery] = []
+        for one in due:
+            if len(started) >= room:
+                break
+            if one.delivery_id in self._busy or of_receiver[one.subscription_id] >= MOST_AT_ONCE:
+                continue
+            of_receiver[one.subscription_id] += 1
+            self._busy[one.delivery_id] = one.subscription_id
+            started.append(one)
+        return started
+
+    def back(self, one: WebhookDelivery) -> None:
+        self._busy.pop(one.delivery_id, None)
+
+    def busy(self) -> int:
+        return len(self._busy)
