@@ -37,6 +37,7 @@ TOPICS = (CONTENT_TOPIC, LEDGER_TOPIC, CURSOR_TOPIC, CANARY_TOPIC)
 KINDS = (overdue.KIND, groups.KIND, stale.KIND, canaries.KIND)
 _POLL_S = 0.25
 _PAUSE_S = 2.0
+_UNJUDGED_S = 5.0
 _AT_ONCE = 500
 
 log = get_logger(__name__)
@@ -144,14 +145,16 @@ class _Session:
                 log.error("alert_unreadable", partition=record.partition, offset=record.offset, field=error.field)
 
     def _follow(self, tail: Tail) -> None:
-        caught_up = False
+        caught_up, judged_at = False, self._real.monotonic()
         while not self._stop.is_set():
             records = tail.poll(_POLL_S)
             for record in records:
                 self._take(record)
             caught_up = caught_up or tail.caught_up()
-            if caught_up and not records:  # what has been read and not judged would be judged without its end
+            # Best judged when nothing is left to read, for its end might be there; under steady traffic something is.
+            if caught_up and (not records or self._real.monotonic() - judged_at > _UNJUDGED_S):
                 self._check()
+                judged_at = self._real.monotonic()
 
     def _check(self) -> None:
         for rule in self._rules:

@@ -69,6 +69,8 @@ class GroupProgress:
             return {group: self._group(group, topics) for group, topics in groups.items()}
         except client.KafkaError as error:
             raise translated(error, KafkaUnavailable, "asking for the progress of groups") from error
+        except KeyError as error:  # the client got no answer for that partition, and says it like this
+            raise KafkaUnavailable(f"no offset of {error}") from error
 
     def close(self) -> None:
         with suppress(client.KafkaError):

@@ -225,7 +225,7 @@ class Tail:
             return True
         try:
             self._client.end_offsets(self._partitions, timeout_ms=_ASK_MS)
-        except client.KafkaError as error:
+        except (client.KafkaError, KeyError) as error:  # KeyError: no answer for that partition
             log.warning("kafka_does_not_answer", topics=self._topics, cause=repr(error))
             return False
         self._heard_at = time.monotonic()

@@ -1,0 +1,1 @@
+"""Failed placements by what is behind them."""
