@@ -19,6 +19,7 @@ from services.runtime.logging import configure_logging
 
 PARTS = ("aggregate", "growth", "sparse", "latency", "recovery", "fan_out")
 _GB_NEEDED = 15
+_IDLE_LOAD = 0.7
 
 
 def main() -> int:
@@ -33,6 +34,10 @@ def main() -> int:
         only=options.only,
     )  # fmt: skip
     results = Results(options.output, machine(), plan.runs, options.quick)
+    if (load := os.getloadavg()[0]) > _IDLE_LOAD:
+        console.print(
+            f"[yellow]机器正忙（负载 {load:.1f}），数字会偏低 / this machine is busy, figures will be low[/yellow]"
+        )
     began = time.monotonic()
     try:
         with Cluster(folder / "kafka") as cluster:

@@ -94,6 +94,7 @@ class Cluster:
             {
                 "bootstrap.servers": self.bootstrap,
                 "enable.idempotence": True,
+                "log_level": 3,
                 "linger.ms": 50,
                 "batch.size": 512 * 1024,
                 "queue.buffering.max.messages": 200_000,

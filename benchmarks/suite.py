@@ -49,7 +49,7 @@ class Plan:
 
 
 FULL = Plan(
-    events=3_000_000, slow_events=60_000, posts=5_000, runs=3, growth=(20_000, 500_000), sparse_events=1_000_000,
+    events=3_000_000, slow_events=30_000, posts=5_000, runs=3, growth=(20_000, 500_000), sparse_events=1_000_000,
     latency_s=20.0, recovery_posts=1_000_000,
 )  # fmt: skip
 QUICK = Plan(

@@ -1,0 +1,60 @@
+"""The page shows what is in the results file, and nobody can change one without the other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.report import BEGIN, END, PAGE, tables, write
+from benchmarks.results import FILE, Results, failed
+
+RESULTS: dict[str, Any] = {
+    "machine": {
+        "cpu": "a CPU", "cores": 2, "memory_gb": 4.0, "kernel": "Linux 6", "python": "3.11", "java": "java 25",
+        "kafka": "4.4.0", "packages": {"msgspec": "1"}, "commit": "abc", "measured_at": "2026-11-27", "load_at_start": 0.1,
+    },
+    "runs": 3,
+    "aggregate": {
+        "kafka-streams-eos": {"events_per_s": 1_000, "min": 900, "max": 1_100, "cpu_s_per_million": 6.0, "peak_mb": 512,
+                              "exact": True, "what": "Java", "events": 10, "posts": 5},
+        "tongbo": {"events_per_s": 1_500, "min": 1_400, "max": 1_600, "cpu_s_per_million": 3.0, "peak_mb": 150,
+                   "exact": False, "what": "the product", "events": 10, "posts": 5},
+    },
+}  # fmt: skip
+
+
+def test_a_contender_that_is_not_exact_is_shown_as_such_and_the_factor_is_over_kafka_streams() -> None:
+    text = tables(RESULTS)
+    assert "| `tongbo` | 1,500 (1,400–1,600) | 1.50 | 3.00 | – | 150 | 10 | **NO** |" in text
+    assert "| kafka-streams-eos | 1,000 (900–1,100) | 1.00 | 6.00 | – | 512 | 10 | yes |" in text
+
+
+def test_only_what_lies_between_the_marks_is_written_anew(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", "utf-8")
+    write(RESULTS, page)
+    text = page.read_text("utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    page.write_text("no marks", "utf-8")
+    with pytest.raises(ValueError, match="marks"):
+        write(RESULTS, page)
+
+
+def test_a_part_that_is_not_measured_again_keeps_what_was_measured(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    Results(file, {"cpu": "one"}, 3, quick=False).put(failed("no Java"), "aggregate", "kafka-streams-eos")
+    Results(file, {"cpu": "two"}, 1, quick=False).put({"p50_ms": 1}, "latency")
+    found = json.loads(file.read_text("utf-8"))
+    assert found["machine"] == {"cpu": "two"}
+    assert found["aggregate"]["kafka-streams-eos"]["failed"] == "no Java"
+    assert found["latency"] == {"p50_ms": 1}
+
+
+def test_the_page_shows_the_committed_results() -> None:
+    found = json.loads(FILE.read_text("utf-8"))
+    assert tables(found) in PAGE.read_text("utf-8"), "run: .venv-bench/bin/python -m benchmarks.report"
