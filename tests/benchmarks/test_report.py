@@ -14,7 +14,8 @@ from benchmarks.results import FILE, Results, failed
 RESULTS: dict[str, Any] = {
     "machine": {
         "cpu": "a CPU", "cores": 2, "memory_gb": 4.0, "kernel": "Linux 6", "python": "3.11", "java": "java 25",
-        "kafka": "4.4.0", "packages": {"msgspec": "1"}, "commit": "abc", "measured_at": "2026-11-27", "load_at_start": 0.1,
+        "kafka": "4.4.0", "packages": {"msgspec": "1"}, "commit": "abc", "measured_at": "2026-11-27",
+        "load_at_start": 0.1,
     },
     "runs": 3,
     "aggregate": {
