@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,8 @@ _IDLE_LOAD = 0.7
 
 def main() -> int:
     options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job would ignore the first
+        signal.signal(number, signal.default_int_handler)
     configure_logging("bench", "0", "error")
     folder = ROOT / ".tongbo" / "bench" / f"{os.getpid()}"
     folder.mkdir(parents=True)

@@ -195,7 +195,7 @@ class Suite:
     @contextmanager
     def _workload(self, name: str, shape: Shape) -> Iterator[tuple[Stage, Truth]]:
         """The topic with the events on it, and what their totals must be; removed at the end."""
-        stage = Stage(self._cluster.bootstrap, f"bench-{name}-", self._folder / name, shape.events)
+        stage = Stage(self._cluster.bootstrap, f"bench-{name}-", self._folder / name, shape.events, posts=shape.posts)
         truth = truth_of(shape)
         self._cluster.create([stage.feedback_topic])
         try:

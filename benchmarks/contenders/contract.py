@@ -28,6 +28,7 @@ class Stage:
     folder: Path
     events: int
     flush_s: float = 1.0
+    posts: int = 5_000
 
     @property
     def feedback_topic(self) -> str:

@@ -9,8 +9,8 @@ from services.runtime.embedded_broker.jars import java
 
 _TARGET = ROOT / "benchmarks" / "kafka_streams" / "target"
 WARM_EVENTS = 1_500_000
-# Measured: the parallel collector is the fastest here, and a smaller heap collects all the time.
-_JVM = ("-Xms512m", "-Xmx512m", "-XX:+UseParallelGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+_JVM = ("-XX:+UseParallelGC", "--enable-native-access=ALL-UNNAMED", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error")
+_HEAP_MB, _HEAP_MB_MANY_POSTS, _MANY_POSTS = 512, 1_536, 100_000
 
 
 def contender(guarantee: str, name: str) -> Contender:
@@ -27,19 +27,16 @@ def contender(guarantee: str, name: str) -> Contender:
             _application(stage),
             stage.output_topic,
         )
-        return [
-            Command(
-                (
-                    str(java()),
-                    *_JVM,
-                    f"-Dcommit.ms={round(stage.flush_s * 1000)}",
-                    "-cp",
-                    class_path,
-                    "tongbo.benchmarks.Main",
-                    *arguments,
-                )
-            )
-        ]
+        heap = _HEAP_MB if stage.posts < _MANY_POSTS else _HEAP_MB_MANY_POSTS
+        options = (
+            f"-Xms{heap}m",
+            f"-Xmx{heap}m",
+            *_JVM,
+            f"-Dcommit.ms={round(stage.flush_s * 1000)}",
+            "-cp",
+            class_path,
+        )
+        return [Command((str(java()), *options, "tongbo.benchmarks.Main", *arguments))]
 
     return Contender(
         name=name,

@@ -23,7 +23,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
 final class Aggregator implements Processor<byte[], byte[], byte[], byte[]> {
     static final String ROWS = "rows";
     static final String ITEMS = "items";
-    private static final int WARM_ROWS = 200_000;
+    private static final int WARM_ROWS = 100_000;
 
     private final LongAdder folded;
     private final Feedback event = new Feedback();
