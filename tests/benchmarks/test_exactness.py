@@ -136,6 +136,15 @@ def test_growth_put_into_a_neighbouring_minute_is_inexact_though_the_sums_agree(
     assert differences(Claim(), (truth.rows(), truth.windows()), (rows, windows))
 
 
+def test_windows_of_a_post_that_do_not_add_up_to_its_total_are_inexact(
+    written: tuple[Truth, list[tuple[int, bytes]]],
+) -> None:
+    truth, _ = written
+    rows, windows = exact_answer(truth)
+    windows[next(key for key in windows if key.row.startswith("post:") and key.length_s == 86_400)]["likes"] += 1
+    assert differences(Claim(), (truth.rows(), truth.windows()), (rows, windows))
+
+
 def test_a_row_nobody_expected_counts_even_when_nothing_was_expected() -> None:
     assert differences(Claim(windows=False), ({}, {}), ({"post:a": {"views": 1}}, {}))
 
