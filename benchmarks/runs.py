@@ -134,7 +134,7 @@ def _settled(cluster: Cluster, contender: Contender, stage: Stage, expected: Exp
         return cluster.latest(topic)
 
     while True:
-        found = differences(contender.claim, expected, contender.read(stage, latest))
+        found = differences(contender.claim, expected, contender.read(stage, latest), stage.window_scopes)
         if not found or time.monotonic() > deadline:
             return found
         time.sleep(1.0)

@@ -25,7 +25,7 @@ from benchmarks.workload import Shape, feedback, truth_of
 
 LATENCY_RATE = 5_000.0
 LATENCY_VARIANTS = (("tongbo", 1.0), ("tongbo", 0.05), ("kafka-streams-eos", 1.0), ("kafka-streams-eos", 0.05))
-_SLOWEST_PER_S = 300.0
+_SLOWEST_PER_S, _SLOWEST_OF_SLOW_PER_S = 2_000.0, 50.0
 console = Console(stderr=True, highlight=False)
 
 
@@ -177,9 +177,10 @@ class Suite:
         shape: Shape,
         path: tuple[str, ...],
     ) -> None:
+        timeout_s = 120 + stage.events / (_SLOWEST_OF_SLOW_PER_S if one.slow else _SLOWEST_PER_S)
         try:
             with bar(title, stage.events) as progress:
-                outcome = run(self._cluster, one, stage, expected, progress, 60 + stage.events / _SLOWEST_PER_S)
+                outcome = run(self._cluster, one, stage, expected, progress, timeout_s)
         except ContenderFailed as problem:
             console.print(f"[red]{title}: {problem}[/red]")
             self.exact = False

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
-from benchmarks.contenders.contract import ROOT, Command, Contender, Stage
+from benchmarks.contenders.contract import MANY_POSTS, ROOT, Command, Contender, Stage
 from services.runtime.embedded_broker.jars import java
 
 _TARGET = ROOT / "benchmarks" / "kafka_streams" / "target"
 WARM_EVENTS = 1_500_000
 _JVM = ("-XX:+UseParallelGC", "--enable-native-access=ALL-UNNAMED", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error")
-_HEAP_MB, _HEAP_MB_MANY_POSTS, _MANY_POSTS = 512, 1_536, 100_000
+_HEAP_MB, _HEAP_MB_MANY_POSTS = 512, 1_536
 
 
 def contender(guarantee: str, name: str) -> Contender:
@@ -27,7 +27,7 @@ def contender(guarantee: str, name: str) -> Contender:
             _application(stage),
             stage.output_topic,
         )
-        heap = _HEAP_MB if stage.posts < _MANY_POSTS else _HEAP_MB_MANY_POSTS
+        heap = _HEAP_MB if stage.posts < MANY_POSTS else _HEAP_MB_MANY_POSTS
         options = (
             f"-Xms{heap}m",
             f"-Xmx{heap}m",

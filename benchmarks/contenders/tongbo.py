@@ -43,7 +43,9 @@ def topics(stage: Stage) -> list[str]:
 def read(stage: Stage, latest: Callable[[str], Latest]) -> Read:
     """Its rows in the benchmark's terms. A metric that no post has is null there and 0 here."""
     windows: dict[WindowKey, Row] = {}
-    for value in latest(window_topic(stage)).values():
+    for key, value in latest(window_topic(stage)).items():
+        if not stage.reads_windows_of(key):
+            continue
         row = _windows.decode(value)
         for window in row.windows:
             place = WindowKey(row.aggregate_key, _LENGTHS[window.size], int(window.start.timestamp()))

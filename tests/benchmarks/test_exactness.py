@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from benchmarks.contenders.contract import flat
+from benchmarks.contenders.contract import Stage, flat
 from benchmarks.exactness import Claim, differences
 from benchmarks.measure import Figures, Sample, TooCoarse, figures, percentile
 from benchmarks.results import Outcome, summary
@@ -177,14 +178,14 @@ def test_percentiles_are_values_that_were_measured(share: float, expected: int) 
 
 
 def test_rows_and_windows_of_the_benchmarks_own_form_are_told_apart() -> None:
-    rows, windows = flat(
-        {
-            b"post:a": b'{"views":3,"followers":2}',
-            b"post:a@h1": b'{"aggregate_key":"post:a","windows":[{"length":60,"start":120,"views":3}]}',
-        }
-    )
+    latest = {
+        b"post:a": b'{"views":3,"followers":2}',
+        b"post:a@h1": b'{"aggregate_key":"post:a","windows":[{"length":60,"start":120,"views":3}]}',
+    }
+    rows, windows = flat(Stage("", "", Path(), 1), latest)
     assert (rows["post:a"]["views"], rows["post:a"]["followers"]) == (3, 2)
     assert windows[WindowKey("post:a", 60, 120)]["views"] == 3
+    assert flat(Stage("", "", Path(), 1, posts=1_000_000), latest) == (rows, {})
 
 
 def outcome(*, rate: float = 1.0, different: int = 0) -> Outcome:
