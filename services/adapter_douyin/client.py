@@ -71,11 +71,11 @@ class DouyinClient:
         """Begin an upload in parts → upload_id, good for 2 hours."""
         return _text(self._post(f"{VIDEO}/init_video_part_upload/"), "upload_id")
 
-    def upload_part(self, upload_id: str, number: int, part: bytes) -> None:
+    def upload_part(self, upload_id: str, number: int, part: BinaryIO) -> None:
         """Part `number`, from 1. An upload_id that no longer counts raises `upload_expired`."""
         query = {"upload_id": upload_id, "part_number": str(number)}
         files = {"video": (f"part-{number}", part, "application/octet-stream")}
-        _of_running_upload(lambda: self._upload(f"{VIDEO}/upload_video_part/", files, None, query))
+        _of_running_upload(lambda: self._upload(f"{VIDEO}/upload_video_part/", files, part, query))
 
     def complete_upload(self, upload_id: str) -> str:
         """All parts are there → video_id. An upload_id that no longer counts raises `upload_expired`."""

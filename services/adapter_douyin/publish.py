@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import segno
 
@@ -36,6 +36,7 @@ from services.adapter.contract import (
 )
 from services.adapter.errors import PlatformError
 from services.adapter.text import fingerprint
+from services.adapter.window import Window
 from services.adapter_douyin.client import DouyinClient
 from services.adapter_douyin.errors import (
     CAPABILITY_MISSING,
@@ -141,8 +142,8 @@ class DouyinPublication:
                 return {"video_id": client.complete_upload(upload_id)}
             part_bytes, video = self._part_bytes(record), _draft(record).media[0]
             with media.open(video) as stream:
-                part = _part(stream, (int(number) - 1) * part_bytes, part_bytes)
-            client.upload_part(upload_id, int(number), part)
+                part = cast(BinaryIO, Window(stream, (int(number) - 1) * part_bytes, part_bytes))
+                client.upload_part(upload_id, int(number), part)
         except PlatformError as error:
             if error.code == UPLOAD_EXPIRED and _expiries(record) >= MOST_RESTARTS:
                 error.retriable = False  # it was never the time, then
@@ -253,11 +254,6 @@ def _result(record: PlacementRecord, step: str, name: str) -> str:
 
 def _upload_image(client: DouyinClient, image: DraftMedia, media: MediaSource) -> str:
     return client.upload_image(image.media_id, image.content_type, media.read(image))
-
-
-def _part(stream: BinaryIO, start: int, length: int) -> bytes:
-    stream.seek(start)
-    return stream.read(length)
 
 
 # --- handing over to a person ----------------------------------------------------------------------------------------
