@@ -31,11 +31,17 @@ class Outcome:
 
 
 class Results:
-    """The file, written after every change. Parts that are not measured now keep what was measured before."""
+    """The file, written after every change.
+
+    Parts that are not measured now keep what was measured before, if on the same CPU and of the same size: a small run
+    never mixes with a full one.
+    """
 
     def __init__(self, file: Path, machine: dict[str, Any], runs: int, quick: bool) -> None:
         self._file = file
-        self.data: dict[str, Any] = _read(file)
+        before = _read(file)
+        comparable = before.get("quick") == quick and before.get("machine", {}).get("cpu") == machine["cpu"]
+        self.data: dict[str, Any] = before if comparable else {}
         self.data |= {"machine": machine, "runs": runs, "quick": quick}
         self.data.setdefault("aggregate", {})
 

@@ -49,11 +49,19 @@ def test_only_what_lies_between_the_marks_is_written_anew(tmp_path: Path) -> Non
 def test_a_part_that_is_not_measured_again_keeps_what_was_measured(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     Results(file, {"cpu": "one"}, 3, quick=False).put(failed("no Java"), "aggregate", "kafka-streams-eos")
-    Results(file, {"cpu": "two"}, 1, quick=False).put({"p50_ms": 1}, "latency")
+    Results(file, {"cpu": "one", "commit": "b"}, 1, quick=False).put({"p50_ms": 1}, "latency")
     found = json.loads(file.read_text("utf-8"))
-    assert found["machine"] == {"cpu": "two"}
+    assert found["machine"] == {"cpu": "one", "commit": "b"}
     assert found["aggregate"]["kafka-streams-eos"]["failed"] == "no Java"
     assert found["latency"] == {"p50_ms": 1}
+
+
+@pytest.mark.parametrize(("cpu", "quick"), [("two", False), ("one", True)])
+def test_figures_of_another_machine_or_of_a_small_run_are_never_mixed_in(tmp_path: Path, cpu: str, quick: bool) -> None:
+    file = tmp_path / "results.json"
+    Results(file, {"cpu": "one"}, 3, quick=False).put(failed("no Java"), "aggregate", "kafka-streams-eos")
+    Results(file, {"cpu": cpu}, 3, quick=quick).put({"p50_ms": 1}, "latency")
+    assert json.loads(file.read_text("utf-8"))["aggregate"] == {}
 
 
 def test_the_page_shows_the_committed_results() -> None:
