@@ -85,6 +85,15 @@ def test_a_failed_reading_never_erases_an_older_value() -> None:
     assert rows["campaign:camp-0"].totals.likes.known == 1
 
 
+def test_a_failed_reading_does_not_swallow_the_value_that_waited_before_it() -> None:
+    rows = folded(
+        AUDIENCE.metrics(0, 1, likes=7),
+        AUDIENCE.metrics(0, 2, likes=9),
+        AUDIENCE.metrics(0, 3, likes=Reading(reason="failed"), views=1),
+    )
+    assert rows["campaign:camp-0"].totals.likes.value == 9
+
+
 def test_a_counter_that_goes_backwards_is_a_correction_in_every_parent() -> None:
     rows = folded(AUDIENCE.metrics(0, 1, likes=70), AUDIENCE.metrics(0, 2, likes=65))
     assert {rows[key].totals.likes.value for key in ("post:weibo:500", "campaign:camp-0", "brand:brand-a")} == {65}

@@ -1,0 +1,75 @@
+"""What the fold alone costs, without Kafka and disk: CPU µs per event by part, for the workload of the benchmark.
+
+`python -m benchmarks.fold [--events N] [--posts P …]`. Parts are the best eighth of all batches, because a machine that
+does other things makes single ones slow; compare parts of one run, not runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import time
+from collections.abc import Iterator, Sequence
+
+from benchmarks.workload import PARTITIONS, Shape, feedback, truth_of
+from schemas.aggregate_state import TablePosition
+from services.engagement_aggregator import wire
+from services.engagement_aggregator.fold import Fold
+from services.engagement_aggregator.rows import CachedRows
+from services.engagement_aggregator.settings import AggregatorSettings
+from services.engagement_aggregator.staging import stage
+
+_BATCH, _FLUSH = 1_250, 25_000  # records of a fetch, and of a partition's flush at 100,000 events/s over four
+_SETTINGS = AggregatorSettings()
+
+
+def parts(values: Sequence[bytes]) -> dict[str, float]:
+    """CPU µs per event: decoding (a part of taking), taking, settling, staging rows."""
+    disk: dict[bytes, bytes | None] = {}
+    rows = CachedRows(disk.get, 10**9)
+    folding = Fold(rows, lambda _: True)
+    spent: dict[str, list[float]] = {"decode": [], "take": [], "settle": [], "stage": []}
+    waiting = 0
+    for batch in _batches(values):
+        began = time.process_time()
+        wire.batch(batch)
+        decoded = time.process_time()
+        folding.take(batch)
+        spent["decode"].append((decoded - began) / len(batch))
+        spent["take"].append((time.process_time() - decoded) / len(batch))
+        waiting += len(batch)
+        if waiting >= _FLUSH:
+            began = time.process_time()
+            changed = folding.settle()
+            spent["settle"].append((time.process_time() - began) / waiting)
+            began = time.process_time()
+            position = TablePosition(lineage="", next_offsets={})
+            staged = stage(rows, changed, position=position, besides=(), settings=_SETTINGS, place=(0, PARTITIONS))
+            spent["stage"].append((time.process_time() - began) / waiting)
+            disk.update(staged.changelog)
+            waiting = 0
+    return {name: sorted(times)[len(times) // 8] * 1e6 for name, times in spent.items() if times}
+
+
+def _batches(values: Sequence[bytes]) -> Iterator[list[bytes]]:
+    for start in range(0, len(values), _BATCH):
+        yield list(values[start : start + _BATCH])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=400_000)
+    parser.add_argument("--posts", type=int, nargs="+", default=[5_000, 20_000, 500_000])
+    options = parser.parse_args()
+    for posts in options.posts:
+        shape = Shape(events=options.events, posts=posts)
+        values = [record.value for record in feedback(shape, truth_of(shape)) if record.partition == 0]
+        gc.collect()
+        gc.freeze()
+        found = parts(values)
+        total = found["take"] + found.get("settle", 0) + found.get("stage", 0)
+        print(f"{posts:>7} posts  {total:7.2f} µs/event  ", {name: round(cost, 2) for name, cost in found.items()})
+
+
+if __name__ == "__main__":
+    main()
