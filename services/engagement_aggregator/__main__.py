@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import fcntl
 import gc
 import os
@@ -20,6 +21,8 @@ from services.runtime.settings import Problem, SettingsError
 
 _LOOK_S = 0.1
 _YOUNG_OBJECTS = 50_000
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+_LARGE_BYTES = 256 * 1024
 _TOPICS_RETRY_S = 2.0
 _END_WITHIN_S = 12.0  # the last flush has 8 of them; supervisors kill after 15
 
@@ -29,6 +32,7 @@ class UnequalPartitions(Exception):  # noqa: N818 - says what is the case
 
 
 def main(context: ServiceContext[AggregatorSettings]) -> int:
+    _leave_no_holes()
     with _claimed(context.settings):
         counts = _wait_for_topics(context)
         if counts is None:
@@ -84,6 +88,14 @@ async def _serve(context: ServiceContext[AggregatorSettings], counts: Counts) ->
         return _verdict(context, app)
     finally:
         await _end(context, app)
+
+
+def _leave_no_holes() -> None:
+    """Fetches and flushes are large and short-lived: as mappings of their own they do not tear the heap apart."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:  # glibc's; other C libraries do without
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        mallopt(_M_ARENA_MAX, 2)
 
 
 def _spare_the_collector() -> None:
