@@ -48,7 +48,8 @@ class Errands:
 
     def next(self, record: PlacementRecord) -> Errand | None:
         """What is to be called for this live post now; its record may say so before."""
-        if record.state != "LIVE" or self.now() < self._at.get(record.placement_id, self.now()):
+        not_before = self._at.get(record.placement_id)
+        if record.state != "LIVE" or (not_before is not None and self.now() < not_before):
             return None
         if self._to_be_withdrawn(record):
             reason = self._why(record)

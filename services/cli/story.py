@@ -140,7 +140,7 @@ class _Teller:
             if unknown and entry.state != "UNKNOWN":
                 yield self._cleared(unknown, entry)
             unknown = (unknown or entry) if entry.state == "UNKNOWN" else None
-            if entry.failure:
+            if entry.failure and entry.state != "PARKED":  # held back by us: nothing has failed
                 yield from self._why(entry.failure)
             before = entry
 

@@ -207,10 +207,12 @@ def cancel(version: int = 1) -> ContentCancelled:
 class Loop:
     """The consume loop's part, without Kafka: what is written here is committed, in order, before callbacks run."""
 
-    def __init__(self, platform: Platform, *, freshness: Freshness | None = None, **more: Any) -> None:
+    def __init__(
+        self, platform: Platform, *, freshness: Freshness | None = None, clock: ManualClock | None = None, **more: Any
+    ) -> None:
         """more: what the platform offers besides, such as `retraction`."""
         self.platform, self.freshness, self.more = platform, freshness or AlwaysFresh(), more
-        self.clock = ManualClock(START)
+        self.clock = clock or ManualClock(START)
         self.topic: list[Outgoing] = []
         self.control = Control()
         self.news = CallbackNews("echo")

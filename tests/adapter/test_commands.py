@@ -161,6 +161,22 @@ def test_a_parked_placement_is_still_parked_after_a_restart() -> None:
     assert loop.run().state == "PARKED"
 
 
+def test_repeated_risk_answers_really_pause_the_account_until_a_person_releases_it() -> None:
+    risk = refused("account_risk", scope="account")
+    platform = Platform(answers={"submit": [risk] * 3})
+    loop = Loop(platform)
+    for n in range(3):
+        loop.take(replace(content(), content_id=f"c{n}", event_id=f"c{n}:1"))
+    loop.run(4)
+    loop.take(replace(content(), content_id="c9", event_id="c9:1"))
+    record = loop.run()
+    assert (record.state, platform.calls) == ("PARKED", ["submit"] * 3)
+    assert "风险" in record.waiting_on
+    assert record.parked_by is not None
+    loop.command(BrakeReleased(**facts(), brake_id=record.parked_by))
+    assert loop.run().state == "LIVE"
+
+
 # --- a view that may be old ---
 
 
@@ -181,7 +197,8 @@ def test_no_call_is_even_recorded_before_the_commands_were_read_once() -> None:
     platform = Platform()
     loop = Loop(platform, freshness=Freshness())
     loop.take(content())
-    assert loop.run().state == "INTENDED"
+    loop.run()
+    assert [record.state for record in loop.records] == ["INTENDED"]
     assert platform.calls == []
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from schemas.control import BrakeSet, ReplyRequested
+from schemas.control import BrakeSet, ReplyRequested, RetractRequested
 from schemas.placement import ReplyRecord
 from services.adapter.errors import NoAnswerError, NotSentError
-from tests.adapter.scripted import Loop, Platform, Replying, content
+from services.runtime.clock import ManualClock
+from tests.adapter.scripted import START, Loop, Platform, Replying, Retracting, content
 from tests.adapter.test_commands import about, brake, refused, released, said
 
 
@@ -52,6 +54,25 @@ def test_the_ledger_says_calling_before_the_answer_leaves_and_done_after() -> No
     assert (reply.state, reply.reply_id, reply.actor) == ("DONE", "r1", "li")
     assert reply.at == loop.record.occurred_at, "by which the collector knows that this revision tells of it"
     assert loop.record.commands == (command.command_id,)
+
+
+class MovingClock(ManualClock):
+    """As clocks are: no two looks at it show the same time."""
+
+    def now(self) -> datetime:
+        self.advance(0.000_01)
+        return super().now()
+
+
+def test_what_is_commanded_is_done_also_by_a_clock_that_goes_on_between_two_looks() -> None:
+    loop = Loop(Platform(), replies=Replying(), retraction=Retracting(), clock=MovingClock(START))
+    loop.take(content())
+    assert loop.run().state == "LIVE"
+    asked(loop)
+    loop.run()
+    assert the_reply(loop).state == "DONE"
+    loop.command(about(loop, RetractRequested))
+    assert loop.run().state == "REMOVED"
 
 
 def test_the_same_command_never_answers_twice_however_often_it_comes() -> None:

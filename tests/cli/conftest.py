@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from schemas.topics import load_topics
+from services.adapter.accounts import load_accounts
+from services.adapter.registry import adapter
+from services.cli import addresses
 from services.cli.main import application
+from services.cli.running.local_token import local_token
+from services.publisher import app
+from services.publisher.settings import PublisherSettings
+from services.runtime.clock import SystemClock
+from services.runtime.health import Health
+from services.runtime.kafka.admin import ensure_topics
+from services.runtime.settings import KafkaSettings
+from tests.publisher.conftest import until
 
 DEMO = Path("deploy/demo")
 
@@ -45,3 +60,29 @@ def demo(tmp_path: Path) -> Path:
     """A copy of the sample campaign that may be damaged."""
     shutil.copytree(DEMO, tmp_path / "demo")
     return tmp_path / "demo" / "campaign.yaml"
+
+
+@pytest.fixture
+def running(kafka_settings: KafkaSettings, tmp_path: Path, tongbo: Run) -> Iterator[str]:
+    """A publisher with the demo's accounts and the real adapters; its address stands in the addresses file."""
+    ensure_topics(kafka_settings, load_topics())
+    settings = PublisherSettings(
+        kafka=kafka_settings, media_dir=tmp_path / "media", state_dir=addresses.home_of() / "state"
+    )
+    stop = threading.Event()
+    accounts = load_accounts(DEMO / "accounts.yaml", {})
+    parts = app.assemble(settings, accounts, adapter, SystemClock(), stop, Health())
+    server = app.ApiServer(app.application(parts, settings), "127.0.0.1", 0)
+    parts.follower.start()
+    server.start()
+    until(lambda: parts.follower.ready)
+    file = addresses.addresses_file()
+    local_token(addresses.home_of(), lambda _: None)
+    file.write_bytes(msgspec.json.encode({"kafka": kafka_settings.bootstrap, "publisher": server.url}))
+    os.environ["TONGBO_PARTITIONS"] = str(kafka_settings.partitions)
+    yield server.url
+    del os.environ["TONGBO_PARTITIONS"]
+    server.close()
+    stop.set()
+    parts.follower.join(10)
+    parts.writer.close()

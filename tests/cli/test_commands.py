@@ -3,54 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from schemas.topics import load_topics
-from services.adapter.accounts import load_accounts
-from services.adapter.registry import adapter
 from services.cli import addresses
-from services.cli.running.local_token import local_token
-from services.publisher.app import ApiServer, application, assemble
-from services.publisher.settings import PublisherSettings
-from services.runtime.clock import SystemClock
-from services.runtime.health import Health
-from services.runtime.kafka.admin import ensure_topics
 from services.runtime.kafka.reader import read_topic
 from services.runtime.settings import KafkaSettings
 from tests.cli.conftest import DEMO, Run
-from tests.publisher.conftest import until
-
-
-@pytest.fixture
-def running(kafka_settings: KafkaSettings, tmp_path: Path, tongbo: Run) -> Iterator[str]:
-    """A publisher with the demo's accounts and the real adapters; its address stands in the addresses file."""
-    ensure_topics(kafka_settings, load_topics())
-    settings = PublisherSettings(
-        kafka=kafka_settings, media_dir=tmp_path / "media", state_dir=addresses.home_of() / "state"
-    )
-    stop = threading.Event()
-    accounts = load_accounts(DEMO / "accounts.yaml", {})
-    parts = assemble(settings, accounts, adapter, SystemClock(), stop, Health())
-    server = ApiServer(application(parts, settings), "127.0.0.1", 0)
-    parts.follower.start()
-    server.start()
-    until(lambda: parts.follower.ready)
-    file = addresses.addresses_file()
-    local_token(addresses.home_of(), lambda _: None)
-    file.write_bytes(msgspec.json.encode({"kafka": kafka_settings.bootstrap, "publisher": server.url}))
-    os.environ["TONGBO_PARTITIONS"] = str(kafka_settings.partitions)
-    yield server.url
-    del os.environ["TONGBO_PARTITIONS"]
-    server.close()
-    stop.set()
-    parts.follower.join(10)
-    parts.writer.close()
 
 
 @pytest.mark.kafka

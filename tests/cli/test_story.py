@@ -104,3 +104,16 @@ def test_every_state_and_every_error_class_has_words(language: Language) -> None
         story = text(replace(RECORD, history=(entry,)), language)
         assert "123" in story
         assert ("未识别" if language == "zh" else "unrecognised") in story
+
+
+def test_a_parked_placement_names_its_brake_and_shows_no_failure() -> None:
+    held = Failure(error_class="needs_human", message="调用前一刻被拦下", sent="no")
+    parked = HistoryEntry(at=at(9), state="PARKED", step="submit", note="被刹车拦下，没有发出：价格有误", failure=held)
+    record = replace(
+        RECORD, state="PARKED", post=None, waiting_on="刹车“价格有误”（li），直到有人解除", parked_by="k1",
+        history=(*RECORD.history[:2], parked),
+    )  # fmt: skip
+    shown = text(record)
+    assert "正在等：刹车“价格有误”（li），直到有人解除" in shown
+    assert "原因：" not in shown
+    assert "下一步" not in shown

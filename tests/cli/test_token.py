@@ -13,9 +13,7 @@ from services.cli.addresses import access_token
 from services.cli.running.local_token import kept_token, local_token, token_file
 from services.publisher.tokens_file import TokensError, TokensFile
 from tests.cli.conftest import Run
-from tests.cli.test_commands import running
 
-__all__ = ["running"]
 HERE = "http://127.0.0.1:8800"
 
 
