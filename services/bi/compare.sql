@@ -1,21 +1,7 @@
--- Rows that are not equal, taken apart into their single numbers.
+-- Rows of `wanted` and `found` that are not equal, taken apart into their single numbers.
 CREATE OR REPLACE TABLE unequal AS
 SELECT coalesce(e.key, p.row_key) AS key, e.figures AS expected, p.figures AS got
-FROM expected AS e
-FULL JOIN (
-    SELECT
-        row_key,
-        -- Maps are equal whatever the order of their entries.
-        struct_update(
-            value,
-            totals := map_from_entries(list_sort(map_entries(value.totals))),
-            newest_observation := map_from_entries(list_sort(map_entries(value.newest_observation))),
-            activity := map_from_entries(list_sort(map_entries(value.activity))),
-            stale_after := map_from_entries(list_sort(map_entries(value.stale_after))),
-            freshness_s := map_from_entries(list_sort(map_entries(value.freshness_s)))
-        ) AS figures
-    FROM published
-) AS p ON p.row_key = e.key
+FROM wanted AS e FULL JOIN found AS p ON p.row_key = e.key
 WHERE e.figures IS DISTINCT FROM p.figures;
 
 CREATE OR REPLACE TABLE difference AS

@@ -27,8 +27,10 @@ _EVENT = (
     f" followers {_READING}, readings MAP(VARCHAR, {_READING}))"
 )
 NOT_RECOUNTED = frozenset({"event_id", "revision"})
-_WINDOWS = b'{"type":"EngagementWindows"'
-SCRIPTS = ("feedback.sql", "recount.sql", "moments.sql", "rates.sql")
+OF_WINDOWS = frozenset({"as_of", "occurred_at", "observed_at"})  # of the last change, which only the fold sees
+_SORTED = "map_from_entries(list_sort(map_entries({})))"
+_WINDOWS = b'{"type":"EngagementWindows'
+SCRIPTS = ("feedback.sql", "recount.sql", "moments.sql", "rates.sql", "windows.sql")
 
 
 class FeedbackRecord(NamedTuple):
@@ -69,6 +71,11 @@ class Recount:
         rows = ((key, value) for key, value in published if not value.startswith(_WINDOWS))
         return _compared(self.connection, "expected", rows, limit)
 
+    def window_differences(self, published: Iterable[tuple[str, bytes]], limit: int = 1_000) -> list[Difference]:
+        """The same for rows of windows; those of aggregates are passed over."""
+        rows = ((key, value) for key, value in published if value.startswith(_WINDOWS))
+        return _compared(self.connection, "expected_windows", rows, limit)
+
 
 @contextmanager
 def recounted(records: Iterable[FeedbackRecord], partitions: int) -> Iterator[Recount]:
@@ -97,14 +104,34 @@ def _accepted(records: Iterable[FeedbackRecord], partitions: int, refused: Count
 
 
 def _compared(
-    connection: duckdb.DuckDBPyConnection, expected: str, published: Iterable[tuple[str, bytes]], limit: int
+    connection: duckdb.DuckDBPyConnection,
+    expected: str,
+    published: Iterable[tuple[str, bytes]],
+    limit: int,
 ) -> list[Difference]:
     kinds = connection.execute(f"SELECT typeof(figures) FROM {expected} LIMIT 1").fetchall()  # noqa: S608
     kind = str(kinds[0][0]) if kinds else 'STRUCT("key" VARCHAR)'
     lines = (line(value, row_key=key) for key, value in published)
     load(connection, "published", {"row_key": "VARCHAR", "value": kind.replace("'", "''")}, lines)
+    connection.execute(f"CREATE OR REPLACE VIEW wanted AS SELECT * FROM {expected}")  # noqa: S608
+    figures = _in_order(expected) if kinds else "value"
+    connection.execute(f"CREATE OR REPLACE VIEW found AS SELECT row_key, {figures} AS figures FROM published")  # noqa: S608
     run(connection, "compare.sql")
     return found_differences(connection, limit)
+
+
+def _in_order(expected: str) -> str:
+    """The published value with its maps in order: they are equal whatever the order of their entries."""
+    if expected == "expected":
+        maps = ("totals", "newest_observation", "activity", "stale_after", "freshness_s")
+        return (
+            "struct_update(value, " + ", ".join(f"{name} := {_SORTED.format(f'value.{name}')}" for name in maps) + ")"
+        )
+    partial = f"struct_update(w, partial := {_SORTED.format('w.partial')})"
+    return (
+        f"struct_update(value, missing := {_SORTED.format('value.missing')},"
+        f" windows := list_transform(value.windows, lambda w: {partial}))"
+    )
 
 
 def found_differences(connection: duckdb.DuckDBPyConnection, limit: int) -> list[Difference]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from schemas.aggregate import EngagementAggregate
 from schemas.feedback import CommentObserved, FeedbackEvent, Reading
+from schemas.window import EngagementWindows
 from services.bi.acceptance import Acceptance
-from services.bi.recount import NOT_RECOUNTED, FeedbackRecord, Recount, recounted
+from services.bi.recount import NOT_RECOUNTED, OF_WINDOWS, FeedbackRecord, Recount, recounted
 from services.engagement_aggregator import recount as plain
 from tests.engagement_aggregator.audience import AUDIENCE, Table, encoded, histories
 
@@ -30,7 +31,13 @@ def folded(events: Sequence[FeedbackEvent]) -> dict[str, EngagementAggregate]:
     return table.rows()
 
 
-def published(rows: Mapping[str, EngagementAggregate]) -> Iterable[tuple[str, bytes]]:
+def windows(events: Sequence[FeedbackEvent]) -> dict[str, EngagementWindows]:
+    table = Table()
+    table.fold(encoded(events))
+    return table.windows()
+
+
+def published(rows: Mapping[str, EngagementAggregate | EngagementWindows]) -> list[tuple[str, bytes]]:
     return [(key, msgspec.json.encode(row)) for key, row in rows.items()]
 
 
@@ -60,6 +67,7 @@ def test_fold_plain_recount_and_sql_agree_on_any_sequence(events: list[FeedbackE
     rows = folded(events)
     with recounted(records(events), partitions=1) as sql:
         assert sql.differences(published(rows)) == []
+        assert sql.window_differences(published(windows(events))) == []
     assert plain.differences(plain.recount((0, value) for value in encoded(events)), rows) == []
 
 
@@ -69,6 +77,12 @@ def test_fold_and_sql_agree_on_a_season_of_disorder_duplicates_and_deletions(see
     with recounted(records(events), partitions=1) as sql:
         assert sql.events == len(events)
         assert sql.differences(published(folded(events))) == []
+        made = windows(events)
+        assert sql.window_differences(published(made)) == []
+    each = [window for row in made.values() for window in row.windows]
+    assert all(sum(getattr(window, name) != 0 for window in each) > 5 for name in ("restated", "replies", "readings"))
+    assert any(window.partial for window in each)
+    assert any(row.missing for row in made.values())
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +104,12 @@ def leaves(value: object, path: str = "") -> dict[str, object]:
     return {path.removeprefix("."): value}
 
 
-def spoiled(value: Any, path: str = "") -> Any:
+def spoiled(value: Any, path: str = "", but: Set[str] = NOT_RECOUNTED) -> Any:
     """The same figures, each a little wrong."""
     if isinstance(value, dict):
-        return {name: inner if name in NOT_RECOUNTED else spoiled(inner, name) for name, inner in value.items()}
+        return {name: inner if name in but else spoiled(inner, name, but) for name, inner in value.items()}
     if isinstance(value, list):
-        return [spoiled(inner) for inner in value]
+        return [spoiled(inner, path, but) for inner in value]
     match value:
         case bool():
             return not value
@@ -124,6 +138,30 @@ def test_each_kind_of_wrong_figure_is_found_and_no_other_is_named(
     found = counted.differences(made)
     assert {difference.field.replace('"', "") for difference in found} == spoilt
     assert {difference.key for difference in found} == {key}
+
+
+@pytest.mark.parametrize("scope", ["post", "content", "campaign_platform", "campaign"])
+def test_each_kind_of_wrong_figure_in_a_window_is_found_and_no_other_is_named(scope: str, counted: Recount) -> None:
+    made = windows(season(3))
+    key = max((key for key, row in made.items() if row.scope == scope), key=lambda key: len(made[key].windows))
+    right = msgspec.to_builtins(made[key])
+    wrong = spoiled(right, but=NOT_RECOUNTED | OF_WINDOWS)
+    spoilt = {name for name, value in leaves(wrong).items() if value != leaves(right)[name]}
+    assert {"windows[0].likes", "windows[0].restated", "windows[0].start", "start", "wait_s"} <= spoilt
+    rows = [(one, msgspec.json.encode(wrong if one == key else row)) for one, row in made.items()]
+    assert {(one.key, one.field) for one in counted.window_differences(rows)} == {(key, name) for name in spoilt}
+
+
+def test_an_index_against_the_account_is_counted_like_the_fold_does() -> None:
+    events: list[FeedbackEvent] = []
+    for number in range(0, 36, 6):  # six posts of one account
+        for sequence, hours in enumerate((0.5, 1.5, 2.5, 30.0), 1):
+            likes = (number + 3) * sequence**2
+            events.append(AUDIENCE.metrics(number, sequence, int(hours * 3_600), likes=likes, views=100))
+    rows = folded(events)
+    assert sum(row.account_index is not None for row in rows.values()) == 6
+    with recounted(records(events), partitions=1) as sql:
+        assert sql.differences(published(rows)) == []
 
 
 def test_null_in_place_of_a_number_is_found_and_so_is_zero_in_place_of_null(

@@ -226,10 +226,12 @@ class Pipeline:
     def differences_in_sql(self) -> list[str]:
         """The same question to another witness: the recount in SQL, over raw records and raw rows."""
         feedback = read_topic(self.kafka, self.settings.feedback_topic)
-        rows = {record.key: record.value for record in read_topic(self.kafka, self.settings.output_topic)}
+        topics = (self.settings.output_topic, self.settings.window_topic)
+        rows = {record.key: record.value for name in topics for record in read_topic(self.kafka, name)}
         records = (FeedbackRecord(one.partition, one.offset, one.value) for one in feedback)
         with recounted(records, self.kafka.partitions) as sql:
-            return [str(one) for one in sql.differences((k.decode(), v) for k, v in rows.items() if k and v)]
+            live = [(k.decode(), v) for k, v in rows.items() if k and v]
+            return [str(one) for one in (*sql.differences(live), *sql.window_differences(live))]
 
     def feedback_count(self) -> int:
         return sum(1 for _ in read_topic(self.kafka, self.settings.feedback_topic))

@@ -42,7 +42,8 @@ def compare(settings: AggregatorSettings, at: Snapshot, told: Told, limit: int =
         with recounted(_feedback(settings, at, refolded, result, told), len(at.feedback)) as sql:
             told("比较 / comparing", 0, 1)
             result.events, result.refused = sql.events, sql.refused
-            result.sql = _judged(sql.differences(live.values(), limit), at)
+            counted = [*sql.differences(live.values(), limit), *sql.window_differences(live.values(), limit)]
+            result.sql = _judged(counted, at)
             result.refold = _judged(row_differences(sql.connection, refolded, live, limit), at)
             (result.rows,) = sql.connection.execute("SELECT count(*) FROM live").fetchall()[0]
     return result
