@@ -125,6 +125,7 @@ def test_a_holder_that_hangs_makes_the_others_give_up_without_having_sent_anythi
             PlatformError("?", error_class="needs_human", sent="yes", outcome="unknown", recognised=False),
             "transient",
         ),
+        (PlatformError("new code", error_class="auth", sent="yes", recognised=False), "transient"),
         (PlatformError("config", error_class="auth", sent="no"), "transient"),
     ],
 )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from services.simulator.faults import GENERIC, OF_PLATFORMS
 from services.simulator.refusal import RefusedError
 from services.simulator.server import SimulatorServer
 
@@ -250,3 +251,11 @@ def test_what_is_left_of_the_faults_can_be_read(sim: SimulatorServer, http: http
     }  # fmt: skip
     http.delete("/_sim/faults", params={"platform": "toy"})
     assert [fault["platform"] for fault in http.get("/_sim/faults").json()] == ["other"]
+
+
+def test_every_kind_of_fault_that_was_promised_is_there() -> None:
+    promised = (
+        "refuse_connection drop_before drop_after slow http_500 rate_limit token_expired token_stolen slow_success "
+        "repeat_content review_refused removed_later webhook_thrice webhook_lost counter_backwards short_page"
+    )
+    assert set(promised.split()) <= {*GENERIC, *OF_PLATFORMS}
