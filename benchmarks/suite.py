@@ -150,7 +150,7 @@ class Suite:
             console.print(f"[red]fan_out: {done.stderr[-2_000:]}[/red]")
             self.exact = False
             return
-        self._results.put(json.loads(done.stdout[done.stdout.index("{") :]), "fan_out")
+        self._results.put(json.loads(done.stdout[f"\n{done.stdout}".rindex("\n{\n") :]), "fan_out")
 
     def _compare(self, name: str, shape: Shape, who: list[Contender], runs: int, *path: str) -> None:
         present = []
