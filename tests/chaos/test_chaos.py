@@ -28,7 +28,7 @@ POST = SeenPost("weibo", "tea", "501", "live", "青禾冷泡茶第c0001x号", fr
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_short_chaos_run_doubles_loses_and_miscounts_nothing(tmp_path: Path) -> None:
     print("seed", SEED)
     run = Run(planned(SEED, len(ALWAYS)), tmp_path / "chaos", print)

@@ -21,7 +21,7 @@ def _plan() -> ChaosPlan:
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(900)
 def test_a_broker_of_three_killed_under_load_loses_nothing_and_posts_nothing_twice(tmp_path: Path) -> None:
     run = Run(_plan(), tmp_path / "cluster", print, nodes=3)
     told = report(run, run.carry_out())

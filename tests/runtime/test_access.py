@@ -25,7 +25,7 @@ from tests.conftest import Layout
 from tests.engagement_aggregator.pipeline import Pipeline
 from tests.runtime.certificates import Authority
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 AT_ONCE_S = 45.0  # the client library itself tries for ten seconds where nothing is known of a login
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 from services.runtime.clock import ManualClock, RemoteClock, SystemClock, clock_from
 
+ROOT = Path(__file__).parents[2]
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -85,6 +89,27 @@ def test_the_manual_clock_stands_still_until_advanced_and_never_goes_back() -> N
         clock.advance(-1)
     with pytest.raises(ValueError, match="aware"):
         ManualClock(datetime(2026, 3, 1))  # noqa: DTZ001 - the mistake under test
+
+
+@pytest.mark.parametrize(
+    "naive",
+    ["datetime(2026, 3, 1)", "datetime.now()", "datetime.fromtimestamp(0)", "datetime.utcnow()", "date.today()"],
+)
+def test_the_lint_lets_nobody_build_a_time_without_a_zone(naive: str) -> None:
+    code = f"from datetime import date, datetime\n\nNOW = {naive}\nDAY = date\nTYPE = datetime\n"
+    command = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--no-cache",
+        "--stdin-filename",
+        "services/runtime/naive.py",
+        "-",
+    ]
+    done = subprocess.run(command, cwd=ROOT, input=code, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "DTZ" in done.stdout
 
 
 def test_a_setting_names_the_clock() -> None:
