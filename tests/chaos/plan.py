@@ -47,6 +47,13 @@ OF_LOGINS: dict[str, tuple[str, ...]] = {
     "douyin": ("token_stolen", "token_expired", "rate_limit"),
 }
 
+# The platforms' calls to us; an event's name would be a platform's own, so any of them.
+OF_CALLS: dict[str, tuple[str, ...]] = {
+    "weibo": (),
+    "wechat": ("webhook_thrice", "webhook_lost"),
+    "douyin": ("webhook_thrice", "webhook_lost"),
+}
+
 # kind → weight. "platform" stands for the faults that the simulator does.
 WEIGHTS = {
     "kill_9": 26, "kill_9_at_point": 10, "terminate": 4, "freeze": 5, "broker_kill_9": 3, "broker_restart": 2,
@@ -55,7 +62,7 @@ WEIGHTS = {
 # Drawn first, in this order, so that the shortest run has a bit of everything.
 ALWAYS = (
     "kill_9_at_point", "drop_after", "kill_9", "broker_kill_9", "rate_limit", "token_stolen", "kill_9", "short_page",
-    "freeze", "drop_before", "kill_9_at_point", "drop_after", "http_500", "refuse_connection", "kill_9",
+    "freeze", "drop_before", "kill_9_at_point", "drop_after", "webhook_thrice", "refuse_connection", "kill_9",
 )  # fmt: skip
 
 
@@ -175,15 +182,17 @@ def _fault(chance: random.Random, n: int) -> Fault:
 
 
 def _of_platform(chance: random.Random, n: int, kind: str | None) -> Fault:
-    able = [one for one in PUBLISHING if kind is None or kind in (*OF_CONNECTIONS, *OF_LISTENING, *OF_LOGINS[one])]
-    platform = chance.choice(able)
-    kind = kind or chance.choice((*OF_CONNECTIONS, "drop_after", *OF_LISTENING, *OF_LOGINS[platform]))
+    kinds = {one: (*OF_CONNECTIONS, *OF_LISTENING, *OF_LOGINS[one], *OF_CALLS[one]) for one in PUBLISHING}
+    platform = chance.choice([one for one in PUBLISHING if kind is None or kind in kinds[one]])
+    kind = kind or chance.choice((*kinds[platform], "drop_after"))
     publishing = chance.random() < 0.6
     at = chance.choice((PUBLISHING if publishing else LISTENING)[platform])
     count = chance.choice((1, 1, 2))
     match kind:
         case "refuse_connection":
             return Fault(number=n, kind=kind, where=platform, at="*", for_s=chance.uniform(0.5, 4))
+        case "webhook_thrice" | "webhook_lost":
+            return Fault(number=n, kind=kind, where=platform, at="*", count=count)
         case "short_page":
             return Fault(number=n, kind=kind, where=platform, at=LISTENING[platform][0], count=count)
         case "slow_success":

@@ -26,6 +26,7 @@ from services.publisher.tokens_file import TokensFile
 from services.runtime.embedded_broker import EmbeddedBroker, EmbeddedCluster
 from services.runtime.kafka.errors import KafkaProblem
 from services.runtime.kafka.reader import read_topic
+from services.simulator.webhooks import callback_address
 from tests.chaos.flow import Flow
 from tests.chaos.plan import SERVICES, ChaosPlan, Fault
 from tests.chaos.verdict import SeenPost, Verdict, judged, places
@@ -69,7 +70,7 @@ class Run:
         self._back_at: dict[str, float] = {}
         self._thaw_at: dict[str, float] = {}
         self._doomed: set[str] = set()
-        self._port = _free_port()
+        self._port, self._calls_port = _free_port(), _free_port()
         self._accounts = _without_hourly_limits(folder)
         self.done: Counter[str] = Counter()
         self.died_by_itself: Counter[str] = Counter()
@@ -86,6 +87,7 @@ class Run:
         self._shown(0, "启动 / starting")
         self._stack.broker.start(BROKER_UP_WITHIN_S)
         self._stack.start_kafka()
+        self._be_called_back()
         token = TokensFile(self.folder / "state").renewed("chaos", datetime.now(UTC))
         for name in SERVICES:
             self._start(name)
@@ -164,8 +166,16 @@ class Run:
         if service == "publisher":
             env["TONGBO_PUBLISHER_PORT"] = str(self._port)
         if service == "feedback_collector":
+            env["TONGBO_CALLBACK_PORT"] = str(self._calls_port)
             env["TONGBO_CLOCK"] = f"{self._stack.simulator.url}/_sim/clock"
         self._stack.start(service, int(n), env)
+
+    def _be_called_back(self) -> None:
+        """Every platform is told where the collector listens."""
+        for mounted in self._stack.simulator.simulation.mounts.values():
+            for name, account in mounted.world.accounts.items():
+                base = f"http://127.0.0.1:{self._calls_port}"
+                account.options["callback_url"] = callback_address(base, mounted.world.platform, name)
 
     def _pass(self, seconds: float) -> None:
         """Let time go by, looking after the processes as a supervisor does."""
