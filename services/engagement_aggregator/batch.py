@@ -7,7 +7,7 @@ leave out what aiokafka leaves out: control batches and aborted transactions.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from struct import Struct
 from typing import Any
@@ -39,7 +39,7 @@ class Batch:
     partition: int
     start: int
     end: int
-    pieces: Sequence[memoryview]
+    pieces: list[memoryview]
 
     def values(self) -> list[bytes | None]:
         """What is folded."""
@@ -74,6 +74,10 @@ class Batch:
             if offsets := [record.offset for record in DefaultRecordBatch(piece)]:
                 return int(offsets[-1])
         return self.start
+
+    def forget(self) -> None:
+        """Let the bytes go now: Faust's messages stand in cycles, and the collector would find them megabytes later."""
+        self.pieces.clear()
 
     def since(self, offset: int) -> Batch:
         """The part from this offset on."""
@@ -110,8 +114,10 @@ def taken(fetcher: Any, where: TopicPartition) -> Batch | None:
         fetched.check_raise()
     if not fetched.check_assignment(where):
         return None
-    batch = unpacked(where.topic, where.partition, fetched._partition_records)
+    source = fetched._partition_records
+    batch = unpacked(where.topic, where.partition, source)
     fetched._update_position()
+    source._records_iterator = None  # it stands in a cycle that would hold the bytes until the collector comes
     return batch if batch.end > batch.start else None
 
 

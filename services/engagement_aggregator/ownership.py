@@ -117,14 +117,15 @@ class Ownership:
 
     async def deliver(self, batch: Batch) -> None:
         """Fold one batch; what belongs to no open partition is dropped, it will be read again."""
-        if (partition := self._partitions.get(batch.partition)) is not None:
-            await partition.room()
-        partition = self._partitions.get(batch.partition)
-        if partition is None or not partition.is_open:
-            return
-        if partition.accept(batch) == "hole":
-            place = f"{batch.topic}-{batch.partition}: {partition.positions[batch.topic]} → {batch.start}"
-            partition.abandon(HoleInSource(place))
+        try:
+            if (partition := self._partitions.get(batch.partition)) is not None:
+                await partition.room()
+            partition = self._partitions.get(batch.partition)
+            if partition is not None and partition.is_open and partition.accept(batch) == "hole":
+                place = f"{batch.topic}-{batch.partition}: {partition.positions[batch.topic]} → {batch.start}"
+                partition.abandon(HoleInSource(place))
+        finally:
+            batch.forget()
 
     async def _keep(self, number: int, opened: asyncio.Event) -> None:
         """Keep one partition going until cancelled."""

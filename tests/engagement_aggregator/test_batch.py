@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import TopicPartition
 
-from services.engagement_aggregator.batch import Batch, FetchedBytes, unpacked
+from services.engagement_aggregator.batch import Batch, FetchedBytes, taken, unpacked
 from tests.engagement_aggregator.log import ABORT, COMMIT, broker_batch, marker
 
 
@@ -68,3 +71,33 @@ def test_a_refused_record_is_found_again_with_key_headers_and_time() -> None:
     record = unpack(broker_batch({10: b"good", 11: None})).records()[1]
     assert (record.offset, record.key, record.value) == (11, b"key", None)
     assert (record.timestamp, record.headers) == (1_700_000_000_000, [("trace", "追踪".encode())])
+
+
+class Standing:
+    """What aiokafka's fetcher keeps of one assigned partition, as far as it is asked here."""
+
+    active, paused, position = True, False, 10
+
+    def state_value(self, _: TopicPartition) -> Standing:
+        return self
+
+    def consumed_to(self, position: int) -> None:
+        self.position = position
+
+
+def test_the_bytes_of_a_fetch_are_let_go_at_once_and_not_when_the_collector_comes() -> None:
+    where, standing = TopicPartition("feedback", 1), Standing()
+    source = fetched(broker_batch({10: b"a", 11: b"b"}))
+    bytes_of_it = weakref.ref(source._records)
+    result = FetchResult(where, assignment=standing, partition_records=source, backoff=0)
+    fetcher = SimpleNamespace(_records={where: result}, _notify=lambda _: None, _wait_consume_future=None)
+    del source, result
+    gc.disable()
+    try:
+        batch = taken(fetcher, where)
+        assert batch is not None
+        assert (batch.values(), standing.position) == ([b"a", b"b"], 12)
+        batch.forget()
+        assert bytes_of_it() is None
+    finally:
+        gc.enable()

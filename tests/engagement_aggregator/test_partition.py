@@ -111,7 +111,9 @@ def test_a_hole_makes_the_partition_begin_anew_and_read_from_its_own_position() 
         await ownership.take([NUMBER])
         await ownership.deliver(batch(12, 14, 12, 13))
         await asyncio.wait_for(again.wait(), 10)
-        await ownership.deliver(batch(10, 14, 10, 11, 12, 13))
+        whole = batch(10, 14, 10, 11, 12, 13)
+        await ownership.deliver(whole)
+        assert whole.pieces == [], "what was folded is not held"
         positions = ownership.positions()
         await ownership.release()
         return positions
