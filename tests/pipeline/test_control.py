@@ -103,7 +103,7 @@ def _cancels(records: Sequence[PlacementRecord]) -> list[Outgoing]:
     found = []
     for number, record in enumerate(records):
         if number % 2:
-            facts = _facts(f"cancel-{number}")
+            facts = _facts(f"cancel-{record.placement_id}")
             found.append(
                 _order(CancelRequested(**facts, campaign_id=record.campaign_id, placement_id=record.placement_id))
             )
@@ -135,24 +135,34 @@ def _calls(stack: Stack) -> list[datetime]:
 
 def test_a_hundred_cancels_one_second_before_due_and_none_is_posted(stack: Stack) -> None:
     stack.wait("the adapter is up", lambda: stack.log_of("adapter_weibo-0").read_text().count("partitions_assigned"))
-    records = _planned(stack, "c", CANCELS, due_in_s=30)
+    for name in ("c", "d", "e"):  # on a busy machine a hundred acknowledgements may take longer than the second
+        if _cancelled_in_time(stack, name):
+            break
+    else:
+        raise AssertionError("acknowledged too late, three times: the hazard did not happen")
+    after = stack.wait("all final", lambda: _settled(stack, name, CANCELS, "CANCELLED", "LIVE", "REMOVED"))
+    assert Counter(one.state for one in after.values()) == {"CANCELLED": CANCELS}
+    assert _posts(stack, name) == []
+
+
+def _cancelled_in_time(stack: Stack, name: str) -> bool:
+    """Whether all cancels, sent one second before the placements are due, were acknowledged before that."""
+    records = _planned(stack, name, CANCELS, due_in_s=20)
     due_at = next(iter(records.values())).due_at
-    assert datetime.now(UTC) < due_at - timedelta(seconds=2), "the machine is too slow for this test's plan"
     cancels = _cancels(list(records.values()))
     with _producer(stack) as producer:
+        producer.send(_order(BrakeReleased(**_facts(f"warm-{name}"), brake_id="none")))  # connected to both topics
+        producer.send(_outgoing(content(f"{name}0", [("weibo", "qinghe-tea")], campaign_id=f"{name}-0")))
         while datetime.now(UTC) < due_at - timedelta(seconds=1):
             time.sleep(0.005)
         producer.send_many(cancels)
-        acknowledged = datetime.now(UTC)
-    assert acknowledged < due_at, "acknowledged too late to mean anything"
-    after = stack.wait("all cancelled", lambda: _settled(stack, "c", CANCELS, "CANCELLED", "LIVE", "REMOVED"))
-    assert Counter(one.state for one in after.values()) == {"CANCELLED": CANCELS}
-    assert (_posts(stack, "c"), _calls(stack)) == ([], [])
+        return datetime.now(UTC) < due_at
 
 
 def test_nothing_leaves_a_second_after_a_brake_all_is_parked_and_a_staged_release_gives_new_times(
     stack: Stack,
 ) -> None:
+    before = len(_calls(stack))
     _planned(stack, "b", BRAKED, due_in_s=15)
     stack.wait("the first posts", lambda: len(_posts(stack, "b")) >= 3)
     brake = BrakeSet(**_facts("stop"), scope=BrakeScope(level="platform", platform="weibo"))
@@ -161,7 +171,7 @@ def test_nothing_leaves_a_second_after_a_brake_all_is_parked_and_a_staged_releas
         acknowledged = datetime.now(UTC)
         records = stack.wait("all live or parked", lambda: _settled(stack, "b", BRAKED, "LIVE", "PARKED"))
         parked = {key: one for key, one in records.items() if one.state == "PARKED"}
-        posts, calls = _posts(stack, "b"), _calls(stack)
+        posts, calls = _posts(stack, "b"), _calls(stack)[before:]
         assert calls[-1] <= acknowledged + timedelta(seconds=1)
         assert (len(posts), len(posts) + len(parked)) == (BRAKED - len(parked), BRAKED)
         assert len(parked) > BRAKED / 2, "the brake came too late to mean anything"
@@ -187,5 +197,5 @@ def test_nothing_leaves_a_second_after_a_brake_all_is_parked_and_a_staged_releas
     after = stack.wait("all live", lambda: _settled(stack, "b", BRAKED, "LIVE"))
     assert len(_posts(stack, "b")) == BRAKED, "each once"
     assert all(after[key].due_at >= due[key] for key in parked)
-    late = _calls(stack)[len(calls) :]
+    late = _calls(stack)[before + len(calls) :]
     assert all(at >= plan for at, plan in zip(late, sorted(due.values()), strict=True)), "none before its new time"
