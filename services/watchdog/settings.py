@@ -17,6 +17,11 @@ class WatchdogSettings(ServiceSettings):
         at_least=0,
         meaning="到期多少秒后没有结果即报逾期 / seconds past its time until a placement is overdue",
     )
+    stuck_after_s: float = setting(
+        60.0,
+        at_least=1,
+        meaning="看门狗自己卡住多少秒后退出重启 / seconds after which a stuck watchdog ends, to be restarted",
+    )
     canary_every_s: float = setting(60.0, at_least=0.5, meaning="探测记录的间隔（秒）/ seconds between two canaries")
     canary_within_s: float = setting(
         30.0, at_least=0.5, meaning="探测记录多少秒未走完即告警 / seconds in which a canary has to be back"

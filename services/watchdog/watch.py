@@ -28,6 +28,7 @@ from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.logging import get_logger
 from services.watchdog import canary as canaries
 from services.watchdog import groups, overdue, stale
+from services.watchdog.pulse import Pulse
 from services.watchdog.settings import WatchdogSettings
 from services.watchdog.trouble import AlertBook, Trouble
 
@@ -71,9 +72,13 @@ class Watch:
 
     def run(self) -> None:
         """Until told to stop; begins anew from the log after any trouble with Kafka."""
+        pulse = Pulse(self._settings.stuck_after_s)
+        pulse.watch(self._stop)
         while not self._stop.is_set():
             try:
-                _Session(self._settings, self._platforms, self._platform_clock, self._real, self._stop, self._health)()
+                _Session(
+                    self._settings, self._platforms, self._platform_clock, self._real, self._stop, self._health, pulse
+                )()
             except KafkaProblem as problem:
                 if self._stop.is_set():
                     return
@@ -95,6 +100,7 @@ class _Session:
         real: Clock,
         stop: threading.Event,
         health: Health,
+        pulse: Pulse,
     ) -> None:
         self._settings, self._platform_clock, self._real = settings, platform_clock, real
         self._stop, self._health = stop, health
@@ -108,6 +114,7 @@ class _Session:
         self._canary_sent_at, self._canary_partition = float("-inf"), 0
         self._book = AlertBook(KINDS)
         self._checked: dict[str, float] = {}
+        self._pulse = pulse
         self._progress: GroupProgress
         self._producer: Producer
         self._rules = (
@@ -120,6 +127,7 @@ class _Session:
     def __call__(self) -> None:
         self._health.waiting("正在读取日志 / reading the log")
         tail = Tail(self._settings.kafka, TOPICS, stop=self._stop)
+        self._pulse.rest()
         try:
             self._producer = Producer(self._settings.kafka, "watchdog", stop=self._stop)
             try:
@@ -128,6 +136,7 @@ class _Session:
                     self._recall()
                     self._follow(tail)
                 finally:
+                    self._pulse.rest()
                     self._progress.close()
             finally:
                 self._producer.close()
@@ -147,6 +156,7 @@ class _Session:
     def _follow(self, tail: Tail) -> None:
         caught_up, judged_at = False, self._real.monotonic()
         while not self._stop.is_set():
+            self._pulse.beat()
             records = tail.poll(_POLL_S)
             for record in records:
                 self._take(record)
