@@ -91,13 +91,15 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         pipeline = Pipeline(KafkaSettings(bootstrap=broker.bootstrap, partitions=PARTITIONS), "guide", folder)
         pipeline.settings = replace(pipeline.settings, topic_prefix="")
         ensure_topics(pipeline.kafka, load_topics(dead_letter_services()))
-        worker = pipeline.start()
-        for _ in range(3):
-            pipeline.traffic(2)
-            pipeline.await_exact()
-        assert worker.stop() == 0
-        yield Reader(pipeline, folder)
-        pipeline.close()
+        try:
+            worker = pipeline.start()
+            for _ in range(3):
+                pipeline.traffic(2)
+                pipeline.await_exact()
+            assert worker.stop() == 0
+            yield Reader(pipeline, folder)
+        finally:  # also where the rows never became exact
+            pipeline.close()
 
 
 def newest(lines: list[str]) -> dict[str, Any]:
