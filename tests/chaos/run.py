@@ -73,6 +73,7 @@ class Run:
         self._port, self._calls_port = _free_port(), _free_port()
         self._accounts = _without_hourly_limits(folder)
         self.done: Counter[str] = Counter()
+        self.not_met: Counter[str] = Counter()
         self.died_by_itself: Counter[str] = Counter()
 
     def carry_out(self) -> Verdict:
@@ -208,13 +209,17 @@ class Run:
             self._back_at[name] = now + 0.5
 
     def _calm_down(self) -> None:
-        """Every fault that was announced strikes somewhere; then nothing breaks any more."""
+        """A fault that met nobody may strike anywhere; one that still does not is not counted. Then nothing breaks."""
         faults = self._stack.simulator.simulation.faults
         for fault in faults.left():
-            if fault.left:
+            if fault.left and not fault.used:
                 self._note(f"{fault.kind} not met at {fault.endpoint}, now anywhere")
-                self._stack.simulator.set_fault(fault.platform, "*", fault.kind, count=fault.left)
-        self._wait(lambda: not [f for f in faults.left() if f.endpoint == "*"], STRUCK_BY_S, "最后的故障 / last faults")
+                fault.endpoint = "*"
+        self._wait(
+            lambda: not [f for f in faults.left() if f.left and not f.used], STRUCK_BY_S, "最后的故障 / last faults"
+        )
+        self.not_met = Counter(f.kind for f in faults.left() if f.left and not f.used)
+        self.done -= self.not_met
         self._stack.simulator.clear_faults()
         for name in sorted(self._doomed):
             self._note(f"{name} never came to its point and is killed now")
@@ -357,6 +362,7 @@ def report(run: Run, verdict: Verdict) -> dict[str, Any]:
         "faults": dict(sorted(run.done.items())),
         **{name: shown.pop(name) for name in ("placements", "doubled", "not_final", "comments", "aggregates_wrong")},
         **shown,
+        "faults_not_met": dict(run.not_met),
         "ended_by_themselves": dict(run.died_by_itself),
         "folder": str(run.folder),
     }
