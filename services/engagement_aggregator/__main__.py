@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import fcntl
-import gc
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from services.engagement_aggregator.app import AggregatorApp, build
+from services.engagement_aggregator.collector import Collector
 from services.engagement_aggregator.partition import Counts
 from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
 from services.runtime.kafka.admin import partition_count, wait_for_kafka
@@ -20,7 +21,6 @@ from services.runtime.main import ServiceContext, run_service
 from services.runtime.settings import Problem, SettingsError
 
 _LOOK_S = 0.1
-_YOUNG_OBJECTS = 50_000
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 _LARGE_BYTES = 256 * 1024
 _TOPICS_RETRY_S = 2.0
@@ -78,9 +78,10 @@ def _wait_for_topics(context: ServiceContext[AggregatorSettings]) -> Counts | No
 
 
 async def _serve(context: ServiceContext[AggregatorSettings], counts: Counts) -> int:
-    app = build(context.settings, counts, context.health)
+    collector = Collector(time.monotonic)
+    app = build(context.settings, counts, context.health, collector.flushed)
     app.finalize()
-    _spare_the_collector()
+    collector.begin()
     await app.start()
     try:
         while not context.stop.is_set() and not app.crashed:  # noqa: ASYNC110 - a signal sets a threading event
@@ -96,13 +97,6 @@ def _leave_no_holes() -> None:
     if mallopt is not None:  # glibc's; other C libraries do without
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
         mallopt(_M_ARENA_MAX, 2)
-
-
-def _spare_the_collector() -> None:
-    """What is loaded stays, and records come and go by the ten thousand without cycles: it need not look so often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, 10, 10)
 
 
 async def _end(context: ServiceContext[AggregatorSettings], app: AggregatorApp) -> None:

@@ -6,6 +6,7 @@ Must not call a platform or anything else that can hang: the agent only folds.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import faust
@@ -47,15 +48,17 @@ class RawBatches(faust.Schema):  # type: ignore[misc]
         return message.value
 
 
-def build(settings: AggregatorSettings, counts: Counts, health: Health) -> AggregatorApp:
-    """The app, ready to be started; the topics exist."""
+def build(settings: AggregatorSettings, counts: Counts, health: Health, flushed: Callable[[], None]) -> AggregatorApp:
+    """The app, ready to be started; the topics exist. flushed: told after each flush of a partition."""
     app = _configured(settings, counts.partitions)
     app.transport = BatchTransport(app.conf.broker_consumer, app)
     rows = app.Table(TABLE, partitions=counts.partitions, key_type=bytes, value_type=bytes, options=dict(table.OPTIONS))
     options = client_options(settings.kafka)
 
     def make(number: int) -> OwnedPartition:
-        return OwnedPartition(number, settings=settings, options=options, store=lambda: rows.data, counts=counts)
+        return OwnedPartition(
+            number, settings=settings, options=options, store=lambda: rows.data, counts=counts, flushed=flushed
+        )
 
     app.ownership = Ownership(
         make,

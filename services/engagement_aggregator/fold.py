@@ -27,6 +27,7 @@ from services.engagement_aggregator.windows import Rows
 from services.engagement_aggregator.wire import Comment, Followers, OfPost, Reply, Snapshot, Wire
 
 LONGEST_POST_KEY = 256
+_AT_ONCE = 100  # records decoded together: few enough to be still in the processor's cache when they are folded
 _ROWS_OF_A_POST = 4  # itself, its hour, its day, and a share in its parents
 _BUGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # of ours; trouble with the disk is not
 _IDENTITY = ("post_key", "brand_id", "campaign_id", "content_id", "placement_id", "platform", "account")
@@ -86,7 +87,7 @@ class Fold:
     def __init__(self, rows: Rows, owns: Callable[[str], bool]) -> None:
         self._rows, self._owns = rows, owns
         self._changed: set[str] = set()
-        self._opened: dict[tuple[str, ...], OpenPost] = {}
+        self._opened: dict[str, OpenPost] = {}
         self._accounts: set[tuple[str, ...]] = set()
         self._begun = False
         self._written = self._watermark = self._minute_from = self._turn = self._open_from = moments.EPOCH
@@ -103,24 +104,28 @@ class Fold:
             return refused
         if not self._begun:
             self._begin()
+        for start in range(0, len(values), _AT_ONCE):
+            self._take(start, values[start : start + _AT_ONCE], refused)
+        return refused
+
+    def _take(self, start: int, values: Sequence[bytes | None], refused: list[Refused]) -> None:
         opened, identity = self._opened.get, _identity
-        for index, event in enumerate(wire.batch(list(values)) or (None,) * len(values)):
-            kind = type(event)
-            if kind is Snapshot:
-                one = opened(identity(event))
-                if one is not None and self._follows(one, event):  # type: ignore[arg-type]  # it is one, as just seen
+        for index, event in enumerate(wire.batch(values) or (None,) * len(values)):
+            value = values[index]
+            if isinstance(event, Snapshot):
+                one = opened(event.post_key)
+                if one is not None and one.identity == identity(event) and self._follows(one, event, value):
                     continue
-            elif kind is Comment:
-                one = opened(identity(event))
-                if one is not None and self._is_first(one, event):  # type: ignore[arg-type]
+            elif isinstance(event, Comment):
+                one = opened(event.post_key)
+                if one is not None and one.identity == identity(event) and self._is_first(one, event):
                     continue
             try:
-                self._apply(event, values[index])
+                self._apply(event, value)
             except Refusal as refusal:
-                refused.append(Refused(index, refusal.cause, str(refusal)))
+                refused.append(Refused(start + index, refusal.cause, str(refusal)))
             except _BUGS as error:
-                refused.append(Refused(index, "bug", f"处理时出错 / failed to fold: {error!r}"))
-        return refused
+                refused.append(Refused(start + index, "bug", f"处理时出错 / failed to fold: {error!r}"))
 
     def _begin(self) -> None:
         """Go on where the rows were left; they can be read only once the partition has been recovered."""
@@ -148,19 +153,19 @@ class Fold:
         self._changed, self._opened, self._accounts = set(), {}, set()
         return changed
 
-    def _follows(self, one: OpenPost, event: Snapshot) -> bool:
+    def _follows(self, one: OpenPost, event: Snapshot, value: bytes | None) -> bool:
         """Let a snapshot wait that is the next of its post and like the one before; False for everything else.
 
         Most records end here, so it does as little as it can.
         """
         waiting = one.waiting
-        if waiting is None or event.sequence <= one.sequence:
+        if waiting is None or event.sequence <= one.sequence or waiting.minute < self._closed:
             return False
         at, seen = event.occurred_at, event.observed_at
         if seen.tzinfo is not UTC or at.tzinfo is not UTC:
             return False
         at = min(at, seen)
-        if not waiting.begins <= at < waiting.ends or waiting.minute < self._closed or at > one.next_mark:
+        if not waiting.begins <= at <= waiting.until:
             return False
         r = event.readings
         a, b, c, d, e, f, g, h = r.views, r.likes, r.comments, r.shares, r.saves, r.follows, r.clicks, r.conversions
@@ -172,7 +177,7 @@ class Fold:
         ):  # fmt: skip
             return False
         one.sequence = event.sequence
-        waiting.last = event
+        waiting.last = value
         waiting.count += 1
         waiting.at = max(waiting.at, seen)
         if at > self._watermark:
@@ -275,8 +280,11 @@ class Fold:
     def _open(self, event: OfPost, value: bytes | None) -> tuple[OpenPost, bool]:
         """The post of an event, opened; whether it is new."""
         identity = _identity(event)
-        one = self._opened.get(identity)
+        one = self._opened.get(event.post_key)
         if one is not None:
+            if one.identity != identity:
+                decoded(value)
+                raise _moved(one.post, event)
             return one, False
         key = keys.post(event.post_key)
         post = self._rows.get(key)
@@ -289,7 +297,7 @@ class Fold:
         elif _identity(post) != identity:
             decoded(value)
             raise _moved(post, event)
-        one = self._opened[identity] = OpenPost(self._rows, key, post, is_new=is_new)
+        one = self._opened[event.post_key] = OpenPost(self._rows, key, post, _identity(post), is_new=is_new)
         return one, is_new
 
     def _new(self, event: OfPost, value: bytes | None) -> PostState:

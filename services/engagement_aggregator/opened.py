@@ -13,10 +13,11 @@ from schemas.aggregate_state import PostState
 from services.engagement_aggregator import moments
 from services.engagement_aggregator.sums import contribution, curve_of, shift_activity
 from services.engagement_aggregator.windows import PostWindows, Rows
-from services.engagement_aggregator.wire import AllRead, Snapshot
+from services.engagement_aggregator.wire import AllRead, Snapshot, snapshot_of
 
 MARKS_H: Final = (1, 2, 3, 6, 12, 24, 48, 72, 168)
 REASONS: Final = {None: 0, "unsupported": 1, "not_yet": 2, "failed": 3}
+_INSTANT: Final = timedelta(microseconds=1)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 Pattern = tuple[object, ...]
@@ -25,26 +26,31 @@ Pattern = tuple[object, ...]
 class Waiting:
     """Snapshots that followed one that was taken, in order and within its minute; only the last of them is kept.
 
-    count: how many there are. at: the newest observed_at. pattern: which metrics they have and lack.
+    last: as a record, for one block of bytes lets go sooner than thirty objects. count: how many there are. at: the
+    newest observed_at. pattern: which metrics they have and lack. begins, until: event times of those that may follow.
     """
 
-    __slots__ = ("at", "begins", "count", "ends", "last", "minute", "pattern")
+    __slots__ = ("at", "begins", "count", "last", "minute", "pattern", "until")
 
-    def __init__(self, taken: Snapshot, minute: int, pattern: Pattern) -> None:
-        self.last, self.minute, self.pattern, self.count = taken, minute, pattern, 0
+    def __init__(self, taken: Snapshot, minute: int, pattern: Pattern, marks: tuple[datetime, datetime]) -> None:
+        self.last: bytes | None = None
+        self.minute, self.pattern, self.count = minute, pattern, 0
         self.at = taken.observed_at
-        self.begins, self.ends = moments.instant(minute), moments.instant(minute + 1)
+        passed, coming = marks
+        self.begins = max(moments.instant(minute), passed + _INSTANT)  # what was read before belongs to that age, too
+        self.until = min(moments.instant(minute + 1) - _INSTANT, coming)
 
 
 class OpenPost:
     """A post between two settlings."""
 
     __slots__ = (
-        "activity", "before", "curve_before", "key", "next_mark", "post", "sequence", "touched", "waiting", "windows",
+        "activity", "before", "curve_before", "identity", "key", "next_mark", "post", "sequence", "touched", "waiting",
+        "windows",
     )  # fmt: skip
 
-    def __init__(self, rows: Rows, key: str, post: PostState, *, is_new: bool) -> None:
-        self.key, self.post = key, post
+    def __init__(self, rows: Rows, key: str, post: PostState, identity: tuple[str, ...], *, is_new: bool) -> None:
+        self.key, self.post, self.identity = key, post, identity
         self.before = None if is_new else contribution(post)
         self.curve_before = curve_of(post)
         self.windows = PostWindows(rows, key, post)
@@ -57,8 +63,8 @@ class OpenPost:
     def take_waiting(self) -> None:
         """Take what waits; afterwards the post is as if each snapshot had been taken when it came."""
         waiting, self.waiting = self.waiting, None
-        if waiting is not None and waiting.count:
-            last = waiting.last
+        if waiting is not None and waiting.last is not None:
+            last = snapshot_of.decode(waiting.last)
             values, reasons = read(last.readings)
             self._metrics(last.sequence, values, reasons, last.comments_total)
             self._saw(waiting.at)
@@ -80,10 +86,10 @@ class OpenPost:
         self.take_waiting()
         post, minute, is_next = self.post, moments.minute_of(at), event.sequence > self.sequence
         values, reasons = read(event.readings)
-        self._reach(at)
-        self._amend_marks(event.sequence, values, at)
+        changed = self._reach(at)
+        changed |= self._amend_marks(event.sequence, values, at)
         before = list(post.values)
-        changed = self._metrics(event.sequence, values, reasons, event.comments_total)
+        changed |= self._metrics(event.sequence, values, reasons, event.comments_total)
         in_a_window = minute >= oldest and self.windows.snapshot(
             minute, event.sequence, values, reasons, moments.utc(event.observed_at), 1, closed
         )
@@ -92,7 +98,7 @@ class OpenPost:
         if is_next and minute == post.minute and minute >= closed and event.observed_at.tzinfo is UTC:
             pattern = pattern_of(event)
             if not all(pattern[8:16]):  # without any value a second one would change no minute
-                self.waiting = Waiting(event, minute, pattern)
+                self.waiting = Waiting(event, minute, pattern, (_last_mark(post), self.next_mark))
         return changed
 
     def item(self, change: int, minute: int, observed_at: datetime, closed: int, oldest: int, *, reply: bool) -> None:
@@ -149,24 +155,26 @@ class OpenPost:
         self.sequence = max(self.sequence, sequence)
         return changed
 
-    def _reach(self, at: datetime) -> None:
-        """Keep the values of the ages that lie behind at this moment."""
-        post = self.post
+    def _reach(self, at: datetime) -> bool:
+        """Keep the values of the ages that lie behind at this moment; True if there are any new ones."""
+        post, reached = self.post, at > self.next_mark
         while at > self.next_mark:
             age = next(age for age in MARKS_H if age not in post.marks)
             post.marks[age] = list(post.sequences), list(post.values)
             self.next_mark = _next_mark(post)
+        return reached
 
-    def _amend_marks(self, sequence: int, values: list[int | None], at: datetime) -> None:
-        """A snapshot that came late belongs to the ages that it was read before, too."""
-        published = self.post.published_at
+    def _amend_marks(self, sequence: int, values: list[int | None], at: datetime) -> bool:
+        """A snapshot that came late belongs to the ages that it was read before, too; True if it is news there."""
+        published, changed = self.post.published_at, False
         if published is None:
-            return
+            return False
         for age, (sequences, known) in self.post.marks.items():
             if at <= published + timedelta(hours=age):
                 for metric, value in enumerate(values):
                     if value is not None and sequence > sequences[metric]:
-                        sequences[metric], known[metric] = sequence, value
+                        sequences[metric], known[metric], changed = sequence, value, True
+        return changed
 
 
 def read(readings: AllRead) -> tuple[list[int | None], list[int]]:
@@ -190,3 +198,10 @@ def _next_mark(post: PostState) -> datetime:
         return _NEVER
     age = next((age for age in MARKS_H if age not in post.marks), None)
     return _NEVER if age is None else post.published_at + timedelta(hours=age)
+
+
+def _last_mark(post: PostState) -> datetime:
+    """The moment of the highest age of the post that lies behind it."""
+    if post.published_at is None or not post.marks:
+        return moments.EPOCH
+    return post.published_at + timedelta(hours=max(post.marks))

@@ -59,12 +59,14 @@ class OwnedPartition:
         options: dict[str, Any],
         store: Callable[[], RowStore],
         counts: Counts,
+        flushed: Callable[[], None],
     ) -> None:
         self.number = number
         self.positions: dict[str, int] = {}
         self.behind: dict[str, int] = {}  # by source topic, told from outside
         self.is_open = False
         self._settings, self._options, self._store, self._counts = settings, options, store, counts
+        self._flushed = flushed
         self._changelog = TP(settings.changelog_topic, number)
         self._lineage = ""
         self._rows = CachedRows(lambda key: store().read(number, key), settings.cached_rows)
@@ -157,6 +159,7 @@ class OwnedPartition:
             self._rows.shrink(self._fold.held() | self._brands)
             if self._unwritten() < self._settings.unflushed_rows:
                 self._drained.set()
+        self._flushed()
         metrics.FLUSH_SECONDS.observe(time.monotonic() - began)
         for scope, count in staged.scopes.items():
             metrics.AGGREGATE_ROWS.labels(scope).inc(count)

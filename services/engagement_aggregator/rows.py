@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Set
 
 import msgspec
 
-from schemas.aggregate_state import TableRow
+from schemas.aggregate_state import ItemState, TableRow
 
 _decoder: msgspec.json.Decoder[TableRow] = msgspec.json.Decoder(TableRow)
 
 
 class CachedRows:
-    """What the fold works on. Rows may be changed in place, so nothing is dropped while it is not on disk."""
+    """What the fold works on. Rows may be changed in place, so nothing is dropped while it is not on disk.
+
+    Two generations: what was not touched while half of the limit was read anew is dropped. Comments and replies are
+    hardly ever asked for twice and stay only until they are on disk.
+    """
 
     def __init__(self, read: Callable[[bytes], bytes | None], limit: int) -> None:
-        self._read, self._limit = read, limit
+        self._read, self._half = read, limit // 2
         self._rows: dict[str, TableRow] = {}
+        self._cooling: dict[str, TableRow] = {}
+        self._items: dict[str, TableRow] = {}
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._rows.keys() | self._cooling.keys()) + len(self._items)
 
     def get(self, key: str, /) -> TableRow | None:
         row = self._rows.get(key)
-        if row is None and (stored := self._read(key.encode())) is not None:
-            row = self._rows[key] = _decoder.decode(stored)
+        if row is not None:
+            return row
+        row = self._cooling.get(key)
+        if row is None:
+            if (item := self._items.get(key)) is not None:
+                return item
+            if (stored := self._read(key.encode())) is None:
+                return None
+            row = _decoder.decode(stored)
+        if type(row) is not ItemState:
+            self._rows[key] = row
         return row
 
     def __setitem__(self, key: str, row: TableRow, /) -> None:
-        self._rows[key] = row
+        (self._items if type(row) is ItemState else self._rows)[key] = row
 
     def __getitem__(self, key: str, /) -> TableRow:
         row = self.get(key)
@@ -36,7 +51,9 @@ class CachedRows:
             raise KeyError(key)
         return row
 
-    def shrink(self, unwritten: Iterable[str]) -> None:
-        """Above the limit keep only the rows that are not on disk yet."""
-        if len(self._rows) > self._limit:
-            self._rows = {key: self._rows[key] for key in unwritten if key in self._rows}
+    def shrink(self, unwritten: Set[str]) -> None:
+        """Let go of what is on disk and cold; call it when everything but `unwritten` is there."""
+        self._items = {key: self._items[key] for key in self._items.keys() & unwritten}
+        if len(self._rows) > self._half:
+            self._cooling = self._rows
+            self._rows = {key: self._cooling[key] for key in self._cooling.keys() & unwritten}

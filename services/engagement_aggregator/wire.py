@@ -7,6 +7,7 @@ reading has either a value or a reason. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -106,10 +107,11 @@ OfPost = Comment | Snapshot | Reply
 Wire = OfPost | Followers
 
 one: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(Wire)
+snapshot_of: msgspec.json.Decoder[Snapshot] = msgspec.json.Decoder(Snapshot)
 strict: msgspec.json.Decoder[FeedbackEvent] = msgspec.json.Decoder(FeedbackEvent)
 
 
-def batch(values: list[Any]) -> list[Wire] | None:
+def batch(values: Sequence[Any]) -> list[Wire] | None:
     """All records of a batch at once; None where one of them needs a closer look."""
     try:
         lines = b"\n".join(values)

@@ -204,6 +204,24 @@ def test_the_curve_holds_what_was_known_at_each_age_also_when_a_snapshot_comes_l
     assert points == {1: (1, 50, 9), 2: (1, 50, 9)}
 
 
+def test_an_age_that_is_reached_without_any_new_value_is_told_to_every_row() -> None:
+    seen_again = AUDIENCE.metrics(0, 1, at=3_601, views=50)
+    one_by_one = Table()
+    for event in (AUDIENCE.metrics(0, 1, at=0, views=50), AUDIENCE.reply(0, 1, at=3_601), seen_again):
+        one_by_one.fold(encoded([event]))
+    for key in ("post:weibo:500", "campaign:camp-0", "brand:brand-a"):
+        assert [point.age_h for point in one_by_one.rows()[key].curve] == [1], key
+
+
+def test_a_younger_snapshot_read_before_an_age_was_reached_counts_for_that_age() -> None:
+    published = START + timedelta(seconds=30)
+    events = [
+        msgspec.structs.replace(AUDIENCE.metrics(0, sequence, at=at, views=views), published_at=published)
+        for sequence, at, views in ((1, 60, 10), (2, 3_640, 20), (3, 3_645, 30), (4, 3_625, 40))
+    ]
+    assert [(point.age_h, point.views) for point in folded(*events)["post:weibo:500"].curve] == [(1, 40)]
+
+
 def test_a_post_is_compared_with_its_account_only_where_enough_others_are_as_old() -> None:
     def of_account(number: int, likes: int) -> list[FeedbackEvent]:
         event = AUDIENCE.metrics(0, 1, at=1, likes=likes)

@@ -55,7 +55,9 @@ P = TypeVar("P", bound=Opened)
 def partition(kind: type[P], settings: AggregatorSettings = SETTINGS) -> P:
     disk = cast(RowStore, EmptyDisk())
     options = {"bootstrap_servers": "127.0.0.1:1"}
-    return kind(NUMBER, settings=settings, options=options, store=lambda: disk, counts=Counts(4, 4))
+    return kind(
+        NUMBER, settings=settings, options=options, store=lambda: disk, counts=Counts(4, 4), flushed=lambda: None
+    )
 
 
 def batch(start: int, end: int, *offsets: int) -> Batch:
