@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from schemas.aggregate import CampaignTotals, CurvePoint, EngagementAggregate, FollowersState, MetricTotal, Totals
 from schemas.aggregate_state import Day, PostHour, PostState, TableRow, TotalHour, TotalState
-from schemas.feedback import METRICS, Absence
+from schemas.feedback import Absence
 from schemas.window import EngagementWindows
 from services.engagement_aggregator import rates, sums
 from services.engagement_aggregator.sums import contribution, curve_of
@@ -120,7 +120,17 @@ def _aggregate(
         trace_id=key,
         key=key,
         posts=of[sums.POSTS],
-        totals=Totals(**{name: _metric(of, at) for at, name in enumerate(METRICS)}, followers=followers),
+        totals=Totals(
+            views=_metric(of, 0),
+            likes=_metric(of, 1),
+            comments=_metric(of, 2),
+            shares=_metric(of, 3),
+            saves=_metric(of, 4),
+            follows=_metric(of, 5),
+            clicks=_metric(of, 6),
+            conversions=_metric(of, 7),
+            followers=followers,
+        ),
         comments_collected=of[sums.COLLECTED],
         comments_total=of[sums.COMMENTS_TOTAL] if covered else None,
         coverage=_coverage(of[sums.COVERED_COMMENTS], of[sums.COMMENTS_TOTAL]) if covered else None,

@@ -5,7 +5,7 @@ Posts of one content on one platform are added up first, so that many posts move
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -58,7 +58,7 @@ class Leaf:
     __slots__ = ("activity", "hours", "posts", "sums")
 
     def __init__(self) -> None:
-        self.sums: list[int] = NOTHING
+        self.sums: list[int] | None = None
         self.posts: list[OpenPost] = []
         self.activity: list[dict[str, int]] = []
         self.hours: dict[int, Hour] = {}
@@ -80,7 +80,8 @@ def settle(rows: Rows, opened: Iterable[OpenPost]) -> set[str]:
         if one.activity:
             leaf.activity.append(one.take_activity())
         after = contribution(post)
-        leaf.sums = added(leaf.sums, after if one.before is None else less(after, one.before))
+        brought = after if one.before is None else less(after, one.before)
+        leaf.sums = brought if leaf.sums is None else added(leaf.sums, brought)
         leaf.posts.append(one)
         for reported in one.windows.report():
             _settle_hour(rows, leaf, one, reported, changed)
@@ -99,23 +100,23 @@ def _settle_hour(rows: Rows, leaf: Leaf, one: OpenPost, reported: Reported, chan
     hour.add(reported.as_of, reported.revisions, reported.minutes)
     post = one.post
     owner = ("post", post.brand_id, post.campaign_id, post.content_id, post.platform, post.account, post.post_key)
-    brought = _sum(reported.minutes.values())
+    brought = _sum(list(reported.minutes.values()))
     changed.add(_move_day(rows, one.key, owner, reported.hour, reported.as_of, reported.revisions, brought))
 
 
 def _settle_parents(rows: Rows, leaf: Leaf, changed: set[str]) -> None:
-    post = leaf.posts[0].post
+    post, sums = leaf.posts[0].post, leaf.sums or NOTHING
+    hours = [(number, hour, _sum(list(hour.minutes.values()))) for number, hour in leaf.hours.items()]
     for key, total in parents(rows, post):
         changed.add(key)
-        total.sums = added(total.sums, leaf.sums)
+        total.sums = added(total.sums, sums)
         for one in leaf.posts:
             _follow(total, one)
         for moved in leaf.activity:
             shift_activity(total.activity, moved)
         owner = (total.scope, total.brand_id, total.campaign_id, total.content_id, total.platform, None, None)
-        for number, hour in leaf.hours.items():
+        for number, hour, brought in hours:
             changed.add(_move_hour(rows, key, owner, number, hour))
-            brought = _sum(hour.minutes.values())
             changed.add(_move_day(rows, key, owner, number, hour.as_of, hour.revisions, brought))
 
 
@@ -159,7 +160,9 @@ def _move_day(
     return key
 
 
-def _sum(vectors: Iterable[list[int]]) -> list[int]:
+def _sum(vectors: Sequence[list[int]]) -> list[int]:
+    if len(vectors) == 1:
+        return vectors[0]
     total = ZERO
     for vector in vectors:
         total = added(total, vector)

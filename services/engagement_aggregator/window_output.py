@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import groupby
 
 from schemas.aggregate_state import Day, PostHour, TotalHour, WindowRow
@@ -23,6 +24,10 @@ from services.engagement_aggregator.windows import (
 
 _SIZES: tuple[WindowSize, ...] = ("1m", "5m", "1h", "1d")
 _KINDS = range(len(METRICS))
+Level = int | None
+Figures = tuple[
+    Level, Level, Level, Level, Level, Level, Level, Level, int, int, int, dict[Metric, int]
+]  # eight metrics, comments, replies, readings, partial
 _ALL: dict[Metric, int] = {}  # what is partial where every reading had everything
 
 
@@ -33,7 +38,7 @@ def published_windows(key: str, row: WindowRow) -> EngagementWindows:
     scope, brand_id, campaign_id, content_id, platform, account, post_key = row.owner
     if isinstance(row, Day):
         minute, total = moments.day_start(row.day), row.sums
-        windows, missing = [_window(3, minute, total)], _missing([total], total)
+        windows, missing = [_window(3, minute, total, _figures(total))], _missing([total], total)
     else:
         minute = row.hour * 60
         windows, missing = _of_hour(row)
@@ -66,18 +71,29 @@ def _of_hour(row: PostHour | TotalHour) -> tuple[list[Window], dict[Metric, Abse
         minutes = [(start + place.minute, vector(place)) for place in row.minutes]
     else:
         minutes = [(start + minute, brought) for minute, brought in sorted(row.minutes.items())]
-    fives = [
-        (five * 5, _sum([brought for _, brought in group]))
-        for five, group in groupby(minutes, key=lambda one: one[0] // 5)
-    ]
-    total = _sum([brought for _, brought in fives])
-    windows = [_window(0, minute, brought) for minute, brought in minutes]
-    windows += [_window(1, minute, brought) for minute, brought in fives]
+    single = [(minute, brought, _figures(brought)) for minute, brought in minutes]
+    fives = [(five * 5, *_together(list(group))) for five, group in groupby(single, key=lambda one: one[0] // 5)]
+    total, figures = _together(fives)
+    windows = [_window(0, *one) for one in single]
+    windows += [_window(1, *one) for one in fives]
     # A metric that no minute lacks is lacked by no longer window either.
-    return [*windows, _window(2, start, total)], _missing([brought for _, brought in minutes], total)
+    return [*windows, _window(2, start, total, figures)], _missing([brought for _, brought in minutes], total)
 
 
-def _window(size: int, minute: int, brought: list[int]) -> Window:
+def _together(parts: list[tuple[int, list[int], Figures]]) -> tuple[list[int], Figures]:
+    """The sum of the parts of a longer window; most often there is one."""
+    if len(parts) == 1:
+        return parts[0][1:]
+    total = _sum([brought for _, brought, _ in parts])
+    return total, _figures(total)
+
+
+def _window(size: int, minute: int, brought: list[int], figures: Figures) -> Window:
+    return Window(_SIZES[size], moments.instant(minute), *figures, brought[RESTATED + size])
+
+
+def _figures(brought: list[int]) -> Figures:
+    """What a window says, as far as it does not depend on its length."""
     read, known = brought[READINGS], brought[KNOWN:LACKING]
     growth: list[int | None] = list(brought[:KNOWN])
     partial: dict[Metric, int] = _ALL
@@ -86,34 +102,29 @@ def _window(size: int, minute: int, brought: list[int]) -> Window:
     if read > 1 and (known.count(read) + known.count(0)) < len(known):
         partial = {METRICS[metric]: known[metric] for metric in _KINDS if 0 < known[metric] < read}
     views, likes, comments, shares, saves, follows, clicks, conversions = growth
-    return Window(
-        _SIZES[size],
-        moments.instant(minute),
-        views,
-        likes,
-        comments,
-        shares,
-        saves,
-        follows,
-        clicks,
-        conversions,
-        brought[COMMENTS],
-        brought[REPLIES],
-        read,
-        partial,
-        brought[RESTATED + size],
-    )
+    return (
+        views, likes, comments, shares, saves, follows, clicks, conversions,
+        brought[COMMENTS], brought[REPLIES], read, partial,
+    )  # fmt: skip
 
 
 def _missing(vectors: list[list[int]], total: list[int]) -> dict[Metric, Absence]:
     """Why a metric that some window has not is missing; what went wrong is said first."""
     found: dict[Metric, Absence] = {}
-    for metric in _KINDS:
-        lacking = total[LACKING + metric]
-        if lacking and not all(brought[KNOWN + metric] for brought in vectors):
-            failed, not_yet = lacking >= MISSING[3], lacking & (MISSING[3] - 1) >= MISSING[2]
-            found[METRICS[metric]] = "failed" if failed else "not_yet" if not_yet else "unsupported"
+    for metric, lacking in enumerate(total[LACKING:COMMENTS]):
+        if lacking:
+            known = KNOWN + metric
+            for brought in vectors:
+                if not brought[known]:
+                    found[METRICS[metric]] = _why(lacking)
+                    break
     return found
+
+
+@lru_cache(maxsize=4_096)
+def _why(lacking: int) -> Absence:
+    failed, not_yet = lacking >= MISSING[3], lacking & (MISSING[3] - 1) >= MISSING[2]
+    return "failed" if failed else "not_yet" if not_yet else "unsupported"
 
 
 def _sum(vectors: list[list[int]]) -> list[int]:

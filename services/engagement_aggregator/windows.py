@@ -102,7 +102,7 @@ class PostWindows:
         for number, (hour, revision) in hours.items():
             if hour.revision != revision:
                 minutes = {
-                    minute: list(map(sub, vector(place), before))
+                    minute: vector(place) if before is ZERO else list(map(sub, vector(place), before))
                     for minute, (place, before) in touched.items()
                     if minute // 60 == number
                 }
@@ -114,8 +114,8 @@ class PostWindows:
         hour = self._hour(number)
         if (known := self._touched.get(minute)) is not None:
             return hour, known[0]
-        place = _place(hour.minutes, minute % 60)
-        self._touched[minute] = place, vector(place)
+        place, is_new = _place(hour.minutes, minute % 60)
+        self._touched[minute] = place, ZERO if is_new else vector(place)
         return hour, place
 
     def _hour(self, number: int) -> PostHour:
@@ -183,7 +183,7 @@ class PostWindows:
     def _known(self, minute: int) -> Minute:
         if (touched := self._touched.get(minute)) is not None:
             return touched[0]
-        return _place(self._hour(minute // 60).minutes, minute % 60)
+        return _place(self._hour(minute // 60).minutes, minute % 60)[0]
 
 
 def vector(place: Minute) -> list[int]:
@@ -196,16 +196,16 @@ def vector(place: Minute) -> list[int]:
     return [*growth, *known, *lacking, place.comments, place.replies, read, *place.restated]
 
 
-def _place(minutes: list[Minute], number: int) -> Minute:
-    """The minute of an hour, put in its place if it is new."""
+def _place(minutes: list[Minute], number: int) -> tuple[Minute, bool]:
+    """The minute of an hour, put in its place if it is new; whether it is."""
     at = len(minutes)
     while at and minutes[at - 1].minute >= number:
         at -= 1
         if minutes[at].minute == number:
-            return minutes[at]
+            return minutes[at], False
     place = Minute(number, [None] * 8, [0] * 8, [0] * 8, [None] * 8, 0, 0, [0] * 4)
     minutes.insert(at, place)
-    return place
+    return place, True
 
 
 def _merged(place: Minute, sequence: int, values: Sequence[int | None], reasons: Sequence[int]) -> bool:
