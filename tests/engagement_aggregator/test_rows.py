@@ -36,7 +36,7 @@ def test_a_row_that_is_not_on_disk_is_never_dropped_however_many_come_after_it()
         rows[f"row-{number}"] = AccountState([])
         disk.take(rows, f"row-{number}")
         rows.shrink({"held"})
-        assert rows["held"] is held
+    assert rows["held"] is held
     assert b"held" not in disk.asked
     assert len(rows) <= 4 + 2
 
