@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -35,6 +36,7 @@ from services.runtime.main import ServiceContext, run_service
 from services.runtime.settings import Problem, ServiceSettings, SettingsError, setting
 
 CAPABILITY_TOPIC = "platform-capability"
+_TURN_S = 0.001  # dozens of threads make calls: the loop that commits their records must not wait 5 ms for each turn
 
 _decode_record = msgspec.json.Decoder(PlacementRecord).decode
 
@@ -112,6 +114,7 @@ def _first(wanted: float | None, own: float) -> float:
 
 
 def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
+    sys.setswitchinterval(_TURN_S)
     settings = context.settings
     accounts = declared_accounts(settings.accounts_file, settings.simulator_url)
     shared = shared_on_this_machine(settings.state_dir, "publishing")
