@@ -32,7 +32,7 @@ class _Post:
     snapshots: list[tuple[int, MetricsObserved]] = field(default_factory=list)
     comments: dict[str, tuple[int, tuple[int, bool]]] = field(default_factory=dict)
     counted: dict[str, bool] = field(default_factory=dict)
-    replies: dict[str, int] = field(default_factory=dict)
+    replies: dict[str, int | None] = field(default_factory=dict)
     ever: set[int] = field(default_factory=set)
     restated: dict[tuple[int, str], int] = field(default_factory=dict)
 
@@ -43,8 +43,7 @@ class _Post:
             if minute >= oldest and minute >= newest - _SNAPSHOT_WAIT:
                 self.snapshots.append((minute, event))
         elif isinstance(event, ReplyPosted):
-            if event.reply_id not in self.replies and minute >= oldest:
-                self.replies[event.reply_id] = minute
+            self.replies.setdefault(event.reply_id, minute if minute >= oldest else None)
         else:
             self._comment(event, minute, oldest)
 
@@ -78,8 +77,9 @@ class _Post:
         for name, (minute, _) in self.comments.items():
             if self.counted.get(name):
                 found.setdefault(minute, _empty())["comments_collected"] += 1
-        for minute in self.replies.values():
-            found.setdefault(minute, _empty())["replies"] += 1
+        for told in self.replies.values():
+            if told is not None:
+                found.setdefault(told, _empty())["replies"] += 1
         return found
 
 

@@ -126,6 +126,15 @@ def test_what_is_later_than_the_longest_wait_changes_no_window_and_is_counted() 
     assert (campaign.late, campaign.comments_collected, campaign.totals.likes.value) == (2, 1, 5)
 
 
+def test_a_reply_first_told_too_late_counts_in_no_window_also_when_it_is_told_again() -> None:
+    again = [AUDIENCE.reply(0, 1, at=0), AUDIENCE.reply(0, 1, at=8 * 86_400)]
+    values = encoded([AUDIENCE.metrics(0, 1, at=8 * 86_400, likes=1), *again])
+    table = Table()
+    table.fold(values)
+    assert sum(window.replies for row in table.windows().values() for window in row.windows) == 0
+    assert differing_windows(recount_windows((0, value) for value in values), table.windows()) == []
+
+
 def test_a_clock_that_runs_ahead_closes_no_window_of_others() -> None:
     ahead = msgspec.structs.replace(AUDIENCE.comment(3, 1, at=0), occurred_at=START + timedelta(days=3))
     rows = windows_of(ahead, AUDIENCE.metrics(0, 1, at=5, likes=1))
