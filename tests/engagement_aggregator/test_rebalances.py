@@ -9,7 +9,7 @@ import pytest
 from tests.engagement_aggregator.pipeline import Pipeline, Worker, before, eventually
 from tests.engagement_aggregator.test_ownership import fenced, owned, shared_by
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(420)]  # six starts of a worker, on a machine that may be busy
 
 # The loop hangs from the moment the file is there, for as long as it is there; other threads go on.
 HANGS = """
