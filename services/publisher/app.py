@@ -1,14 +1,12 @@
-"""Wires the publisher: log follower, desk and HTTP application, and the server that runs it in a thread."""
+"""Wires the publisher: log follower, desk and HTTP application."""
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import uvicorn
 from litestar import Litestar, Request, Response, get
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
@@ -35,9 +33,6 @@ from services.publisher.tokens_file import TokensFile
 from services.publisher.writer import LogWriter
 from services.runtime.clock import Clock
 from services.runtime.health import Health
-from services.runtime.logging import get_logger
-
-log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,32 +112,3 @@ def _health(parts: Parts) -> Any:
         return Response({"ready": healthy}, status_code=200 if healthy else 503)
 
     return ready
-
-
-class ApiServer:
-    """Uvicorn in a thread of its own, so that the signals stay with the service's main thread."""
-
-    def __init__(self, app: Litestar, host: str, port: int) -> None:
-        self._socket = socket.create_server((host, port), backlog=512, reuse_port=False)
-        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="on", server_header=False, timeout_graceful_shutdown=5
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._serve, name="api", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-        log.info("publisher_listening", url=self.url)
-
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(timeout=10.0)
-        self._socket.close()
-
-    def _serve(self) -> None:
-        self._server.run(sockets=[self._socket])

@@ -23,6 +23,7 @@ from services.publisher import app
 from services.publisher.settings import PublisherSettings
 from services.runtime.clock import SystemClock
 from services.runtime.health import Health
+from services.runtime.http_server import HttpServer
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.settings import KafkaSettings
 from tests.publisher.conftest import until
@@ -72,7 +73,7 @@ def running(kafka_settings: KafkaSettings, tmp_path: Path, tongbo: Run) -> Itera
     stop = threading.Event()
     accounts = load_accounts(DEMO / "accounts.yaml", {})
     parts = app.assemble(settings, accounts, adapter, SystemClock(), stop, Health())
-    server = app.ApiServer(app.application(parts, settings), "127.0.0.1", 0)
+    server = HttpServer("api", app.application(parts, settings), "127.0.0.1", 0, stop, lifespan=True)
     parts.follower.start()
     server.start()
     until(lambda: parts.follower.ready)

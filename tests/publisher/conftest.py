@@ -18,11 +18,12 @@ from PIL import Image
 
 from schemas.topics import load_topics
 from services.adapter.accounts import Account, Accounts
-from services.publisher.app import ApiServer, Parts, application, assemble
+from services.publisher.app import Parts, application, assemble
 from services.publisher.settings import PublisherSettings
 from services.publisher.tokens_file import TokensFile
 from services.runtime.clock import SystemClock
 from services.runtime.health import Health
+from services.runtime.http_server import HttpServer
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.settings import KafkaSettings
 from tests.publisher.toy_adapter import registry
@@ -78,7 +79,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             )
             stop = threading.Event()
             parts = assemble(settings, ACCOUNTS, registry, SystemClock(), stop, Health())
-            server = ApiServer(application(parts, settings), "127.0.0.1", 0)
+            server = HttpServer("api", application(parts, settings), "127.0.0.1", 0, stop, lifespan=True)
             parts.follower.start()
             server.start()
             http = client(server.url, token)

@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
-import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl
 
-import uvicorn
-
 from services.adapter.aftercare import CallbackAnswer, CallbackRefusedError, CallbackRequest
 from services.feedback_collector.callbacks.desk import Address, CallbackDesk
-from services.runtime.logging import get_logger
 
 MOST_BYTES = 1_048_576
 MOST_HEARD_OUT = 4 * MOST_BYTES  # read and thrown away, so that whoever sends too much gets to read why it is refused
@@ -31,8 +26,6 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-log = get_logger(__name__)
 
 
 class _GoneError(Exception):
@@ -121,33 +114,3 @@ async def _send(send: Send, answer: CallbackAnswer) -> None:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
-
-
-class CallbackServer:
-    """Uvicorn in a thread of its own. Raises OSError where the address is not available."""
-
-    def __init__(self, app: CallbackApp, host: str, port: int) -> None:
-        self._socket = socket.create_server((host, port), backlog=512, reuse_port=False)
-        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", server_header=False, ws="none",
-            timeout_graceful_shutdown=5,
-        )  # fmt: skip
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._serve, name="callbacks", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-        log.info("callbacks_listening", url=self.url)
-
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(timeout=10.0)
-        self._socket.close()
-
-    def _serve(self) -> None:
-        self._server.run(sockets=[self._socket])

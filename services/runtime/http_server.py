@@ -1,0 +1,67 @@
+"""An ASGI application behind its own address, served by uvicorn in a thread; knows nothing of what is asked there."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+
+from services.runtime.logging import get_logger
+
+BACKLOG = 512
+GRACE_S = 5  # for requests under way, once it is told to end
+
+log = get_logger(__name__)
+
+
+class HttpServer:
+    """Listens from its making, answers from `start` to `close`; the signals stay with the service's main thread.
+
+    lifespan: whether the application wants to be told of start and end. stop: set where the server ends without having
+    been closed, so that no service goes on as if somebody still answered; `failed` then tells it from an order to stop.
+    Raises OSError where the address is not available.
+    """
+
+    def __init__(
+        self, name: str, app: Callable[..., Any], host: str, port: int, stop: threading.Event, *, lifespan: bool
+    ) -> None:
+        self._name, self._stop = name, stop
+        self._socket = socket.create_server((host, port), backlog=BACKLOG, reuse_port=False)
+        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
+        self._closed = self._failed = False
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="on" if lifespan else "off", server_header=False,
+            ws="none", timeout_graceful_shutdown=GRACE_S,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def failed(self) -> bool:
+        """It has ended although nobody closed it."""
+        return self._failed
+
+    def close(self) -> None:
+        """Let what is under way be answered, for a moment; may be called without `start`."""
+        self._closed = True
+        self._server.should_exit = True
+        if self._thread.ident is not None:
+            self._thread.join(timeout=2.0 * GRACE_S)
+        self._socket.close()
+
+    def _serve(self) -> None:
+        try:
+            with suppress(SystemExit):  # how uvicorn gives up; in a thread it would end nobody
+                self._server.run(sockets=[self._socket])
+        finally:
+            if not self._closed:
+                self._failed = True
+                log.error("http_server_ended_by_itself", server=self._name, url=self.url)
+                self._stop.set()
