@@ -5,7 +5,6 @@ There is no way to run the Kafka tests without Kafka: a broker that does not sta
 
 from __future__ import annotations
 
-import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,24 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from rich.console import Console, ConsoleDimensions
 
 from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.settings import KafkaSettings
 
 PARTITIONS = 4
-_size = Console.size
-
-
-def _as_wide_as_asked(console: Console) -> ConsoleDimensions:
-    """A command keeps the console of the test that imported it first; the present test's COLUMNS count."""
-    asked = os.environ.get("COLUMNS", "")
-    narrow = _size.__get__(console)
-    return ConsoleDimensions(int(asked), narrow.height) if asked.isdigit() and narrow.width == 80 else narrow
-
-
-Console.size = property(_as_wide_as_asked)  # type: ignore[method-assign,assignment]
 
 
 @dataclass(frozen=True)

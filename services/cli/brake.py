@@ -20,12 +20,12 @@ from services.cli.orders.giving import (
     ReasonOption,
     TokenOption,
     connected,
-    console,
     give,
     instant,
     seconds,
 )
 from services.cli.stop import stopped
+from services.cli.terminal import console
 from services.cli.times import local
 from services.publisher.command_requests import BrakeStatus
 
@@ -110,9 +110,9 @@ def listing(as_json: AsJson = False, publisher: Publisher = None, token: TokenOp
         print(msgspec.json.encode(found).decode())
         return
     if not found.brakes:
-        console.print("没有生效的刹车 / no brake is on")
+        console().print("没有生效的刹车 / no brake is on")
         return
-    console.print(_table(found.brakes))
+    console().print(_table(found.brakes))
 
 
 def _table(brakes: Iterable[BrakeStatus]) -> Table:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from services.adapter.accounts import Account, AccountsError, load_accounts
 from services.adapter.aftercare import Connecting, Grant
@@ -21,6 +20,7 @@ from services.adapter.registry import adapter, platforms
 from services.cli.addresses import home_of
 from services.cli.oauth.redirect import ConsentRefusedError, RedirectError, awaited, code_in
 from services.cli.stop import stopped
+from services.cli.terminal import console
 
 HELP = """为一个账号授权（OAuth）：打开授权页，用户同意后取得令牌，交给适配器使用。
 
@@ -35,8 +35,6 @@ the registered redirect address is elsewhere, give it with --redirect-uri and pa
 """
 CALL_TIMEOUT_S = 20.0
 WAIT_S = 300.0
-
-console = Console(highlight=False, emoji=False)
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +63,7 @@ def connect(
 ) -> None:
     found, declared = _adapter(platform), _declared(platform, account, accounts, simulator)
     if found.connecting is None:
-        console.print(
+        console().print(
             f"{found.name.zh}不需要授权：令牌由适配器用 app_secret 自行获取"
             f" / {found.name.en} needs none, its adapter fetches tokens with the app's secret", markup=False,
         )  # fmt: skip
@@ -97,7 +95,7 @@ def connect(
 
 
 def _show(address: str, *, browser: bool) -> None:
-    console.print("请在浏览器中打开并同意 / open this and agree:", markup=False)
+    console().print("请在浏览器中打开并同意 / open this and agree:", markup=False)
     print(address, flush=True)  # alone on its line, for scripts
     if browser:
         webbrowser.open(address)
@@ -122,12 +120,12 @@ def _keep(connecting: Connecting, account: Account, grant: Grant, folder: Path) 
     credentials.replace(account, credentials.load(account).revision, grant.tokens)
     until = grant.tokens.refresh_expires_at or grant.tokens.access_expires_at
     ends = f"，有效至 {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if until else ""
-    console.print(
+    console().print(
         f"已授权 {account.platform}/{account.account}{ends}；适配器会自动使用 / authorised, adapters use it at once",
         style="green", markup=False,
     )  # fmt: skip
     if not account.open_id:
-        console.print(f'请把 open_id: "{grant.user}" 写进账号文件 / put this into the accounts file', markup=False)
+        console().print(f'请把 open_id: "{grant.user}" 写进账号文件 / put this into the accounts file', markup=False)
     missing = [one for one in connecting.needed(account) if grant.scopes is not None and one not in grant.scopes]
     if missing:
         raise stopped(

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from services.cli.addresses import kafka_settings
 from services.cli.letters.box import Desk, Letter, checked, letters, open_letters, readable
 from services.cli.stop import stopped
+from services.cli.terminal import console, errors
 from services.cli.times import local
 from services.runtime.dead_letters import OriginalOmitted
 from services.runtime.kafka.errors import KafkaProblem
@@ -36,8 +36,6 @@ ServiceOption = Annotated[str | None, typer.Option(help="只看这个服务 / on
 CauseOption = Annotated[str | None, typer.Option(help="只处理这个原因 / only this cause")]
 YesOption = Annotated[bool, typer.Option("--yes", help="真的执行；否则只演练 / do it; otherwise only rehearse")]
 IdArgument = Annotated[str | None, typer.Argument(metavar="ID", help="死信编号 / id of a dead letter")]
-
-console = Console(highlight=False, emoji=False)
 
 
 def register(app: typer.Typer) -> None:
@@ -62,7 +60,7 @@ def listing(
     for one in open_letters(_letters(kafka, service), again=every):
         groups[one.event.service, one.event.cause].append(one)
     if not groups:
-        console.print("没有待处理的死信 / no open dead letters", style="green")
+        console().print("没有待处理的死信 / no open dead letters", style="green")
         return
     table = Table(title="死信 / dead letters", title_justify="left")
     for heading in ("服务 / service", "原因 / cause", "条数", "最早 / first", "最近 / last", "例 / sample"):
@@ -71,14 +69,14 @@ def listing(
         times = [one.event.first_seen_at for one in found]
         sample = f"{found[-1].event.event_id}\n{found[-1].event.message[:120]}"
         table.add_row(name, cause, str(len(found)), local(min(times)), local(max(times)), sample)
-    console.print(table)
+    console().print(table)
 
 
 def show(letter_id: Annotated[str, typer.Argument(metavar="ID")], kafka: KafkaOption = None) -> None:
     one = _chosen(kafka, None, None, letter_id, again=True)[0]
-    errors = Console(stderr=True, highlight=False)
-    errors.print(f"{one.event.service}  {one.event.topic}-{one.event.partition} @ {one.event.offset}", markup=False)
-    errors.print(f"{one.event.cause}：{one.event.message}", style="red", markup=False)
+    told = errors()
+    told.print(f"{one.event.service}  {one.event.topic}-{one.event.partition} @ {one.event.offset}", markup=False)
+    told.print(f"{one.event.cause}：{one.event.message}", style="red", markup=False)
     try:
         print(readable(one))
     except OriginalOmitted as error:
@@ -105,14 +103,14 @@ def resend(
     if yes and fit:
         desk = Desk(kafka_settings(kafka))
         try:
-            for one in track(fit, "重投 / resending", console=Console(stderr=True), transient=True):
+            for one in track(fit, "重投 / resending", console=errors(), transient=True):
                 desk.resend(one, edited, reason)
         except KafkaProblem as error:
             raise stopped(str(error), "what was sent so far is noted; repeat the command for the rest") from None
         finally:
             desk.close()
     verb = "已重投 / resent" if yes else "可以重投（演练，加 --yes 执行）/ would be resent, add --yes"
-    console.print(f"{len(fit)} 条{verb}；{len(chosen) - len(fit)} 条仍不合格 / still unfit")
+    console().print(f"{len(fit)} 条{verb}；{len(chosen) - len(fit)} 条仍不合格 / still unfit")
     raise typer.Exit(0 if len(fit) == len(chosen) else 1)
 
 
@@ -134,7 +132,7 @@ def discard(
                 desk.discard(one, reason)
         finally:
             desk.close()
-    console.print(f"{len(chosen)} 条{'已作废 / discarded' if yes else '将作废（加 --yes 执行）/ would be discarded'}")
+    console().print(f"{len(chosen)} 条{'已作废 / discarded' if yes else '将作废（加 --yes 执行）/ would be discarded'}")
 
 
 def _fits(one: Letter, edited: bytes | None) -> bool:
@@ -142,7 +140,7 @@ def _fits(one: Letter, edited: bytes | None) -> bool:
         problem = checked(one, edited)
     except OriginalOmitted as error:
         problem = str(error)
-    console.print(f"  {'✗' if problem else '✓'} {one.event.event_id}  {problem or ''}", markup=False)
+    console().print(f"  {'✗' if problem else '✓'} {one.event.event_id}  {problem or ''}", markup=False)
     return problem is None
 
 

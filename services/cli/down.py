@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from services.cli.running.layout import Layout
 from services.cli.running.session import end
-
-console = Console(highlight=False)
+from services.cli.terminal import console
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +19,7 @@ def register(app: typer.Typer) -> None:
 def down(
     home: Annotated[Path, typer.Option(envvar="TONGBO_HOME", help="数据目录 / data folder")] = Path(".tongbo"),
 ) -> None:
-    if end(Layout(home=home.resolve()), console.print):
-        console.print("已全部停止 / all stopped", style="green")
+    if end(Layout(home=home.resolve()), console().print):
+        console().print("已全部停止 / all stopped", style="green")
     else:
-        console.print("没有在运行的流水线 / nothing is running")
+        console().print("没有在运行的流水线 / nothing is running")

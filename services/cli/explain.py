@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from services.adapter.registry import UnknownPlatformError, adapter
 from services.cli.addresses import TokenOption, access_token, address
 from services.cli.client import PublisherClient, RefusedByPublisherError, UnreachableError
 from services.cli.stop import stopped
 from services.cli.story import Language, Tone, told
+from services.cli.terminal import console
 
 HELP = """一个发布位的来龙去脉：计划、改写、每一步、未知结果如何查清、错误的含义与下一步。
 
@@ -25,8 +25,6 @@ The life of a placement: its plan, its form, every step, how an unknown outcome 
 STYLES: dict[Tone, str] = {
     "title": "bold", "plain": "", "good": "green", "bad": "red", "wait": "yellow", "dim": "dim",
 }  # fmt: skip
-
-console = Console(highlight=False, emoji=False)
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +49,7 @@ def explain(
             f"连不上发布服务 {error}；它在运行吗？tongbo up", "the publisher does not answer: tongbo up"
         ) from None
     for line in told(detail, _named(detail.status.platform, lang), lang):
-        console.print(line.text, style=STYLES[line.tone], markup=False, soft_wrap=True)
+        console().print(line.text, style=STYLES[line.tone], markup=False, soft_wrap=True)
 
 
 def _named(platform: str, language: Language) -> str:

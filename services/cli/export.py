@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from schemas.event_types import types_of
@@ -17,6 +16,7 @@ from services.bi.export import export as write
 from services.bi.manifest import FILE, Format, ManifestError, Selection, manifest_of
 from services.cli.addresses import kafka_settings
 from services.cli.stop import stopped
+from services.cli.terminal import console, errors
 from services.cli.times import shown_zone
 from services.runtime.kafka.errors import KafkaProblem
 from services.runtime.kafka.reader import extents, read_range
@@ -36,8 +36,6 @@ Export for BI: Parquet or CSV, times in UTC, a missing number is empty and never
 """
 DEFAULT_TOPIC = "engagement-aggregate"
 _SPANS = {"h": "hours", "d": "days"}
-
-console = Console(highlight=False, emoji=False)
 
 
 def register(app: typer.Typer) -> None:
@@ -90,7 +88,7 @@ def _run(settings: KafkaSettings, out: Path, selection: Selection, topic_name: s
     wanted = manifest_of(out, selection).next_offsets()
     for number, (first, _, _) in known.items():
         if first > wanted.get(number, first):
-            console.print(
+            console().print(
                 f"分区 {number}：{wanted[number]} 到 {first} 的记录已过保留期，没有导出"
                 " / expired before they were exported",
                 style="bold red",
@@ -99,17 +97,17 @@ def _run(settings: KafkaSettings, out: Path, selection: Selection, topic_name: s
     ends = {number: max(end, starts[number]) for number, (_, _, end) in known.items()}
     run = write(out, selection, _shown(settings, topic_name, starts, ends), ends)
     for name in run.files:
-        console.print(f"  {out / name}", markup=False, soft_wrap=True)
-    console.print(f"{run.rows} 行，{len(run.files)} 个文件 / rows, files", style="green")
+        console().print(f"  {out / name}", markup=False, soft_wrap=True)
+    console().print(f"{run.rows} 行，{len(run.files)} 个文件 / rows, files", style="green")
     if run.unreadable:
-        console.print(f"{run.unreadable} 条记录无法读取，没有导出 / unreadable records left out", style="bold red")
+        console().print(f"{run.unreadable} 条记录无法读取，没有导出 / unreadable records left out", style="bold red")
 
 
 def _shown(settings: KafkaSettings, name: str, starts: Mapping[int, int], ends: Mapping[int, int]) -> Iterator[Record]:
     """The records, with a bar for the people who wait; offsets measure the way, markers and compaction included."""
     total = sum(ends[number] - starts[number] for number in ends)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=errors(), transient=True) as progress:
         task = progress.add_task(f"读取 {name} / reading", total=total or 1)
         places = dict(starts)
         for count, record in enumerate(read_range(settings, name, starts, ends), 1):

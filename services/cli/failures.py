@@ -9,7 +9,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from schemas.codec import decoder
@@ -19,6 +18,7 @@ from services.cli.dlq import KafkaOption, YesOption
 from services.cli.failing.causes import Cause, open_causes
 from services.cli.orders.giving import Publisher, connected
 from services.cli.stop import stopped
+from services.cli.terminal import console
 from services.cli.times import local
 from services.runtime.kafka.admin import partition_count
 from services.runtime.kafka.errors import KafkaProblem
@@ -44,7 +44,6 @@ What has failed, by root cause, with the next step; listed until a retry succeed
 CauseArgument = Annotated[str, typer.Argument(metavar="CAUSE", help="根因，见 tongbo failures / as listed")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="为什么，会记录 / why; is kept")]
 BrandOption = Annotated[str | None, typer.Option("--brand", help="只看一个品牌 / of one brand")]
-console = Console(highlight=False, emoji=False)
 _decode = decoder(LEDGER_TOPIC)
 
 
@@ -62,7 +61,7 @@ def listing(context: typer.Context, brand: BrandOption = None, kafka: KafkaOptio
         return
     causes = _causes(kafka, brand)
     if not causes:
-        console.print("没有未处理的失败 / no failures that nobody has dealt with", style="green")
+        console().print("没有未处理的失败 / no failures that nobody has dealt with", style="green")
         return
     table = Table(title="未处理的失败 / failures", title_justify="left")
     for heading in ("根因 / cause", "个数", "最早 / since", "下一步 / next", "例 / samples"):
@@ -71,7 +70,7 @@ def listing(context: typer.Context, brand: BrandOption = None, kafka: KafkaOptio
         samples = "\n".join(record.placement_id for record in one.placements[:SAMPLES])
         step = "\n".join(one.next_step)
         table.add_row(one.name, str(len(one.placements)), local(one.since), step, f"{one.message[:120]}\n{samples}")
-    console.print(table)
+    console().print(table)
 
 
 def show(cause: CauseArgument, brand: BrandOption = None, kafka: KafkaOption = None) -> None:
@@ -81,7 +80,7 @@ def show(cause: CauseArgument, brand: BrandOption = None, kafka: KafkaOption = N
         table.add_column(heading, overflow="fold")
     for record in one.placements:
         table.add_row(record.placement_id, record.state, record.content_id, record.account, local(record.since))
-    console.print(table)
+    console().print(table)
 
 
 def retry(
@@ -104,9 +103,9 @@ def retry(
             answer = client.command(order, dry_run=not yes)
             for effect in answer.effects:
                 after = f"{effect.state} → {effect.state_after}"
-                console.print(f"  {effect.placement_id}  {after}  {effect.note}", markup=False, soft_wrap=True)
+                console().print(f"  {effect.placement_id}  {after}  {effect.note}", markup=False, soft_wrap=True)
     verb = "已下达重试 / told to retry" if yes else "将重试（演练，加 --yes 执行）/ would be retried, add --yes"
-    console.print(f"{len(one.placements)} 个发布位{verb}", style="green" if yes else "yellow")
+    console().print(f"{len(one.placements)} 个发布位{verb}", style="green" if yes else "yellow")
 
 
 def handled(
@@ -123,7 +122,7 @@ def handled(
         except KafkaProblem as error:
             raise stopped(str(error), "") from None
     verb = "已记为处理 / noted as dealt with" if yes else "将记为处理（加 --yes 执行）/ would be noted, add --yes"
-    console.print(f"{len(one.placements)} 个发布位{verb}", style="green" if yes else "yellow")
+    console().print(f"{len(one.placements)} 个发布位{verb}", style="green" if yes else "yellow")
 
 
 def _note(cause: Cause, reason: str, kafka: str | None) -> None:

@@ -17,7 +17,8 @@ from rich.table import Table
 from services.cli.addresses import TokenOption, access_token, address
 from services.cli.campaign_file import CampaignFileError, FileProblem, ReadyCampaign, load, paths_of
 from services.cli.client import PublisherClient, RefusedByPublisherError, UnreachableError
-from services.cli.stop import errors, stopped
+from services.cli.stop import stopped
+from services.cli.terminal import console, errors
 from services.publisher.answers import ContentAccepted, VariantReport
 
 HELP = """发布一个活动：YAML + Markdown + 媒体文件，先整体检查，再上传、定义活动、逐条发布。
@@ -32,8 +33,6 @@ command is harmless: what was accepted is not accepted again.
   tongbo publish campaign.yaml --suffix 0314            作为新活动再发一次 / once more, as a new campaign
   tongbo publish campaign.yaml --confirm-similar        一天内重发几乎相同的文字 / nearly the same words in a day
 """
-
-console = Console(highlight=False, emoji=False)
 
 
 def register(app: typer.Typer) -> None:
@@ -76,12 +75,12 @@ def publish(
         ) from None
     for content in campaign.contents if confirm_similar else ():
         content.request["confirm_similar"] = True
-    url = address("publisher", publisher)
+    url, told = address("publisher", publisher), errors()
     try:
         with PublisherClient(
-            url, access_token(url, token), waiting=lambda why: errors.print(why, style="yellow", markup=False)
+            url, access_token(url, token), waiting=lambda why: told.print(why, style="yellow", markup=False)
         ) as client:
-            done = _with_progress(client, campaign, dry_run=dry_run, quiet=as_json)
+            done = _with_progress(client, campaign, told, dry_run=dry_run, quiet=as_json)
     except CampaignRefusedError as error:
         raise _told(error.problems, "不能这样发布 / it cannot be published like this", 1) from None
     except RefusedByPublisherError as error:
@@ -97,9 +96,10 @@ def publish(
         _show(answer)
     total = sum(len(answer.placements) for answer in done.answers)
     verb = "可以发布 / would be accepted" if dry_run else "已接收 / accepted"
-    console.print(f"\n活动 {done.campaign_id}：{len(done.answers)} 条内容、{total} 个发布位{verb}", style="bold green")
+    out = console()
+    out.print(f"\n活动 {done.campaign_id}：{len(done.answers)} 条内容、{total} 个发布位{verb}", style="bold green")
     if not dry_run:
-        console.print(f"查看进展 / follow it: tongbo status {done.campaign_id}")
+        out.print(f"查看进展 / follow it: tongbo status {done.campaign_id}")
 
 
 def send(
@@ -132,9 +132,11 @@ def send(
     return Published(defined.campaign_id, answers)
 
 
-def _with_progress(client: PublisherClient, campaign: ReadyCampaign, *, dry_run: bool, quiet: bool) -> Published:
+def _with_progress(
+    client: PublisherClient, campaign: ReadyCampaign, told: Console, *, dry_run: bool, quiet: bool
+) -> Published:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=errors, disable=quiet, transient=True) as progress:
+    with Progress(*columns, console=told, disable=quiet, transient=True) as progress:
         total = sum(media.size for media in campaign.media)
         task = progress.add_task(f"上传 {len(campaign.media)} 个媒体文件 / uploading", total=total)
         return send(client, campaign, dry_run=dry_run, sent=lambda count: progress.advance(task, count))
@@ -142,7 +144,7 @@ def _with_progress(client: PublisherClient, campaign: ReadyCampaign, *, dry_run:
 
 def _told(problems: list[FileProblem], headline: str, code: int) -> typer.Exit:
     for line in paths_of(problems):
-        errors.print(line, markup=False, soft_wrap=True)  # a path that is broken in two cannot be opened
+        errors().print(line, markup=False, soft_wrap=True)  # a path that is broken in two cannot be opened
     return stopped(f"{headline}（{len(problems)}）", "", code=code)
 
 
@@ -159,9 +161,9 @@ def _show(answer: ContentAccepted) -> None:
             table.add_row(where, due, "", "", "")
             continue
         table.add_row(where, due, _preview(variant), f"{variant.length_used}/{variant.length_limit}", _notes(variant))
-    console.print(table)
+    console().print(table)
     for warning in answer.warnings:
-        console.print(f"  提醒：{warning}", style="yellow", markup=False)
+        console().print(f"  提醒：{warning}", style="yellow", markup=False)
 
 
 def _preview(variant: VariantReport) -> str:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from services.bi.recount import Difference
@@ -17,6 +16,7 @@ from services.cli.rebuilding.comparison import Comparison, compare
 from services.cli.rebuilding.renewal import RenewalError, outlook, renew
 from services.cli.rebuilding.snapshot import NeverStillError, snapshot
 from services.cli.stop import stopped
+from services.cli.terminal import console, errors
 from services.engagement_aggregator.settings import AggregatorSettings
 from services.runtime.kafka.errors import KafkaProblem
 from services.runtime.settings import SettingsError, read_settings
@@ -40,8 +40,6 @@ readable meanwhile; their numbers climb once more from the start.
 """
 _SHOWN = 50
 _CONFIRMATIONS = 2
-
-console = Console(highlight=False, emoji=False)
 
 
 def register(app: typer.Typer) -> None:
@@ -79,7 +77,7 @@ def aggregator_settings(kafka: str | None) -> AggregatorSettings:
 
 def _renewed(settings: AggregatorSettings, *, yes: bool, accept_loss: bool, timeout_s: float) -> None:
     found = outlook(settings)
-    console.print(
+    console().print(
         f"将删除 / deletes: {', '.join(found.deleted)}\n将重新折叠 {found.records} 条反馈 / folds all feedback anew",
         markup=False,
     )
@@ -96,11 +94,11 @@ def _renewed(settings: AggregatorSettings, *, yes: bool, accept_loss: bool, time
             code=2,
         )
     if not yes:
-        console.print("演练，没有改动；加 --yes 执行 / a rehearsal, nothing was changed; add --yes", style="yellow")
+        console().print("演练，没有改动；加 --yes 执行 / a rehearsal, nothing was changed; add --yes", style="yellow")
         return
     with _bar() as told:
         deleted = renew(settings, told, timeout_s=timeout_s)
-    console.print(
+    console().print(
         f"重建完成，删除了 {deleted} 行没有依据的汇总；现在可以启动汇总进程"
         f" / rebuilt, {deleted} unfounded rows deleted: start the aggregator workers again",
         style="green",
@@ -111,7 +109,7 @@ def _renewed(settings: AggregatorSettings, *, yes: bool, accept_loss: bool, time
 def _bar() -> Iterator[Callable[[str, int, int], None]]:
     """Tells people what is being done and how far it is."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=errors(), transient=True) as progress:
         task = progress.add_task("连接 Kafka / connecting", total=1)
         yield lambda what, done, total: progress.update(task, description=what, completed=done, total=total or 1)
 
@@ -133,20 +131,20 @@ def _report(result: Comparison) -> int:
     _listed("重新折叠 / refold", result.refold)
     _listed("SQL 重数 / recount in SQL", result.sql)
     colour = "red" if result.differences else "green"
-    console.print(
+    console().print(
         f"{result.events} 条反馈，{result.rows} 行汇总：{result.differences} 处不同"
         f" / {result.events} feedback records, {result.rows} rows: {result.differences} differences",
         style=colour,
     )
     for cause, count in sorted(result.refused.items()):
-        console.print(f"  {count} 条反馈被拒收，不计入 / refused, not counted: {cause}", style="dim")
+        console().print(f"  {count} 条反馈被拒收，不计入 / refused, not counted: {cause}", style="dim")
     if result.lost:
-        console.print(
+        console().print(
             f"{result.lost} 条反馈已过保留期，无法核对 / feedback records have expired, the rows hold them still",
             style="bold yellow",
         )
     if not result.brands_compared:
-        console.print("数据一直在变，品牌行没有核对 / too much moved to compare brand rows", style="bold yellow")
+        console().print("数据一直在变，品牌行没有核对 / too much moved to compare brand rows", style="bold yellow")
     if result.differences:
         return 1
     return 0 if result.brands_compared and not result.lost else 3
@@ -155,8 +153,8 @@ def _report(result: Comparison) -> int:
 def _listed(title: str, found: list[Difference]) -> None:
     if not found:
         return
-    console.print(f"{title}：", style="bold red")
+    console().print(f"{title}：", style="bold red")
     for each in found[:_SHOWN]:
-        console.print(f"  {each}", markup=False, soft_wrap=True)
+        console().print(f"  {each}", markup=False, soft_wrap=True)
     if len(found) > _SHOWN:
-        console.print(f"  … 另有 {len(found) - _SHOWN} 处 / more")
+        console().print(f"  … 另有 {len(found) - _SHOWN} 处 / more")

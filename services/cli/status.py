@@ -7,13 +7,13 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from services.cli.addresses import TokenOption, access_token, address
 from services.cli.client import PublisherClient, RefusedByPublisherError, UnreachableError
-from services.cli.stop import errors, stopped
+from services.cli.stop import stopped
+from services.cli.terminal import console, errors
 from services.cli.times import local
 from services.publisher.answers import CampaignList, CampaignStatus, ContentStatus, PlacementDetail, PlacementStatus
 from services.publisher.placements import STATES_ZH
@@ -33,7 +33,6 @@ COLOURS = {
     "UNKNOWN": "yellow", "PARKED": "yellow",
 }  # fmt: skip
 
-console = Console(highlight=False, emoji=False)
 Found = CampaignList | CampaignStatus | ContentStatus | PlacementDetail
 
 
@@ -52,7 +51,7 @@ def status(
     url = address("publisher", publisher)
     try:
         with PublisherClient(
-            url, access_token(url, token), waiting=lambda why: errors.print(why, style="yellow", markup=False)
+            url, access_token(url, token), waiting=lambda why: errors().print(why, style="yellow", markup=False)
         ) as client:
             found = look_up(client, name)
             placements = client.placements(found.campaign_id).placements if isinstance(found, CampaignStatus) else ()
@@ -87,20 +86,20 @@ def look_up(client: PublisherClient, name: str | None) -> Found | None:
 def _show(found: Found, placements: Iterable[PlacementStatus]) -> None:
     match found:
         case CampaignList():
-            console.print(_campaigns(found))
+            console().print(_campaigns(found))
         case CampaignStatus():
-            console.print(f"{found.name}（{found.campaign_id}，品牌 {found.brand_id}）", style="bold", markup=False)
-            console.print(placement_table(placements))
+            console().print(f"{found.name}（{found.campaign_id}，品牌 {found.brand_id}）", style="bold", markup=False)
+            console().print(placement_table(placements))
         case ContentStatus():
             newest = found.versions[-1]
-            console.print(f"{newest.title}（{found.content_id} 第 {newest.version} 版）", style="bold", markup=False)
+            console().print(f"{newest.title}（{found.content_id} 第 {newest.version} 版）", style="bold", markup=False)
             for one in found.cancelled:
                 words = f"已取消到第 {one.version} 版：{one.reason}（{one.actor}，{local(one.at)}）/ cancelled"
-                console.print(words, style="yellow", markup=False)
-            console.print(placement_table(found.placements))
+                console().print(words, style="yellow", markup=False)
+            console().print(placement_table(found.placements))
         case PlacementDetail():
-            console.print(placement_table([found.status]))
-            console.print(f"来龙去脉 / its life: tongbo explain {found.status.placement_id}")
+            console().print(placement_table([found.status]))
+            console().print(f"来龙去脉 / its life: tongbo explain {found.status.placement_id}")
 
 
 def _campaigns(found: CampaignList) -> Table:

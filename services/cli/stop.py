@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import typer
-from rich.console import Console
 
-errors = Console(stderr=True, highlight=False, emoji=False)
+from services.cli.terminal import errors
 
 
 def stopped(message: str, message_en: str, *, code: int = 1) -> typer.Exit:
     """Say why, then `raise` what this returns. Codes: 1 it was tried and failed, 2 it could not be tried."""
-    errors.print(message, style="bold red", markup=False, soft_wrap=True)
+    errors().print(message, style="bold red", markup=False, soft_wrap=True)
     if message_en:
-        errors.print(message_en, style="red", markup=False, soft_wrap=True)
+        errors().print(message_en, style="red", markup=False, soft_wrap=True)
     return typer.Exit(code)

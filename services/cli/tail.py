@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from schemas.codec import DecodeError, decoder
 from schemas.topics import TopicFileError, topic
 from services.cli.addresses import kafka_settings
 from services.cli.stop import stopped
+from services.cli.terminal import console
 from services.cli.times import local
 from services.runtime.kafka.errors import KafkaProblem
 from services.runtime.kafka.reader import Tail, read_topic
@@ -37,8 +37,6 @@ _ENVELOPE = frozenset(
 _LEADING = ("placement_id", "content_id", "platform", "account", "state", "text", "title", "name", "scope", "metrics")
 _LONGEST = 160
 
-console = Console(highlight=False, emoji=False)
-
 
 def register(app: typer.Typer) -> None:
     app.command(help=HELP)(tail)
@@ -56,12 +54,12 @@ def tail(
         decode: Callable[[bytes], Any] = decoder(topic(topic_name).name)
     except TopicFileError as error:
         raise stopped(f"{error}；tongbo topics 列出全部", "", code=2) from None
-    settings = kafka_settings(kafka)
+    settings, out = kafka_settings(kafka), console()
     try:
         for record in _records(settings, topic_name, from_start=from_start or once, once=once):
             line = shown(record, decode, campaign, full=full)
             if line is not None:
-                console.print(line, soft_wrap=True)
+                out.print(line, soft_wrap=True)
     except KafkaProblem as error:
         raise stopped(str(error), "") from None
     except KeyboardInterrupt:

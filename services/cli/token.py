@@ -11,11 +11,11 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from services.cli.addresses import home_of
-from services.cli.stop import errors, stopped
+from services.cli.stop import stopped
+from services.cli.terminal import console, errors
 from services.cli.times import local
 from services.publisher.access import ROLES
 from services.publisher.tokens import ONCE
@@ -38,8 +38,6 @@ Folder = Annotated[
     typer.Option("--state-dir", help="发布服务的 TONGBO_STATE_DIR / the publisher's state folder", show_default=False),
 ]
 
-console = Console(highlight=False, emoji=False)
-
 
 def register(app: typer.Typer) -> None:
     commands = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
@@ -58,7 +56,7 @@ def new(
     with _refused():
         token = _file(state_dir).new(name, tuple(role), tuple(brand), datetime.now(UTC))
     print(token)  # alone on standard output, for scripts
-    errors.print(ONCE, style="yellow", markup=False)
+    errors().print(ONCE, style="yellow", markup=False)
 
 
 def listing(
@@ -77,7 +75,7 @@ def listing(
     for one in found:
         state = "有效 / valid" if one.revoked_at is None else f"已吊销 / revoked {local(one.revoked_at)}"
         table.add_row(one.name, " ".join(one.roles), " ".join(one.brands), local(one.created_at), state)
-    console.print(table)
+    console().print(table)
 
 
 def revoke(
@@ -85,7 +83,7 @@ def revoke(
 ) -> None:
     with _refused():
         _file(state_dir).revoke(name, datetime.now(UTC))
-    console.print(f"已吊销 / revoked：{name}", style="green", markup=False)
+    console().print(f"已吊销 / revoked：{name}", style="green", markup=False)
 
 
 def _file(state_dir: Path | None) -> TokensFile:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,6 +15,7 @@ from schemas.topics import TopicFileError, TopicSpec, load_topics, topic
 from services.cli.addresses import kafka_settings
 from services.cli.running.pipeline import dead_letter_services
 from services.cli.stop import stopped
+from services.cli.terminal import console
 from services.runtime.kafka.admin import ensure_topics, lag, list_groups, list_topics, partition_count
 from services.runtime.kafka.errors import KafkaProblem
 from services.runtime.settings import KafkaSettings
@@ -32,8 +32,6 @@ Topics: list, create, describe, lag. The topic files in schemas/topics/ say what
   tongbo topics lag                      各消费组落后多少 / how far every group is behind
 """
 KafkaOption = Annotated[str | None, typer.Option(help="Kafka 地址 / Kafka brokers")]
-
-console = Console(highlight=False, emoji=False)
 
 
 def register(app: typer.Typer) -> None:
@@ -66,7 +64,7 @@ def listing(context: typer.Context, kafka: KafkaOption = None) -> None:
             escape(spec.purpose.zh),
             "[green]有[/green]" if spec.name in present else "[red]没有 / missing[/red]",
         )
-    console.print(table)
+    console().print(table)
 
 
 def create(kafka: KafkaOption = None) -> None:
@@ -78,9 +76,9 @@ def create(kafka: KafkaOption = None) -> None:
     words = {"created": "已创建 / created", "existing": "已存在 / exists", "differs": "与主题文件不一致 / differs"}
     for report in reports:
         style = {"created": "green", "differs": "red"}.get(report.outcome, "dim")
-        console.print(f"{report.topic}: {words[report.outcome]}", style=style)
+        console().print(f"{report.topic}: {words[report.outcome]}", style=style)
         for difference in report.differences:
-            console.print(f"    {difference}", style="red", markup=False)
+            console().print(f"    {difference}", style="red", markup=False)
     if any(report.outcome == "differs" for report in reports):
         raise typer.Exit(1)
 
@@ -105,7 +103,7 @@ def describe(name: Annotated[str, typer.Argument(metavar="TOPIC")], kafka: Kafka
     table = Table(title=name, title_justify="left", show_header=False)
     for heading, text in rows.items():
         table.add_row(heading, escape(text))
-    console.print(table)
+    console().print(table)
 
 
 def behind(
@@ -129,7 +127,7 @@ def behind(
                 table.add_row(name, topic_name, f"[{colour}]{count}[/{colour}]")
     except KafkaProblem as error:
         raise stopped(str(error), "") from None
-    console.print(table)
+    console().print(table)
 
 
 def _specs() -> tuple[TopicSpec, ...]:

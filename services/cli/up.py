@@ -16,6 +16,7 @@ from services.cli.running.layout import Layout
 from services.cli.running.local_token import local_token
 from services.cli.running.pipeline import NotReadyError, Pipeline, Plan, StoppedError
 from services.cli.running.session import AlreadyRunningError, owner_of, ownership
+from services.cli.terminal import console
 from services.publisher.tokens_file import TokensError
 
 HELP = """启动整条流水线：Kafka、主题、平台模拟器、发布器、适配器、采集器、聚合器。
@@ -25,8 +26,6 @@ with the accounts of --accounts. Addresses: .tongbo/run/addresses.json, logs: .t
 
 例 / example:  tongbo up && tongbo publish deploy/demo/campaign.yaml && tongbo status
 """
-
-console = Console(highlight=False)
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +44,7 @@ def up(
 ) -> None:
     layout = Layout(home=home.resolve())
     if not accounts.is_file():
-        console.print(f"找不到账号文件 {accounts}，请用 --accounts 指定 / accounts file not found")
+        console().print(f"找不到账号文件 {accounts}，请用 --accounts 指定 / accounts file not found")
         raise typer.Exit(2)
     if not foreground:
         raise typer.Exit(_detach(layout, sys.argv[1:]))
@@ -89,48 +88,47 @@ def say(line: str) -> None:
 
 def _detach(layout: Layout, arguments: list[str]) -> int:
     """Start the supervisor in the background, show its progress until all is ready, leave it running."""
+    out = console()
     if owner := owner_of(layout):
-        console.print(
-            f"流水线已在运行（进程 {owner}），停止：tongbo down / already running; stop it with `tongbo down`"
-        )
+        out.print(f"流水线已在运行（进程 {owner}），停止：tongbo down / already running; stop it with `tongbo down`")
         return 1
     layout.log.mkdir(parents=True, exist_ok=True)
     layout.ready.unlink(missing_ok=True)
     try:  # here, where somebody sees it: what the one in the background says goes to a file
-        local_token(layout.home, lambda line: console.print(line, markup=False, soft_wrap=True))
+        local_token(layout.home, lambda line: out.print(line, markup=False, soft_wrap=True))
     except TokensError as problem:
-        console.print(str(problem), style="red", markup=False)
+        out.print(str(problem), style="red", markup=False)
         return 1
     log = layout.log / "supervisor.log"
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     stop = stop_on_signals()
-    with log.open("wb") as out:
+    with log.open("wb") as written:
         process = subprocess.Popen(
             [sys.executable, "-m", "services.cli.main", *arguments, "--foreground"],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, env=dict(os.environ),
+            stdin=subprocess.DEVNULL, stdout=written, stderr=written, start_new_session=True, env=dict(os.environ),
         )  # fmt: skip
     shown = 0
-    with console.status("正在启动 / starting …"):
+    with out.status("正在启动 / starting …"):
         while process.poll() is None and not layout.ready.exists():
-            shown = _show_from(log, shown)
+            shown = _show_from(log, shown, out)
             if stop.wait(0.2):
                 process.terminate()  # the one in the background ends what it has started, then itself
                 process.wait()
-    _show_from(log, shown)
+    _show_from(log, shown, out)
     if stop.is_set():
         return STOPPED_EARLY
     if process.poll() is not None:
-        console.print(f"启动失败，日志：{layout.log} / could not start, see the logs there", style="red")
+        out.print(f"启动失败，日志：{layout.log} / could not start, see the logs there", style="red")
         return 1
-    console.print("已在后台运行；停止：tongbo down / running in the background; stop with `tongbo down`", style="green")
+    out.print("已在后台运行；停止：tongbo down / running in the background; stop with `tongbo down`", style="green")
     return 0
 
 
-def _show_from(log: Path, position: int) -> int:
+def _show_from(log: Path, position: int, out: Console) -> int:
     with log.open("rb") as lines:
         lines.seek(position)
         text = lines.read()
     if text:
-        console.print(text.decode(errors="replace").rstrip("\n"), markup=False, soft_wrap=True)
+        out.print(text.decode(errors="replace").rstrip("\n"), markup=False, soft_wrap=True)
     return position + len(text)

@@ -12,13 +12,13 @@ from typing import Annotated
 import msgspec
 import typer
 from msgspec.structs import replace
-from rich.console import Console
 from rich.table import Table
 
 from schemas.webhook import WebhookDelivery
 from services.cli.addresses import home_of, kafka_settings
 from services.cli.dlq import KafkaOption
-from services.cli.stop import errors, stopped
+from services.cli.stop import stopped
+from services.cli.terminal import console, errors
 from services.cli.times import local
 from services.runtime.kafka.errors import KafkaProblem
 from services.runtime.kafka.producer import Producer
@@ -44,7 +44,6 @@ Folder = Annotated[
     Path | None,
     typer.Option("--state-dir", help="通知服务的 TONGBO_STATE_DIR / its state folder", show_default=False),
 ]
-console = Console(highlight=False, emoji=False)
 
 
 def register(app: typer.Typer) -> None:
@@ -67,8 +66,8 @@ def add(
 ) -> None:
     with _refused():
         one = _file(state_dir).add(url, tuple(event or ()), brand, datetime.now(UTC))
-    errors.print(f"已订阅 / subscribed：{one.subscription_id}", style="green", markup=False)
-    errors.print("验签密钥如下，只显示这一次 / the secret to check signatures with, shown only now:", style="yellow")
+    errors().print(f"已订阅 / subscribed：{one.subscription_id}", style="green", markup=False)
+    errors().print("验签密钥如下，只显示这一次 / the secret to check signatures with, shown only now:", style="yellow")
     print(one.secret)  # alone on standard output, for scripts
 
 
@@ -82,7 +81,7 @@ def listing(state_dir: Folder = None) -> None:
         table.add_row(
             one.subscription_id, one.url, " ".join(one.events) or "全部 / all", one.brand, local(one.created_at)
         )
-    console.print(table)
+    console().print(table)
 
 
 def remove(
@@ -91,7 +90,7 @@ def remove(
 ) -> None:
     with _refused():
         _file(state_dir).remove(subscription_id)
-    console.print(f"已取消 / removed：{subscription_id}", style="green", markup=False)
+    console().print(f"已取消 / removed：{subscription_id}", style="green", markup=False)
 
 
 def delivery_log(
@@ -119,7 +118,7 @@ def delivery_log(
         tried = one.attempts[-1] if one.attempts else None
         answer = "" if tried is None else str(tried.status) if tried.status else tried.problem
         table.add_row(one.delivery_id, one.event, one.state, str(one.tries), local(tried.at) if tried else "", answer)
-    console.print(table)
+    console().print(table)
 
 
 def resend(
@@ -141,7 +140,7 @@ def resend(
             producer.close()
     except KafkaProblem as error:
         raise stopped(str(error), "") from None
-    console.print(f"将重发 / will be sent again：{delivery_id}", style="green", markup=False)
+    console().print(f"将重发 / will be sent again：{delivery_id}", style="green", markup=False)
 
 
 def _deliveries(kafka: str | None) -> dict[str, tuple[WebhookDelivery, int]]:

@@ -13,13 +13,13 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from services.cli.addresses import TokenOption, access_token, address
 from services.cli.client import PublisherClient, RefusedByPublisherError, UnreachableError
-from services.cli.stop import errors, stopped
+from services.cli.stop import stopped
+from services.cli.terminal import console, errors
 from services.cli.times import local
 from services.publisher.command_requests import CommandAccepted
 from services.publisher.placements import STATES_ZH
@@ -39,8 +39,6 @@ CommandId = Annotated[
     str | None, typer.Option("--command-id", help="重发同一指令时用同一编号 / the same id repeats the same command")
 ]
 Publisher = Annotated[str | None, typer.Option("--publisher", help="发布服务地址 / address of the publisher")]
-
-console = Console(highlight=False, emoji=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def connected(publisher: str | None, token: str | None) -> Iterator[PublisherCli
     url = address("publisher", publisher)
     try:
         with PublisherClient(
-            url, access_token(url, token), waiting=lambda why: errors.print(why, style="yellow", markup=False)
+            url, access_token(url, token), waiting=lambda why: errors().print(why, style="yellow", markup=False)
         ) as client:
             yield client
     except RefusedByPublisherError as error:
@@ -127,7 +125,7 @@ def _show(answer: CommandAccepted, dry_run: bool) -> None:
     after = Counter(effect.state_after for effect in answer.effects)
     listed = "、".join(f"{STATES_ZH.get(state, state)} {count}" for state, count in after.items())
     would = "将会（演练，未写入）/ would (rehearsal)" if dry_run else "已下达 / given"
-    console.print(
+    console().print(
         f"{would}：{answer.command_id}，涉及 {answer.affected} 个发布位 / {answer.affected} placements {listed}",
         style="yellow" if dry_run else "green", markup=False, soft_wrap=True,
     )  # fmt: skip
@@ -138,14 +136,14 @@ def _show(answer: CommandAccepted, dry_run: bool) -> None:
         table.add_column(heading, overflow="fold")
     for one in answer.effects[:SHOWN]:
         table.add_row(one.placement_id, one.state, one.state_after, local(one.due_at), escape(one.note))
-    console.print(table)
+    console().print(table)
     if answer.affected > SHOWN:
-        console.print(f"… 其余 {answer.affected - SHOWN} 个用 --json 查看 / the others with --json")
+        console().print(f"… 其余 {answer.affected - SHOWN} 个用 --json 查看 / the others with --json")
     if not dry_run:
-        console.print("结果见 / what came of it: tongbo explain pl-…", style="dim")
+        console().print("结果见 / what came of it: tongbo explain pl-…", style="dim")
 
 
 __all__ = [
     "ActorOption", "AsJson", "CommandId", "DryRun", "How", "Publisher", "ReasonOption", "TokenOption",
-    "connected", "console", "give", "instant", "seconds",
+    "connected", "give", "instant", "seconds",
 ]  # fmt: skip

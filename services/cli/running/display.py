@@ -13,6 +13,7 @@ from rich.table import Table
 from services.cli.running.demonstration import Demonstration
 from services.cli.running.screen import View, screen, states_of
 from services.cli.running.settlement import Settlement
+from services.cli.terminal import console
 
 LINE_EVERY_S = 5.0
 FILE_WIDTH = 120
@@ -21,8 +22,10 @@ WRONG_SHOWN = 20
 
 def demo_console() -> Console:
     """Where there is no terminal lines have a width of their own, so that tables are not torn."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=FILE_WIDTH)
+    out = console()
+    if not out.is_terminal:
+        out.width = FILE_WIDTH
+    return out
 
 
 class Display:
