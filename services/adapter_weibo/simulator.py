@@ -131,9 +131,12 @@ class WeiboSimulator:
 
     def tick(self, world: World) -> None:
         """Posts of a slow server come to show."""
-        for post in world.posts:
-            if post.state == "publishing" and world.now() >= post.data["shows_at"]:
-                world.go_live(post, world.now())
+        hidden: list[SimPost] = world.state.get("hidden", [])
+        for post in hidden[:]:
+            if world.now() >= post.data["shows_at"]:
+                hidden.remove(post)
+                if post.state == "publishing":
+                    world.go_live(post, world.now())
 
     @property
     def acts(self) -> Mapping[str, Act]:
@@ -208,17 +211,26 @@ def _posted(world: World, call: Call, account: SimAccount, text: str, pictures: 
     )
     post.ids["mid"] = post.native_id
     world.add_post(post)
+    said = _said(world, account)
+    said.pop(text, None)
+    said[text] = now
     if slow:
+        world.state.setdefault("hidden", []).append(post)
         raise RefusedError(20032)
     return _status_body(world, post)
 
 
 def _refuse_repetition(world: World, account: SimAccount, text: str) -> None:
     """Two consecutive posts must differ [doc: 2/statuses/update]; so must posts shortly after one another [client]."""
-    mine = [post for post in world.posts if post.account == account.account]
-    recent = [post for post in mine if world.now() - post.created_at < REPEAT_WITHIN]
-    if any(post.text == text for post in [*mine[-1:], *recent]):
+    said = _said(world, account)
+    if text in said and (world.now() - said[text] < REPEAT_WITHIN or next(reversed(said)) == text):
         raise RefusedError(20019)
+
+
+def _said(world: World, account: SimAccount) -> dict[str, datetime]:
+    """Each text that the account has posted with the last time, the newest text last."""
+    texts: dict[str, dict[str, datetime]] = world.state.setdefault("said", {})
+    return texts.setdefault(account.account, {})
 
 
 def _refuse_pace(world: World, account: SimAccount) -> None:
@@ -440,7 +452,7 @@ def _users_counts(world: World, call: Call, account: SimAccount) -> Any:
             "id": int(uid),
             "followers_count": known[uid].followers,
             "friends_count": 12,
-            "statuses_count": _statuses(world, known[uid]),
+            "statuses_count": world.live_posts(known[uid].account),
             "private_friends_count": 0,
         }
         for uid in uids
@@ -717,14 +729,10 @@ def _user_body(world: World, account: SimAccount) -> dict[str, Any]:
         "screen_name": account.display_name,
         "followers_count": account.followers,
         "friends_count": 12,
-        "statuses_count": _statuses(world, account),
+        "statuses_count": world.live_posts(account.account),
         "created_at": "Sat Dec 25 14:12:35 +0800 2010",
         "verified": True,
     }
-
-
-def _statuses(world: World, account: SimAccount) -> int:
-    return sum(1 for post in world.posts if post.account == account.account and post.state == "live")
 
 
 def _picture_urls(name: str) -> dict[str, str]:

@@ -110,6 +110,7 @@ class SimPost:
     """Every post ever made. live_at: None until it is public. ids: the platform's further names for it.
 
     placement_hint: what the sender let slip about whose post this is (an annotation, a link parameter), if anything.
+    on_change: the world's, told the state before: it need not look at every post again at each request.
     """
 
     platform: str
@@ -125,6 +126,13 @@ class SimPost:
     media: tuple[str, ...] = ()
     placement_hint: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    on_change: Callable[[SimPost, PostState], None] | None = field(default=None, repr=False, compare=False)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        before = getattr(self, "state", None) if name == "state" else None
+        object.__setattr__(self, name, value)
+        if before is not None and self.on_change is not None:
+            self.on_change(self, before)
 
 
 class World(Protocol):
@@ -140,6 +148,10 @@ class World(Protocol):
 
     def add_post(self, post: SimPost) -> None:
         """A post comes to exist (whatever its state). Where state is `live`, its audience starts at live_at."""
+        ...
+
+    def live_posts(self, account: str) -> int:
+        """How many posts of this account can be seen now."""
         ...
 
     def go_live(self, post: SimPost, at: datetime) -> None:

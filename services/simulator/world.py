@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from schemas.feedback import METRICS, Metric
 from services.adapter.accounts import Account
 from services.simulator.audience import Audience, Reactions
 from services.simulator.clock import SimClock
-from services.simulator.contract import OutgoingCallback, SimAccount, SimComment, SimPost, SimulatedPlatform
+from services.simulator.contract import OutgoingCallback, PostState, SimAccount, SimComment, SimPost, SimulatedPlatform
 from services.simulator.faults import Faults
 from services.simulator.webhooks import Delivery, Webhooks, address
 
@@ -69,6 +70,8 @@ class SimWorld:
         self.posts: list[SimPost] = []
         self.state: dict[str, Any] = {}
         self._kept: dict[int, _Kept] = {}
+        self._made, self._live = Counter[str](), Counter[str]()
+        self._touched, self._to_remove = list[_Kept](), list[_Kept]()
         self._stopped_at: datetime | None = None
         self.begin("")
 
@@ -82,11 +85,20 @@ class SimWorld:
         return self._clock.now()
 
     def add_post(self, post: SimPost) -> None:
-        ordinal = 1 + sum(1 for kept in self._kept.values() if kept.post.account == post.account)
+        self._made[post.account] += 1
+        self._live[post.account] += post.state == "live"
         self.posts.append(post)
-        self._kept[id(post)] = _Kept(post, ordinal, self._endpoint)
+        self._kept[id(post)] = _Kept(post, self._made[post.account], self._endpoint)
+        post.on_change = self._changed
         if post.state == "live":
             self.go_live(post, post.live_at or self.now())
+
+    def _changed(self, post: SimPost, before: PostState) -> None:
+        self._live[post.account] += (post.state == "live") - (before == "live")
+        self._touched.append(self._of(post))
+
+    def live_posts(self, account: str) -> int:
+        return self._live[account]
 
     def go_live(self, post: SimPost, at: datetime) -> None:
         kept = self._of(post)
@@ -99,6 +111,7 @@ class SimWorld:
         if removal := self._faults.take(self.platform, "removed_later", kept.born_of):
             self.taken.append("removed_later")
             kept.remove_at = at + timedelta(seconds=removal.delay_s or 0)
+            self._to_remove.append(kept)
 
     def counts(self, post: SimPost, at: datetime | None = None) -> dict[Metric, int]:
         figures = self.true_counts(post, at)
@@ -155,15 +168,16 @@ class SimWorld:
 
     def tick(self) -> None:
         """What time brings to any platform: the removal of posts that were to be removed later."""
-        for kept in self._kept.values():
+        for kept in self._to_remove:
             if kept.remove_at is not None and kept.post.state == "live" and self.now() >= kept.remove_at:
                 kept.post.state, kept.ended_at = "removed", kept.remove_at
 
     def note_ends(self) -> None:
         """Posts that a handler took off line since the last look get no further reactions."""
-        for kept in self._kept.values():
+        for kept in self._touched:
             if kept.reactions is not None and kept.ended_at is None and kept.post.state != "live":
                 kept.ended_at = self.now()
+        self._touched.clear()
 
     def stop_audience(self) -> None:
         """From now on nobody reacts any more."""
