@@ -5,10 +5,13 @@ Uses httpx for all platform calls; knows no platform. A call is one attempt: not
 
 from __future__ import annotations
 
+import ssl
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -18,6 +21,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from services.adapter.errors import NoAnswerError, NotSentError, PlatformError
 from services.adapter.leaving import ask_last, too_late
 from services.adapter.sharing import Budget, Unlimited
+
+IDLE_S = 5.0  # platforms close idle connections; one that has just been closed would lose a request
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
@@ -34,17 +39,15 @@ class Answer:
 class PlatformHttp:
     """Connections to one platform for one account, within its call budget. Threads may share it."""
 
-    def __init__(
-        self, base_url: str, timeout_s: float, *, max_connections: int = 64, budget: Budget | None = None
-    ) -> None:
+    def __init__(self, base_url: str, timeout_s: float, *, budget: Budget | None = None) -> None:
         self._timeout_s, self._budget = timeout_s, budget or Unlimited()
-        self._client = httpx.Client(
+        self._lanes = _Lanes()
+        self._client = httpx.Client(  # builds the requests
             base_url=base_url.rstrip("/"),
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0), pool=timeout_s),
-            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
             headers={"User-Agent": "tongbo"},
+            verify=_trusted(),
             trust_env=False,
-            follow_redirects=False,
         )
 
     def call(
@@ -82,7 +85,7 @@ class PlatformHttp:
         if too_late():
             raise NotSentError("请求没有及时发出，已放弃 / the request did not leave in time")
         try:
-            response = self._client.send(request)
+            response = self._lanes.send(request)
         except NEVER_SENT as error:
             raise NotSentError(f"请求未发出 / never sent ({type(error).__name__})") from error
         except httpx.RequestError as error:  # also an answer that cannot be unpacked
@@ -104,6 +107,54 @@ class PlatformHttp:
 
     def close(self) -> None:
         self._client.close()
+        self._lanes.close()
+
+
+@lru_cache(maxsize=1)
+def _trusted() -> ssl.SSLContext:
+    """Whom we believe to be a platform; reading all authorities takes a while, so it is done once."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+class _Lanes:
+    """A connection for each call under way, used again by the next one; as many as there are calls at the same time.
+
+    One pool for all would look at each idle connection, with a call of the system each, before every request and after
+    it: with 64 threads that was more work than the requests themselves. No redirect is followed, no cookie kept.
+    """
+
+    def __init__(self) -> None:
+        self._idle: deque[tuple[float, httpx.HTTPTransport]] = deque()
+
+    def send(self, request: httpx.Request) -> httpx.Response:
+        """One attempt; the answer has been read."""
+        lane = self._taken()
+        try:
+            response = lane.handle_request(request)
+            response.request = request
+            response.read()
+        finally:
+            self._idle.append((time.monotonic(), lane))
+            self._prune()
+        return response
+
+    def _taken(self) -> httpx.HTTPTransport:
+        try:
+            return self._idle.pop()[1]
+        except IndexError:
+            limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_S)
+            return httpx.HTTPTransport(verify=_trusted(), trust_env=False, limits=limits)
+
+    def _prune(self) -> None:
+        """The last used is taken first, so those at the other end are the ones that nobody needs any more."""
+        oldest = time.monotonic() - 2 * IDLE_S
+        with suppress(IndexError):  # another thread was faster
+            while self._idle[0][0] < oldest:
+                self._idle.popleft()[1].close()
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop()[1].close()
 
 
 class _InTime(httpx.SyncByteStream):
