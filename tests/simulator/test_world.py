@@ -94,3 +94,17 @@ def test_ids_of_a_simulation_that_was_started_again_are_not_those_of_the_one_bef
             sim.world("toy").reset()
             drawn.append(sim.world("toy").rng.getrandbits(128))
     assert len(set(drawn)) == 4, "who remembers posts of an earlier run would take a new post for an old one"
+
+
+def test_the_number_of_live_posts_follows_each_change_of_state(sim: SimulatorServer) -> None:
+    world, first, second = sim.world("toy"), a_post(sim, "t1"), a_post(sim, "t2")
+    second.state = "in_review"
+    for post in (first, second):
+        world.add_post(post)
+    assert world.live_posts("main") == 1
+    world.go_live(second, sim.clock.now())
+    assert world.live_posts("main") == 2
+    first.state = "removed"
+    assert world.live_posts("main") == 1
+    world.reset()
+    assert world.live_posts("main") == 0

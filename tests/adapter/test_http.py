@@ -1,0 +1,142 @@
+"""Connections to a platform, over real sockets: what one call leaves behind must not harm the next."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from services.adapter.errors import NoAnswerError, NotSentError
+from services.adapter.http import PlatformHttp
+
+CALLS = 8
+
+
+class Platform:
+    """Answers each request with `answer`, once `together` of them are under way; counts its connections."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.together = threading.Barrier(1)
+        self.requests: list[bytes] = []
+        self.connections: list[socket.socket] = []
+        self.threads: list[threading.Thread] = []
+        self.fields = b""
+        self.status = b"200 OK"
+        self.closes = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            self.threads.append(threading.Thread(target=self._serve, args=(connection,), daemon=True))
+            self.threads[-1].start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as stream:
+            while line := stream.readline():
+                head = line
+                while (line := stream.readline()) not in (b"\r\n", b""):
+                    head += line
+                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0] or b"0")
+                self.requests.append(head + stream.read(length))
+                self.together.wait(5)
+                lines = b"HTTP/1.1 " + self.status + b"\r\n" + self.fields
+                connection.sendall(lines + b'Content-Length: 11\r\n\r\n{"done": 1}')
+                if self.closes:
+                    return
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    found = Platform()
+    yield found
+    found.listener.close()
+    for connection in found.connections:
+        connection.close()
+
+
+@pytest.fixture
+def http(platform: Platform) -> Iterator[PlatformHttp]:
+    found = PlatformHttp(platform.url, 5.0)
+    yield found
+    found.close()
+
+
+def post(http: PlatformHttp, number: int = 0) -> object:
+    return http.call("POST", "/post", form={"number": str(number)}).body
+
+
+def test_calls_at_the_same_time_do_not_wait_for_each_other_and_their_connections_are_used_again(
+    platform: Platform, http: PlatformHttp
+) -> None:
+    platform.together = threading.Barrier(CALLS)  # nobody is answered before all have asked
+    with ThreadPoolExecutor(CALLS) as pool:
+        for _ in range(3):
+            assert list(pool.map(lambda number: post(http, number), range(CALLS))) == [{"done": 1}] * CALLS
+    platform.together = threading.Barrier(1)
+    for number in range(CALLS):
+        post(http, number)
+    assert (len(platform.requests), len(platform.connections)) == (4 * CALLS, CALLS)
+
+
+def test_a_connection_that_the_platform_has_closed_meanwhile_takes_no_request_down_with_it(
+    platform: Platform, http: PlatformHttp
+) -> None:
+    platform.closes = True
+    post(http, 1)
+    platform.threads[0].join(5)
+    post(http, 2)
+    assert [request[-1:] for request in platform.requests] == [b"1", b"2"]
+    assert len(platform.connections) == 2
+
+
+def test_a_broken_connection_is_said_to_be_unanswered_and_the_next_call_gets_a_new_one(
+    platform: Platform, http: PlatformHttp
+) -> None:
+    platform.status = b"no status at all"
+    with pytest.raises(NoAnswerError):
+        post(http, 1)
+    platform.status = b"200 OK"
+    assert post(http, 2) == {"done": 1}
+    assert len(platform.connections) == 2
+
+
+def test_a_platform_that_nobody_hears_at_is_said_to_have_been_sent_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        nowhere = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    with pytest.raises(NotSentError):
+        post(PlatformHttp(nowhere, 5.0))
+
+
+def test_no_redirect_is_followed_and_no_cookie_sent_back(platform: Platform, http: PlatformHttp) -> None:
+    platform.status, platform.fields = b"302 Found", b"Location: /elsewhere\r\nSet-Cookie: tracked=1\r\n"
+    assert http.call("POST", "/post", form={"number": "1"}).status == 302
+    post(http, 2)
+    assert [request.partition(b" HTTP")[0] for request in platform.requests] == [b"POST /post"] * 2
+    assert not any(b"cookie" in request.lower() for request in platform.requests)
+
+
+def test_connections_that_a_burst_left_behind_are_closed_when_nobody_needs_them_any_more(
+    platform: Platform, http: PlatformHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.together = threading.Barrier(CALLS)
+    with ThreadPoolExecutor(CALLS) as pool:
+        list(pool.map(lambda number: post(http, number), range(CALLS)))
+    platform.together = threading.Barrier(1)
+    monkeypatch.setattr("services.adapter.http.IDLE_S", 0.0)
+    post(http)
+    for thread in platform.threads:
+        thread.join(0.5)
+    assert sum(thread.is_alive() for thread in platform.threads) <= 1
