@@ -66,6 +66,7 @@ def main() -> None:
         values = [record.value for record in feedback(shape, truth_of(shape)) if record.partition == 0]
         gc.collect()
         gc.freeze()
+        gc.disable()  # as the worker does
         found = parts(values)
         total = found["take"] + found.get("settle", 0) + found.get("stage", 0)
         print(f"{posts:>7} posts  {total:7.2f} µs/event  ", {name: round(cost, 2) for name, cost in found.items()})

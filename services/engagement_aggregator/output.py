@@ -6,17 +6,24 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 
-from schemas.aggregate import CampaignTotals, CurvePoint, EngagementAggregate, FollowersState, MetricTotal, Totals
+from schemas.aggregate import FORMULAS_VERSION, RATE_FORMULA, CampaignTotals, FollowersState, Scope
 from schemas.aggregate_state import Day, PostHour, PostState, TableRow, TotalHour, TotalState
 from schemas.feedback import Absence
-from schemas.window import EngagementWindows
 from services.engagement_aggregator import rates, sums
-from services.engagement_aggregator.sums import contribution, curve_of
+from services.engagement_aggregator.sums import NO_CURVE, Curve, Sums, contribution, curve_of
 from services.engagement_aggregator.window_output import published_windows
 from services.engagement_aggregator.windows import MISSING
+from services.engagement_aggregator.wire_out import (
+    CurvePoint,
+    EngagementAggregate,
+    EngagementWindows,
+    MetricTotal,
+    Totals,
+)
 
 _WINDOWS = frozenset((PostHour, TotalHour, Day))
 _LOW = MISSING[2] - 1  # a count of one reason
+_NO_INDEX: tuple[float | None, int | None, int] = (None, None, 0)
 
 
 def published(key: str, row: TableRow) -> EngagementAggregate | EngagementWindows | None:
@@ -53,115 +60,77 @@ def campaign_totals(key: str, row: TableRow) -> CampaignTotals | None:
 
 
 def _post(key: str, row: PostState) -> EngagementAggregate:
-    index, age, sample = row.index or (None, None, 0)
+    newest = {} if row.newest is None else {row.platform: row.newest}
     return _aggregate(
-        key,
-        contribution(row),
-        {} if row.newest is None else {row.platform: row.newest},
-        (),
-        row.as_of,
-        row.events,
-        row.published_at,
-        scope="post",
-        brand_id=row.brand_id,
-        campaign_id=row.campaign_id,
-        content_id=row.content_id,
-        platform=row.platform,
-        account=row.account,
-        post_key=row.post_key,
-        placement_id=row.placement_id,
-        account_index=index,
-        account_index_age_h=age,
-        account_index_sample=sample,
-        activity=dict(sorted(row.activity.items())),
-        curve=_curve(curve_of(row)),
-    )
+        key, contribution(row), newest, _NOBODY, row.as_of, row.events, row.published_at,
+        ("post", row.brand_id, row.campaign_id, row.content_id, row.platform),
+        (row.account, row.post_key, row.placement_id),
+        row.index or _NO_INDEX, row.activity, curve_of(row) if row.marks else NO_CURVE,
+    )  # fmt: skip
 
 
 def _total(key: str, row: TotalState) -> EngagementAggregate:
+    followers = _followers(row.followers.values()) if row.followers else _NOBODY
     return _aggregate(
-        key,
-        row.sums,
-        row.newest,
-        row.followers.values(),
-        row.as_of,
-        row.sums[sums.EVENTS] + row.follower_events,
-        row.published_at,
-        scope=row.scope,
-        brand_id=row.brand_id,
-        campaign_id=row.campaign_id,
-        content_id=row.content_id,
-        platform=row.platform,
-        activity=dict(sorted(row.activity.items())),
-        curve=_curve(row.curve),
-    )
+        key, row.sums, row.newest, followers, row.as_of, row.sums[sums.EVENTS] + row.follower_events, row.published_at,
+        (row.scope, row.brand_id, row.campaign_id, row.content_id, row.platform), (None, None, None),
+        _NO_INDEX, row.activity, row.curve,
+    )  # fmt: skip
 
 
 def _aggregate(
-    key: str,
-    of: list[int],
-    newest: dict[str, datetime],
-    accounts: Iterable[FollowersState],
-    as_of: datetime,
-    revision: int,
-    published_at: datetime | None,
-    **more: object,
-) -> EngagementAggregate:
-    covered = of[sums.COVERED_POSTS] > 0
+    key: str, of: Sums, newest: dict[str, datetime], followers: MetricTotal, as_of: datetime, revision: int,
+    published_at: datetime | None, parents: tuple[Scope, str, str | None, str | None, str],
+    post: tuple[str | None, str | None, str | None], index: tuple[float | None, int | None, int],
+    activity: dict[str, int], curve: Curve,
+) -> EngagementAggregate:  # fmt: skip
+    """By place and in one go: this is made for every row of every flush."""
+    (
+        posts, collected, covered, covered_comments, comments_total, engaged, engagement, rated, rated_views, replies,
+        _, late, *metrics,
+    ) = of  # fmt: skip
+    scope, brand_id, campaign_id, content_id, platform = parents
+    account, post_key, placement_id = post
+    account_index, index_age_h, index_sample = index
     if len(newest) > 1:
         newest = dict(sorted(newest.items()))
-    followers = _followers(accounts)
-    engagement = of[sums.ENGAGEMENT] if of[sums.ENGAGED_POSTS] else None
     return EngagementAggregate(
-        **more,  # type: ignore[arg-type]  # the two callers above name the fields
-        event_id=f"{key}@{revision}",
-        occurred_at=as_of,
-        observed_at=as_of,
-        trace_id=key,
-        key=key,
-        posts=of[sums.POSTS],
-        totals=Totals(
-            views=_metric(of, 0),
-            likes=_metric(of, 1),
-            comments=_metric(of, 2),
-            shares=_metric(of, 3),
-            saves=_metric(of, 4),
-            follows=_metric(of, 5),
-            clicks=_metric(of, 6),
-            conversions=_metric(of, 7),
-            followers=followers,
-        ),
-        comments_collected=of[sums.COLLECTED],
-        comments_total=of[sums.COMMENTS_TOTAL] if covered else None,
-        coverage=_coverage(of[sums.COVERED_COMMENTS], of[sums.COMMENTS_TOTAL]) if covered else None,
-        replies=of[sums.REPLIES],
-        newest_observation=newest,
-        freshness_s={platform: (as_of - at).total_seconds() for platform, at in newest.items()},
-        engagement=engagement,
-        engagement_rate=of[sums.RATED_ENGAGEMENT] / of[sums.RATED_VIEWS] if of[sums.RATED_VIEWS] else None,
-        revision=revision,
-        as_of=as_of,
-        published_at=published_at,
-        maturity=rates.maturity(published_at, as_of),
-        stale_after=rates.stale_after(published_at, newest),
-        late=of[sums.LATE],
-        engagement_per_1000_followers=_per_1000(engagement, followers),
-    )
+        f"{key}@{revision}", 1, as_of, as_of, brand_id, key,
+        key, scope, campaign_id, content_id, platform, account, post_key, placement_id,
+        posts, _totals(metrics, followers), collected,
+        comments_total if covered else None,
+        _coverage(covered_comments, comments_total) if covered else None,
+        replies, newest, {platform: (as_of - at).total_seconds() for platform, at in newest.items()},
+        engagement if engaged else None,
+        rated / rated_views if rated_views else None,
+        RATE_FORMULA, revision, as_of, published_at,
+        rates.maturity(published_at, as_of), rates.stale_after(published_at, newest), late,
+        _per_1000(engagement, followers) if engaged else None,
+        account_index, index_age_h, index_sample,
+        dict(sorted(activity.items())) if len(activity) > 1 else activity,
+        _curve(curve) if curve else [],
+        FORMULAS_VERSION,
+    )  # fmt: skip
 
 
-def _metric(of: list[int], metric: int) -> MetricTotal:
-    known, lacking = of[sums.KNOWN + metric], of[sums.LACKING + metric]
+def _totals(metrics: list[int], followers: MetricTotal) -> Totals:
+    """metrics: the last places of the sums: values, known and lacking of the eight metrics."""
+    a, b, c, d, e, f, g, h = map(_metric, metrics[:8], metrics[8:16], metrics[16:])
+    return Totals(a, b, c, d, e, f, g, h, followers)
+
+
+def _metric(value: int, known: int, lacking: int) -> MetricTotal:
     if not known:
         return _unknown(lacking)
     unknown = (lacking & _LOW) + (lacking >> 20 & _LOW) + (lacking >> 40) if lacking else 0
-    return MetricTotal(value=of[sums.VALUES + metric], known=known, unknown=unknown)
+    return MetricTotal(value, known, unknown, None)
 
 
 @lru_cache(maxsize=1_024)
 def _unknown(lacking: int) -> MetricTotal:
     unsupported, not_yet, failed = lacking & _LOW, lacking >> 20 & _LOW, lacking >> 40
     reason = _reason(unsupported, not_yet, failed)
-    return MetricTotal(value=None, known=0, unknown=unsupported + not_yet + failed, reason=reason)
+    return MetricTotal(None, 0, unsupported + not_yet + failed, reason)
 
 
 def _reason(unsupported: int, not_yet: int, failed: int) -> Absence:
@@ -175,22 +144,25 @@ def _followers(accounts: Iterable[FollowersState]) -> MetricTotal:
     states = list(accounts)
     known = [state.value for state in states if state.value is not None]
     if known:
-        return MetricTotal(value=sum(known), known=len(known), unknown=len(states) - len(known))
+        return MetricTotal(sum(known), len(known), len(states) - len(known), None)
     reasons = [state.reason for state in states]
     reason = _reason(reasons.count("unsupported"), reasons.count("not_yet"), reasons.count("failed"))
-    return MetricTotal(value=None, known=0, unknown=len(states), reason=reason)
+    return MetricTotal(None, 0, len(states), reason)
 
 
-def _per_1000(engagement: int | None, followers: MetricTotal) -> float | None:
+_NOBODY = _followers(())
+
+
+def _per_1000(engagement: int, followers: MetricTotal) -> float | None:
     """Only where every account has a number: else engagement of one would be held against followers of another."""
-    if engagement is None or not followers.value or followers.unknown:
+    if not followers.value or followers.unknown:
         return None
     return engagement / followers.value * 1000
 
 
-def _curve(curve: dict[int, list[int]]) -> list[CurvePoint]:
+def _curve(curve: Curve) -> list[CurvePoint]:
     return [
-        CurvePoint(age_h=age, posts=posts, views=views if viewed else None, engagement=engagement if engaged else None)
+        CurvePoint(age, posts, views if viewed else None, engagement if engaged else None)
         for age, (posts, views, viewed, engagement, engaged) in sorted(curve.items())
     ]
 

@@ -49,14 +49,18 @@ def follow_account(rows: Rows, post: PostState) -> set[str]:
     by_age = {
         age: engagement for age, (_, values) in post.marks.items() if (engagement := engagement_of(values)) is not None
     }
+    if not by_age:
+        return set()
     key = keys.account(post.campaign_id, post.platform, post.account)
     row = rows.get(key)
     account = row if isinstance(row, AccountState) else AccountState()
     assert post.published_at is not None
     mine = (post.published_at, post.post_key, by_age)
+    if mine in account.posts:
+        return set()
     others = [one for one in account.posts if one[1] != post.post_key]
     kept = sorted([*others, mine], key=lambda one: (one[0], one[1]))[-_ACCOUNT_POSTS:]
-    if kept == account.posts or not by_age:
+    if kept == account.posts:
         return set()
     rows[key] = account = AccountState(kept)
     changed = {key}

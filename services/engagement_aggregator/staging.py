@@ -12,12 +12,12 @@ from functools import lru_cache
 
 import msgspec
 
-from schemas.aggregate_state import TablePosition
-from schemas.window import EngagementWindows
+from schemas.aggregate_state import ItemState, TablePosition, TotalState
 from services.engagement_aggregator import keys
 from services.engagement_aggregator.output import campaign_totals, published
 from services.engagement_aggregator.rows import CachedRows
 from services.engagement_aggregator.settings import AggregatorSettings
+from services.engagement_aggregator.wire_out import EngagementWindows
 from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.records import Outgoing
 
@@ -64,14 +64,18 @@ def stage(
     for key in changed:
         row, name = rows[key], key.encode()
         table.append((name, _encode(row)))
-        if isinstance(aggregate := published(key, row), EngagementWindows):
+        kind = type(row)
+        if kind is ItemState:  # comments and replies, most of all rows where events come thick
+            continue
+        aggregate = published(key, row)
+        if type(aggregate) is EngagementWindows:
             scopes["window"] += 1
             windows.append((aggregate.key.encode(), _encode(aggregate)))
         elif aggregate is not None:
             scopes[aggregate.scope] += 1
             outputs.append((name, _encode(aggregate)))
-        if (totals := campaign_totals(key, row)) is not None:
-            stream = streams.setdefault((settings.campaign_topic, _home(totals.brand_id, count)), [])
-            stream.append((totals.campaign_id.encode(), _encode(totals)))
+            if kind is TotalState and (totals := campaign_totals(key, row)) is not None:
+                stream = streams.setdefault((settings.campaign_topic, _home(totals.brand_id, count)), [])
+                stream.append((totals.campaign_id.encode(), _encode(totals)))
     table.append((POSITION_KEY, _encode(position)))
     return Staged(table, streams, besides, position.next_offsets, scopes)

@@ -17,34 +17,31 @@ POSTS, COLLECTED, COVERED_POSTS, COVERED_COMMENTS, COMMENTS_TOTAL, ENGAGED_POSTS
 ENGAGEMENT, RATED_ENGAGEMENT, RATED_VIEWS, REPLIES, EVENTS, LATE = range(6, 12)
 VALUES, KNOWN, LACKING, PLACES = 12, 20, 28, 36
 NOTHING: Final = [0] * PLACES
+_HAS_ALL: Final = [1] * 8 + [0] * 8
 VIEWS, LIKES, SAVES = 0, 1, 4  # likes, comments, shares and saves are neighbours among the metrics
 
 Sums = list[int]
 # Places in a point of the curve: posts, views, posts that have them, engagement, posts that have it.
 Curve = dict[int, list[int]]
+NO_CURVE: Final[Curve] = {}
 
 
 def contribution(post: PostState) -> Sums:
     """What one post adds to each of its parents."""
     values, comments, total = post.values, post.comments, post.comments_total
-    engagement = engagement_of(values)
-    covered = (0, 0, 0) if total is None else (1, comments, total)
-    views = values[VIEWS]
-    rated = (0, 0) if engagement is None or views is None else (engagement, views)
-    return [
-        1,
-        comments,
-        *covered,
-        int(engagement is not None),
-        engagement or 0,
-        *rated,
-        post.replies,
-        post.events,
-        post.late,
-        *[value or 0 for value in values],
-        *[int(value is not None) for value in values],
-        *[MISSING[why or 2] if value is None else 0 for value, why in zip(values, post.reasons, strict=True)],
-    ]
+    engagement, views = engagement_of(values), values[VIEWS]
+    one = [1, comments, 0, 0, 0, 0, 0, 0, 0, post.replies, post.events, post.late]
+    if total is not None:
+        one[COVERED_POSTS:ENGAGED_POSTS] = 1, comments, total
+    if engagement is not None:
+        one[ENGAGED_POSTS], one[ENGAGEMENT] = 1, engagement
+        if views is not None:
+            one[RATED_ENGAGEMENT], one[RATED_VIEWS] = engagement, views
+    one += [value or 0 for value in values]
+    if None not in values:
+        return one + _HAS_ALL
+    one += [0 if value is None else 1 for value in values]
+    return one + [MISSING[why or 2] if value is None else 0 for value, why in zip(values, post.reasons, strict=True)]
 
 
 def engagement_of(values: list[int | None]) -> int | None:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from schemas.aggregate_state import Day, PostHour, TotalHour, WindowRow
 from schemas.feedback import METRICS, Absence, Metric
-from schemas.window import EngagementWindows, Window, WindowSize
+from schemas.window import WAIT_S, WindowSize
 from services.engagement_aggregator import keys, moments
 from services.engagement_aggregator.sums import added
 from services.engagement_aggregator.windows import (
@@ -21,6 +21,7 @@ from services.engagement_aggregator.windows import (
     ZERO,
     vector,
 )
+from services.engagement_aggregator.wire_out import EngagementWindows, Window
 
 _SIZES: tuple[WindowSize, ...] = ("1m", "5m", "1h", "1d")
 _KINDS = range(len(METRICS))
@@ -41,36 +42,45 @@ def published_windows(key: str, row: WindowRow) -> EngagementWindows:
         windows, missing = [_window(3, minute, total, _figures(total))], _missing([total], total)
     else:
         minute = row.hour * 60
-        windows, missing = _of_hour(row)
+        windows, missing = _of_post_hour(row, minute) if isinstance(row, PostHour) else _of_hour(row, minute)
+    as_of, revision = row.as_of, row.revision
     return EngagementWindows(
-        event_id=f"{name}@{row.revision}",
-        occurred_at=row.as_of,
-        observed_at=row.as_of,
-        brand_id=brand_id or "",
-        trace_id=aggregate_key,
-        key=name,
-        aggregate_key=aggregate_key,
-        scope=scope,  # type: ignore[arg-type]  # the row was made of one
-        campaign_id=campaign_id or "",
-        content_id=content_id,
-        platform=platform or "",
-        account=account,
-        post_key=post_key,
-        start=moments.instant(minute),
-        windows=windows,
-        missing=missing,
-        revision=row.revision,
-        as_of=row.as_of,
-    )
+        f"{name}@{revision}", 1, as_of, as_of, brand_id or "", aggregate_key,
+        name, aggregate_key, scope or "", campaign_id or "", content_id, platform or "", account, post_key,
+        moments.instant(minute), windows, missing, revision, as_of, WAIT_S,
+    )  # fmt: skip
 
 
-def _of_hour(row: PostHour | TotalHour) -> tuple[list[Window], dict[Metric, Absence]]:
+def _of_post_hour(row: PostHour, start: int) -> tuple[list[Window], dict[Metric, Absence]]:
+    if len(row.minutes) != 1:
+        return _in_all(start, [(start + place.minute, vector(place)) for place in row.minutes])
+    # One minute is all of its five minutes and of its hour, and of one post nothing is partial.
+    (place,) = row.minutes
+    minute, values, restated = start + place.minute, place.values, place.restated
+    growth = [
+        None if value is None else value - old if old else value
+        for value, old in zip(values, place.before, strict=True)
+    ]
+    lacking = [why if value is None else 0 for value, why in zip(values, place.reasons, strict=True)]
+    read = int(any(place.sequences) or any(place.reasons))
+    views, likes, comments, shares, saves, follows, clicks, conversions = growth
+    windows = [
+        Window(
+            _SIZES[size], moments.instant(begins),
+            views, likes, comments, shares, saves, follows, clicks, conversions,
+            place.comments, place.replies, read, _ALL, restated[size],
+        )
+        for size, begins in enumerate((minute, minute - minute % 5, start))
+    ]  # fmt: skip
+    return windows, _named(tuple(lacking))
+
+
+def _of_hour(row: TotalHour, start: int) -> tuple[list[Window], dict[Metric, Absence]]:
+    return _in_all(start, [(start + minute, brought) for minute, brought in sorted(row.minutes.items())])
+
+
+def _in_all(start: int, minutes: list[tuple[int, list[int]]]) -> tuple[list[Window], dict[Metric, Absence]]:
     """The windows by size and start, and why metrics are missing in some of them."""
-    start = row.hour * 60
-    if isinstance(row, PostHour):
-        minutes = [(start + place.minute, vector(place)) for place in row.minutes]
-    else:
-        minutes = [(start + minute, brought) for minute, brought in sorted(row.minutes.items())]
     single = [(minute, brought, _figures(brought)) for minute, brought in minutes]
     fives = [(five * 5, *_together(list(group))) for five, group in groupby(single, key=lambda one: one[0] // 5)]
     total, figures = _together(fives)
@@ -125,6 +135,12 @@ def _missing(vectors: list[list[int]], total: list[int]) -> dict[Metric, Absence
 def _why(lacking: int) -> Absence:
     failed, not_yet = lacking >= MISSING[3], lacking & (MISSING[3] - 1) >= MISSING[2]
     return "failed" if failed else "not_yet" if not_yet else "unsupported"
+
+
+@lru_cache(maxsize=4_096)
+def _named(lacking: tuple[int, ...]) -> dict[Metric, Absence]:
+    """Why metrics are missing, by the codes of `MISSING`; nobody may change what this answers."""
+    return {METRICS[metric]: _why(MISSING[code]) for metric, code in enumerate(lacking) if code}
 
 
 def _sum(vectors: list[list[int]]) -> list[int]:

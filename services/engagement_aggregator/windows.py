@@ -33,6 +33,7 @@ class Reported(NamedTuple):
     """What one hour of a post brought since the last settling; minutes by absolute number."""
 
     key: str
+    owner: tuple[str | None, ...]
     hour: int
     as_of: datetime
     revisions: int
@@ -107,7 +108,7 @@ class PostWindows:
                     if minute // 60 == number
                 }
                 key = keys.hour(self._key, number)
-                yield Reported(key, number, hour.as_of, hour.revision - revision, minutes)
+                yield Reported(key, hour.owner, number, hour.as_of, hour.revision - revision, minutes)
 
     def _open(self, minute: int) -> tuple[PostHour, Minute]:
         number = minute // 60

@@ -166,6 +166,9 @@ def encoded(events: Sequence[FeedbackEvent]) -> list[bytes | None]:
     return [msgspec.json.encode(event) for event in events]
 
 
+_contract = msgspec.json.Decoder(EngagementAggregate | EngagementWindows)
+
+
 class Table(dict[str, TableRow]):
     """One partition in memory with both stages on it, as the app runs them."""
 
@@ -183,4 +186,4 @@ class Table(dict[str, TableRow]):
 
     def published(self) -> list[EngagementAggregate | EngagementWindows]:
         found = (published(key, row) for key, row in sorted(self.items()))
-        return [row for row in found if row is not None]
+        return [_contract.decode(msgspec.json.encode(row)) for row in found if row is not None]
