@@ -135,6 +135,7 @@ def _in_order(expected: str) -> str:
 
 
 def found_differences(connection: duckdb.DuckDBPyConnection, limit: int) -> list[Difference]:
-    """What a comparison left in the table `difference`."""
+    """The rows that a comparison left in the table `unequal`, number by number."""
+    run(connection, "difference.sql")
     rows = connection.execute("SELECT key, field, expected, got FROM difference ORDER BY key, field LIMIT ?", [limit])
     return [Difference(*row) for row in rows.fetchall()]

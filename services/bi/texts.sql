@@ -1,25 +1,5 @@
--- Rows of `refolded` and `live` whose bytes differ, taken apart into single numbers; the order of fields is no number.
+-- Rows of `refolded` and `live` whose bytes differ, for difference.sql; there the order of fields is no number.
 CREATE OR REPLACE TABLE unequal AS
-SELECT coalesce(e.row_key, p.row_key) AS key, e.value AS expected, p.value AS got
+SELECT coalesce(e.row_key, p.row_key) AS key, e.value::JSON AS expected, p.value::JSON AS got
 FROM refolded AS e FULL JOIN live AS p ON p.row_key = e.row_key
 WHERE e.value IS DISTINCT FROM p.value;
-
-CREATE OR REPLACE TABLE difference AS
-WITH want AS (
-    SELECT u.key, substr(j.fullkey, 3) AS field, j.atom::VARCHAR AS number
-    FROM unequal AS u, json_tree(u.expected::JSON) AS j
-    WHERE u.expected IS NOT NULL AND u.got IS NOT NULL AND j.atom IS NOT NULL
-),
-have AS (
-    SELECT u.key, substr(j.fullkey, 3) AS field, j.atom::VARCHAR AS number
-    FROM unequal AS u, json_tree(u.got::JSON) AS j
-    WHERE u.expected IS NOT NULL AND u.got IS NOT NULL AND j.atom IS NOT NULL
-)
-SELECT
-    coalesce(w.key, h.key) AS key, coalesce(w.field, h.field) AS field, w.number AS expected, h.number AS got
-FROM want AS w FULL JOIN have AS h ON w.key = h.key AND w.field = h.field
-WHERE w.number IS DISTINCT FROM h.number
-UNION ALL
-SELECT key, 'row', CASE WHEN expected IS NULL THEN 'absent' ELSE 'present' END,
-    CASE WHEN got IS NULL THEN 'absent' ELSE 'present' END
-FROM unequal WHERE expected IS NULL OR got IS NULL;
