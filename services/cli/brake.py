@@ -10,20 +10,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.orders.giving import (
-    ActorOption,
-    AsJson,
-    CommandId,
-    DryRun,
-    How,
-    Publisher,
-    ReasonOption,
-    TokenOption,
-    connected,
-    give,
-    instant,
-    seconds,
-)
+from services.cli.addresses import TokenOption
+from services.cli.orders.giving import give, instant, seconds
+from services.cli.orders.options import AsJson, How, order
+from services.cli.publisher import PublisherOption, connected
 from services.cli.stop import stopped
 from services.cli.terminal import console
 from services.cli.times import local
@@ -48,15 +38,15 @@ goes on when the brake is released or over. Needs a token with the role operate,
 
 def register(app: typer.Typer) -> None:
     commands = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
-    commands.command("set", help="刹车 / stop what would be published")(set_)
-    commands.command("release", help="解除，可分批 / let it go on, perhaps spread over some time")(release)
+    commands.command("set", help="刹车 / stop what would be published")(order(set_))
+    commands.command("release", help="解除，可分批 / let it go on, perhaps spread over some time")(order(release))
     commands.command("list", help="正在生效的刹车 / brakes that are on")(listing)
     app.add_typer(commands, name="brake")
 
 
 def set_(
+    how: How,
     brand: Annotated[str, typer.Option(help="品牌编号 / brand id")],
-    reason: ReasonOption,
     campaign: Annotated[str | None, typer.Option(help="只停这个活动 / this campaign only")] = None,
     platform: Annotated[str | None, typer.Option(help="只停这个平台 / this platform only")] = None,
     account: Annotated[
@@ -65,12 +55,6 @@ def set_(
     until: Annotated[
         str | None, typer.Option(help="到时自动解除，如 30m 或 2026-11-11T10:00+08:00 / ends by itself then")
     ] = None,
-    actor: ActorOption = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    command_id: CommandId = None,
-    publisher: Publisher = None,
-    token: TokenOption = None,
 ) -> None:
     level = "account" if account else "platform" if platform else "campaign" if campaign else "brand"
     given = {"campaign_id": campaign, "platform": platform, "account": account}
@@ -81,29 +65,21 @@ def set_(
             code=2,
         )
     scope = {"level": level} | {name: value for name, value in given.items() if value}
-    how = How(reason, actor, dry_run, as_json, command_id, publisher, token)
     give(how, "brake_set", brand_id=brand, scope=scope, until=instant(until, "--until"))
 
 
 def release(
+    how: How,
     brake: Annotated[str, typer.Argument(help="刹车的编号，见 tongbo brake list / id of the brake")],
-    reason: ReasonOption,
     over: Annotated[
         str | None, typer.Option(help="在多长时间内分批放行，如 10m；给出新的发布时刻 / spread over so long")
     ] = None,
-    actor: ActorOption = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    command_id: CommandId = None,
-    publisher: Publisher = None,
-    token: TokenOption = None,
 ) -> None:
     """不写 --over：未过最晚时刻的立即发布，过了的记为 MISSED。Without --over what is too late by now is MISSED."""
-    how = How(reason, actor, dry_run, as_json, command_id, publisher, token)
     give(how, "brake_release", brake_id=brake, over_s=seconds(over, "--over"))
 
 
-def listing(as_json: AsJson = False, publisher: Publisher = None, token: TokenOption = None) -> None:
+def listing(as_json: AsJson = False, publisher: PublisherOption = None, token: TokenOption = None) -> None:
     with connected(publisher, token) as client:
         found = client.brakes()
     if as_json:

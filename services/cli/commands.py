@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from services.cli.orders.giving import (
-    ActorOption,
-    AsJson,
-    CommandId,
-    DryRun,
-    How,
-    Publisher,
-    ReasonOption,
-    TokenOption,
-    give,
-    instant,
-)
+from services.cli.orders.giving import give, instant
+from services.cli.orders.options import How, order
 
 Placement = Annotated[str, typer.Argument(help="发布位编号 pl-…，见 tongbo status / id of the placement")]
 ALL = "需要 operate 角色；先加 --dry-run 看会怎样。Needs the role operate; look first with --dry-run."
@@ -83,87 +74,45 @@ Answer a comment; the same command never answers twice. {ALL}
 
 
 def register(app: typer.Typer) -> None:
-    for name, run in (
-        ("cancel", cancel), ("retract", retract), ("retry", retry), ("confirm", confirm), ("deny", deny),
-        ("release", release), ("reply", reply),
-    ):  # fmt: skip
-        app.command(name, help=HELPS[name])(run)
+    about_more: dict[str, Callable[..., None]] = {"confirm": confirm, "release": release, "reply": reply}
+    for name, text in HELPS.items():
+        app.command(name, help=text)(order(about_more.get(name) or _plain(name)))
 
 
-def cancel(
-    placement: Placement, reason: ReasonOption, actor: ActorOption = None, dry_run: DryRun = False,
-    as_json: AsJson = False, command_id: CommandId = None, publisher: Publisher = None, token: TokenOption = None,
-) -> None:  # fmt: skip
-    give(How(reason, actor, dry_run, as_json, command_id, publisher, token), "cancel", placement_id=placement)
+def _plain(kind: str) -> Callable[..., None]:
+    """An order that says nothing but which placement it is about."""
 
+    def run(how: How, placement: Placement) -> None:
+        give(how, kind, placement_id=placement)
 
-def retract(
-    placement: Placement, reason: ReasonOption, actor: ActorOption = None, dry_run: DryRun = False,
-    as_json: AsJson = False, command_id: CommandId = None, publisher: Publisher = None, token: TokenOption = None,
-) -> None:  # fmt: skip
-    give(How(reason, actor, dry_run, as_json, command_id, publisher, token), "retract", placement_id=placement)
-
-
-def retry(
-    placement: Placement, reason: ReasonOption, actor: ActorOption = None, dry_run: DryRun = False,
-    as_json: AsJson = False, command_id: CommandId = None, publisher: Publisher = None, token: TokenOption = None,
-) -> None:  # fmt: skip
-    give(How(reason, actor, dry_run, as_json, command_id, publisher, token), "retry", placement_id=placement)
+    return run
 
 
 def confirm(
+    how: How,
     placement: Placement,
     native_id: Annotated[str, typer.Option(help="平台上的帖子编号 / the platform's id of the post")],
-    reason: ReasonOption,
     url: Annotated[str | None, typer.Option(help="帖子网址 / address of the post")] = None,
     published_at: Annotated[str | None, typer.Option("--at", help="何时发布，默认现在 / when, default now")] = None,
-    actor: ActorOption = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    command_id: CommandId = None,
-    publisher: Publisher = None,
-    token: TokenOption = None,
 ) -> None:
     post = {"native_id": native_id, "url": url, "published_at": instant(published_at, "--at")}
-    how = How(reason, actor, dry_run, as_json, command_id, publisher, token)
     give(how, "confirm", placement_id=placement, post={name: one for name, one in post.items() if one is not None})
 
 
-def deny(
-    placement: Placement, reason: ReasonOption, actor: ActorOption = None, dry_run: DryRun = False,
-    as_json: AsJson = False, command_id: CommandId = None, publisher: Publisher = None, token: TokenOption = None,
-) -> None:  # fmt: skip
-    give(How(reason, actor, dry_run, as_json, command_id, publisher, token), "deny", placement_id=placement)
-
-
 def release(
+    how: How,
     placement: Placement,
-    reason: ReasonOption,
     at: Annotated[
         str | None, typer.Option(help="何时发布，如 30m 或带时区的时刻，默认立即 / when, default: now")
     ] = None,
-    actor: ActorOption = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    command_id: CommandId = None,
-    publisher: Publisher = None,
-    token: TokenOption = None,
 ) -> None:
-    how = How(reason, actor, dry_run, as_json, command_id, publisher, token)
     give(how, "release", placement_id=placement, due_at=instant(at, "--at"))
 
 
 def reply(
+    how: How,
     placement: Placement,
     comment: Annotated[str, typer.Option(help="要回复的评论编号 / id of the comment")],
     text: Annotated[str, typer.Option(help="回复内容 / what to answer")],
-    reason: ReasonOption,
-    actor: ActorOption = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    command_id: CommandId = None,
-    publisher: Publisher = None,
-    token: TokenOption = None,
 ) -> None:
-    how = How(reason, actor, dry_run, as_json, command_id, publisher, token)
     give(how, "reply", placement_id=placement, comment_id=comment, text=text)

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from services.adapter.registry import UnknownPlatformError, adapter
-from services.cli.addresses import TokenOption, access_token, address
-from services.cli.client import PublisherClient, RefusedByPublisherError, UnreachableError
-from services.cli.stop import stopped
+from services.cli.addresses import TokenOption
+from services.cli.client import RefusedByPublisherError
+from services.cli.publisher import PublisherOption, connected
 from services.cli.story import Language, Tone, told
 from services.cli.terminal import console
 
@@ -34,22 +34,17 @@ def register(app: typer.Typer) -> None:
 def explain(
     placement: Annotated[str, typer.Argument(help="发布位编号 / placement id (tongbo status)")],
     lang: Annotated[Language, typer.Option(help="语言 / language")] = "zh",
-    publisher: Annotated[str | None, typer.Option(help="发布服务地址 / address of the publisher")] = None,
+    publisher: PublisherOption = None,
     token: TokenOption = None,
 ) -> None:
-    url = address("publisher", publisher)
-    try:
-        with PublisherClient(url, access_token(url, token)) as client:
-            detail = client.placement(placement)
-    except RefusedByPublisherError as error:
-        hint = "；编号见 tongbo status 活动编号" if error.finds_nothing else ""
-        raise stopped(f"{error}{hint}", "") from None
-    except UnreachableError as error:
-        raise stopped(
-            f"连不上发布服务 {error}；它在运行吗？tongbo up", "the publisher does not answer: tongbo up"
-        ) from None
+    with connected(publisher, token, refusal=_with_hint) as client:
+        detail = client.placement(placement)
     for line in told(detail, _named(detail.status.platform, lang), lang):
         console().print(line.text, style=STYLES[line.tone], markup=False, soft_wrap=True)
+
+
+def _with_hint(refused: RefusedByPublisherError) -> str:
+    return f"{refused}；编号见 tongbo status 活动编号" if refused.finds_nothing else str(refused)
 
 
 def _named(platform: str, language: Language) -> str:

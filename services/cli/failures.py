@@ -16,7 +16,7 @@ from schemas.failure import FailureHandled
 from services.cli.addresses import TokenOption, kafka_settings
 from services.cli.dlq import KafkaOption, YesOption
 from services.cli.failing.causes import Cause, open_causes
-from services.cli.orders.giving import Publisher, connected
+from services.cli.publisher import PublisherOption, connected
 from services.cli.stop import stopped
 from services.cli.terminal import console
 from services.cli.times import local
@@ -89,7 +89,7 @@ def retry(
     yes: YesOption = False,
     brand: BrandOption = None,
     kafka: KafkaOption = None,
-    publisher: Publisher = None,
+    publisher: PublisherOption = None,
     token: TokenOption = None,
 ) -> None:
     """Through the publisher, like any other command: the adapters refuse what may have been posted."""

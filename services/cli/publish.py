@@ -14,9 +14,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
-from services.cli.addresses import TokenOption, access_token, address
+from services.cli.addresses import TokenOption
 from services.cli.campaign_file import CampaignFileError, FileProblem, ReadyCampaign, load, paths_of
-from services.cli.client import PublisherClient, RefusedByPublisherError, UnreachableError
+from services.cli.client import PublisherClient, RefusedByPublisherError
+from services.cli.publisher import PublisherOption, connected
 from services.cli.stop import stopped
 from services.cli.terminal import console, errors
 from services.publisher.answers import ContentAccepted, VariantReport
@@ -58,7 +59,7 @@ class CampaignRefusedError(Exception):
 def publish(
     file: Annotated[Path, typer.Argument(help="活动文件 / campaign file (YAML)")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="只检查，不发布 / check only")] = False,
-    publisher: Annotated[str | None, typer.Option(help="发布服务地址 / address of the publisher")] = None,
+    publisher: PublisherOption = None,
     token: TokenOption = None,
     suffix: Annotated[str, typer.Option(help="给活动和内容编号加后缀 / appended to all ids")] = "",
     confirm_similar: Annotated[
@@ -75,20 +76,12 @@ def publish(
         ) from None
     for content in campaign.contents if confirm_similar else ():
         content.request["confirm_similar"] = True
-    url, told = address("publisher", publisher), errors()
+    out = errors()
     try:
-        with PublisherClient(
-            url, access_token(url, token), waiting=lambda why: told.print(why, style="yellow", markup=False)
-        ) as client:
-            done = _with_progress(client, campaign, told, dry_run=dry_run, quiet=as_json)
+        with connected(publisher, token, out=out, refusal=lambda error: f"{error.document.title}\n{error}") as client:
+            done = _with_progress(client, campaign, out, dry_run=dry_run, quiet=as_json)
     except CampaignRefusedError as error:
         raise _told(error.problems, "不能这样发布 / it cannot be published like this", 1) from None
-    except RefusedByPublisherError as error:
-        raise stopped(f"{error.document.title}\n{error}", "") from None
-    except UnreachableError as error:
-        raise stopped(
-            f"连不上发布服务 {error}；它在运行吗？tongbo up", "the publisher does not answer: tongbo up"
-        ) from None
     if as_json:
         print(msgspec.json.encode({"campaign_id": done.campaign_id, "contents": done.answers}).decode())
         return

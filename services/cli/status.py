@@ -10,10 +10,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.addresses import TokenOption, access_token, address
-from services.cli.client import PublisherClient, RefusedByPublisherError, UnreachableError
+from services.cli.addresses import TokenOption
+from services.cli.client import PublisherClient, RefusedByPublisherError
+from services.cli.publisher import PublisherOption, connected
 from services.cli.stop import stopped
-from services.cli.terminal import console, errors
+from services.cli.terminal import console
 from services.cli.times import local
 from services.publisher.answers import CampaignList, CampaignStatus, ContentStatus, PlacementDetail, PlacementStatus
 from services.publisher.placements import STATES_ZH
@@ -44,23 +45,13 @@ def status(
     name: Annotated[
         str | None, typer.Argument(help="活动、内容或发布位编号 / campaign, content or placement id")
     ] = None,
-    publisher: Annotated[str | None, typer.Option(help="发布服务地址 / address of the publisher")] = None,
+    publisher: PublisherOption = None,
     token: TokenOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
 ) -> None:
-    url = address("publisher", publisher)
-    try:
-        with PublisherClient(
-            url, access_token(url, token), waiting=lambda why: errors().print(why, style="yellow", markup=False)
-        ) as client:
-            found = look_up(client, name)
-            placements = client.placements(found.campaign_id).placements if isinstance(found, CampaignStatus) else ()
-    except RefusedByPublisherError as error:
-        raise stopped(str(error), "") from None
-    except UnreachableError as error:
-        raise stopped(
-            f"连不上发布服务 {error}；它在运行吗？tongbo up", "the publisher does not answer: tongbo up"
-        ) from None
+    with connected(publisher, token) as client:
+        found = look_up(client, name)
+        placements = client.placements(found.campaign_id).placements if isinstance(found, CampaignStatus) else ()
     if found is None:
         raise stopped(f"没有叫“{name}”的活动、内容或发布位；tongbo status 列出全部", f"nothing is called {name!r}")
     if as_json:

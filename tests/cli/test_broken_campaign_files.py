@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from services.cli import publish
+from services.cli import publisher
 from services.cli.client import UnreachableError
 from services.cli.main import application
 from tests.cli.conftest import DEMO
@@ -43,7 +43,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path],
     """`command(file)` is `tongbo publish file`: its exit code and what it said. Any exception fails the test."""
     monkeypatch.setenv("TONGBO_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TONGBO_PUBLISHER_URL", "http://nobody.example")
-    monkeypatch.setattr(publish, "PublisherClient", NobodyThere)
+    monkeypatch.setattr(publisher, "PublisherClient", NobodyThere)
 
     def run(file: Path) -> tuple[int, str]:
         result = CliRunner().invoke(APP, ["publish", str(file)], catch_exceptions=False)

@@ -5,70 +5,23 @@ from __future__ import annotations
 import getpass
 import uuid
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-import typer
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.addresses import TokenOption, access_token, address
-from services.cli.client import PublisherClient, RefusedByPublisherError, UnreachableError
+from services.cli.orders.options import How
+from services.cli.publisher import connected
 from services.cli.stop import stopped
-from services.cli.terminal import console, errors
+from services.cli.terminal import console
 from services.cli.times import local
 from services.publisher.command_requests import CommandAccepted
 from services.publisher.placements import STATES_ZH
 
 SHOWN = 20
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-ReasonOption = Annotated[
-    str, typer.Option("--reason", help="为什么，记入台账 / why, kept in the ledger", show_default=False)
-]
-ActorOption = Annotated[
-    str | None, typer.Option("--actor", help="谁下的指令，默认当前系统用户 / who commands, default: the system's user")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="只看会怎样，什么也不写 / only show what would happen")]
-AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")]
-CommandId = Annotated[
-    str | None, typer.Option("--command-id", help="重发同一指令时用同一编号 / the same id repeats the same command")
-]
-Publisher = Annotated[str | None, typer.Option("--publisher", help="发布服务地址 / address of the publisher")]
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How an order is given, as the options say."""
-
-    reason: str
-    actor: str | None
-    dry_run: bool
-    as_json: bool
-    command_id: str | None
-    publisher: str | None
-    token: str | None
-
-
-@contextmanager
-def connected(publisher: str | None, token: str | None) -> Iterator[PublisherClient]:
-    """A client; ends the command with the publisher's own words where it refuses."""
-    url = address("publisher", publisher)
-    try:
-        with PublisherClient(
-            url, access_token(url, token), waiting=lambda why: errors().print(why, style="yellow", markup=False)
-        ) as client:
-            yield client
-    except RefusedByPublisherError as error:
-        raise stopped(str(error), "") from None
-    except UnreachableError as error:
-        raise stopped(
-            f"连不上发布服务 {error}；它在运行吗？tongbo up", "the publisher does not answer: tongbo up"
-        ) from None
 
 
 def give(how: How, kind: str, **fields: Any) -> None:
@@ -141,9 +94,3 @@ def _show(answer: CommandAccepted, dry_run: bool) -> None:
         console().print(f"… 其余 {answer.affected - SHOWN} 个用 --json 查看 / the others with --json")
     if not dry_run:
         console().print("结果见 / what came of it: tongbo explain pl-…", style="dim")
-
-
-__all__ = [
-    "ActorOption", "AsJson", "CommandId", "DryRun", "How", "Publisher", "ReasonOption", "TokenOption",
-    "connected", "give", "instant", "seconds",
-]  # fmt: skip
