@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from aiokafka.errors import KafkaError
+
 from services.engagement_aggregator.app import AggregatorApp, build
 from services.engagement_aggregator.collector import Collector
 from services.engagement_aggregator.partition import Counts
@@ -27,6 +29,10 @@ _TOPICS_RETRY_S = 2.0
 _END_WITHIN_S = 12.0  # the last flush has 8 of them; supervisors kill after 15
 
 
+class _WentAwayError(Exception):
+    """Raised when Kafka answered the wait for it, but no longer the app that was to start."""
+
+
 class UnequalPartitions(Exception):  # noqa: N818 - says what is the case
     """Raised when topics that must lie side by side have different numbers of partitions."""
 
@@ -34,10 +40,14 @@ class UnequalPartitions(Exception):  # noqa: N818 - says what is the case
 def main(context: ServiceContext[AggregatorSettings]) -> int:
     _leave_no_holes()
     with _claimed(context.settings):
-        counts = _wait_for_topics(context)
-        if counts is None:
-            return 0
-        return asyncio.run(_serve(context, counts))
+        while (counts := _wait_for_topics(context)) is not None:
+            try:
+                return asyncio.run(_serve(context, counts))
+            except _WentAwayError as gone:
+                context.health.waiting(str(gone))
+                context.log.warning("kafka_went_away_at_the_start", reason=str(gone))
+                context.stop.wait(_TOPICS_RETRY_S)
+        return 0
 
 
 @contextmanager
@@ -81,14 +91,23 @@ async def _serve(context: ServiceContext[AggregatorSettings], counts: Counts) ->
     collector = Collector(time.monotonic)
     app = build(context.settings, counts, context.health, collector.flushed)
     app.finalize()
-    collector.begin()
-    await app.start()
     try:
+        await _started(app)
+        collector.begin()
         while not context.stop.is_set() and not app.crashed:  # noqa: ASYNC110 - a signal sets a threading event
             await asyncio.sleep(_LOOK_S)
         return _verdict(context, app)
     finally:
         await _end(context, app)
+
+
+async def _started(app: AggregatorApp) -> None:
+    try:
+        await app.start()
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        raise _WentAwayError(str(error)) from error
 
 
 def _leave_no_holes() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.settings import KafkaSettings
+from tests.engagement_aggregator.doorway import doorway
 from tests.engagement_aggregator.pipeline import Pipeline, before, eventually
 
 # The first attempt to join fails with an error that the client neither repeats nor gives up on: it waits to be asked.
@@ -52,3 +53,15 @@ def test_a_worker_ends_in_time_although_kafka_went_away_first(tmp_path: Path, un
             assert time.monotonic() - began < 15
         finally:
             worker.kill()
+
+
+def test_kafka_that_goes_away_between_the_wait_and_the_start_is_waited_for_again(pipeline: Pipeline) -> None:
+    with doorway(pipeline.kafka.bootstrap, refused=b"faust", times=2) as (address, turned_away):
+        worker = pipeline.start(KAFKA_BOOTSTRAP=address)
+        pipeline.traffic(3)
+        pipeline.await_exact()
+        assert len(turned_away) == 2, "Kafka was there for the wait and not for the start, twice"
+        assert len(worker.events("kafka_went_away_at_the_start")) == 2
+        assert "Traceback" not in worker.log.read_text()
+        eventually("it works", worker.ready)
+        assert worker.stop() == 0
