@@ -15,6 +15,8 @@ from schemas.topics import load_topics
 from services.cli.running.pipeline import dead_letter_services
 from services.runtime.embedded_broker import Access, EmbeddedBroker
 from services.runtime.kafka.admin import ensure_topics, wait_for_kafka
+from services.runtime.kafka.admission import admitted
+from services.runtime.kafka.connection import client_options
 from services.runtime.kafka.consumer import GroupConsumer
 from services.runtime.kafka.errors import AccessRefused
 from services.runtime.kafka.producer import Producer, TransactionalProducer
@@ -108,8 +110,19 @@ def test_the_aggregator_comes_in_with_password_and_tls_and_counts_exactly(closed
         ({"KAFKA_SSL_CAFILE": "/nowhere.pem"}, "KAFKA_SSL_CAFILE"),
         ({"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT"}, "KAFKA_SECURITY_PROTOCOL"),
         ({"KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}, "KAFKA_SECURITY_PROTOCOL"),
+        ({"KAFKA_SECURITY_PROTOCOL": "SSL"}, "KAFKA_SECURITY_PROTOCOL.*SASL_SSL"),
     ],
-    ids=["password", "plain-password", "user", "other-authority", "no-authority", "no-file", "no-tls", "open"],
+    ids=[
+        "password",
+        "plain-password",
+        "user",
+        "other-authority",
+        "no-authority",
+        "no-file",
+        "no-tls",
+        "open",
+        "no-login",
+    ],
 )
 def test_who_is_not_let_in_is_told_which_setting_is_wrong_and_does_not_wait(
     closed: Closed, changes: dict[str, str], names: str
@@ -125,10 +138,16 @@ def test_who_is_not_let_in_is_told_which_setting_is_wrong_and_does_not_wait(
     assert "wrong" not in str(caught.value), "no password in an error"
 
 
-def test_tls_towards_an_open_listener_is_told_too(closed: Closed) -> None:
-    inside = closed.settings(KAFKA_BOOTSTRAP=closed.broker.inside)
+@pytest.mark.parametrize("protocol", ["SASL_SSL", "SASL_PLAINTEXT"])
+def test_tls_or_a_login_towards_an_open_listener_is_told_too(closed: Closed, protocol: str) -> None:
+    inside = closed.settings(KAFKA_BOOTSTRAP=closed.broker.inside, KAFKA_SECURITY_PROTOCOL=protocol)
     with pytest.raises(AccessRefused, match="KAFKA_SECURITY_PROTOCOL"):
         wait_for_kafka(inside, timeout_s=60)
+
+
+def test_an_open_listener_is_not_taken_for_one_that_wants_a_login(closed: Closed) -> None:
+    inside = closed.settings(KAFKA_BOOTSTRAP=closed.broker.inside, KAFKA_SECURITY_PROTOCOL="PLAINTEXT")
+    admitted(inside, client_options(inside))
 
 
 @pytest.mark.parametrize("service", ["adapter_weibo", "engagement_aggregator", "feedback_collector"])

@@ -19,7 +19,7 @@ from services.runtime.settings import KafkaSettings
 
 WITHIN_S = 10.0
 _HANDSHAKE, _AUTHENTICATE, _VERSIONS = 17, 36, 18
-_UNSUPPORTED_MECHANISM = 33
+_UNSUPPORTED_MECHANISM, _NO_LOGIN_HERE = 33, 34
 _TLS_ALERT = 0x15
 _LONGEST_ANSWER = 1_000_000
 
@@ -86,9 +86,15 @@ def _connected(settings: KafkaSettings, host: str, port: int) -> socket.socket:
 def _log_in(settings: KafkaSettings, connection: socket.socket, options: dict[str, Any], host: str) -> None:
     if settings.sasl_mechanism is None or "SASL" not in settings.security_protocol:
         _asked(settings, connection, _VERSIONS, 0, b"")
+        _let_in_without_login(settings, connection)
         return
     answer = _asked(settings, connection, _HANDSHAKE, 1, _text(settings.sasl_mechanism))
     (code,) = struct.unpack_from(">h", answer)
+    if code == _NO_LOGIN_HERE:
+        raise AccessRefused(
+            f"Kafka 在这个地址不要求登录：请检查 KAFKA_SECURITY_PROTOCOL，现为 {settings.security_protocol}"
+            " / nobody logs in there, check KAFKA_SECURITY_PROTOCOL"
+        )
     if code:
         offered = "、".join(_texts(answer[2:])) if code == _UNSUPPORTED_MECHANISM else f"{code}"
         raise AccessRefused(
@@ -106,6 +112,21 @@ def _log_in(settings: KafkaSettings, connection: socket.socket, options: dict[st
                 f" / Kafka refuses the login, check user name and password（{settings.sasl_mechanism}）"
             )
         login.receive(_token(answer))
+
+
+def _let_in_without_login(settings: KafkaSettings, connection: socket.socket) -> None:
+    """A broker that wants a login tells anybody its versions, then hangs up; but it also says which logins it has."""
+    try:
+        answer = _asked(settings, connection, _HANDSHAKE, 1, _text("PLAIN"))
+    except (OSError, ValueError, EOFError):
+        return
+    (code,) = struct.unpack_from(">h", answer)
+    if code in (0, _UNSUPPORTED_MECHANISM):
+        raise AccessRefused(
+            f"Kafka 在这个地址要求登录（可用：{'、'.join(_texts(answer[2:]))}）：请检查 KAFKA_SECURITY_PROTOCOL，"
+            f"现为 {settings.security_protocol}，应为 {'SASL_SSL' if _tls(settings) else 'SASL_PLAINTEXT'}"
+            " / a login is wanted there, check KAFKA_SECURITY_PROTOCOL"
+        )
 
 
 def _asked(settings: KafkaSettings, connection: socket.socket, key: int, version: int, body: bytes) -> bytes:
