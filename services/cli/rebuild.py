@@ -11,10 +11,13 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from services.bi.recount import Difference
-from services.cli.addresses import kafka_settings
+from services.cli.addresses import home_of, kafka_settings
 from services.cli.rebuilding.comparison import Comparison, compare
 from services.cli.rebuilding.renewal import RenewalError, outlook, renew
+from services.cli.rebuilding.resting import at_rest, workers_here
 from services.cli.rebuilding.snapshot import NeverStillError, snapshot
+from services.cli.running.holds import HeldError
+from services.cli.running.layout import Layout
 from services.cli.stop import stopped
 from services.cli.terminal import console, errors
 from services.engagement_aggregator.settings import AggregatorSettings
@@ -30,13 +33,14 @@ counts it once more in SQL, and lists every number in which a published row diff
 3: not everything could be compared.
 
 Without it the aggregator's state is thrown away and all feedback is folded anew (a rehearsal unless --yes). Rows stay
-readable meanwhile; their numbers climb once more from the start.
+readable meanwhile; their numbers climb once more from the start. Workers that `tongbo up` started on this machine are
+stopped for it and started again; all others have to be stopped first.
 
 \b
 例 / examples:
   tongbo rebuild --compare               核对，应为 0 处不同 / expected: 0 differences
   tongbo rebuild                         演练：会删什么、重算多少 / rehearse
-  tongbo rebuild --yes                   真的重建；先停掉所有汇总进程 / for real; stop all aggregator workers first
+  tongbo rebuild --yes                   真的重建；别处的汇总进程先停掉 / for real; stop workers elsewhere first
 """
 _SHOWN = 50
 _CONFIRMATIONS = 2
@@ -62,7 +66,7 @@ def rebuild(
         if compare_only:
             raise typer.Exit(_report(_compared(settings, timeout or 60.0)))
         _renewed(settings, yes=yes, accept_loss=accept_loss, timeout_s=timeout or 86_400.0)
-    except (KafkaProblem, NeverStillError, RenewalError) as error:
+    except (KafkaProblem, NeverStillError, RenewalError, HeldError) as error:
         raise stopped(str(error), "", code=3) from None
 
 
@@ -87,22 +91,30 @@ def _renewed(settings: AggregatorSettings, *, yes: bool, accept_loss: bool, time
             f"{found.lost} feedback records have expired, their numbers would be lost: --accept-loss to do it anyway",
             code=2,
         )
-    if found.workers:
+    layout = Layout(home=home_of().resolve())
+    here = workers_here(layout, settings.kafka.bootstrap)
+    if (elsewhere := found.workers - here) > 0:
         raise stopped(
-            f"有 {found.workers} 个汇总进程在运行，请先全部停止（刚停的要等会话过期，约 10 秒）",
-            f"{found.workers} aggregator workers are running: stop them all first (a killed one counts for 10 s)",
+            f"有 {elsewhere} 个汇总进程在运行，请先全部停止（刚停的要等会话过期，约 10 秒）",
+            f"{elsewhere} aggregator workers are running: stop them all first (a killed one counts for 10 s)",
             code=2,
         )
+    if here:
+        console().print(
+            f"本机 tongbo up 的 {here} 个汇总进程先停下，重建后自动启动；其他进程照常运行"
+            f" / stops the {here} aggregator workers of `tongbo up` here first, starts them again afterwards",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
     if not yes:
         console().print("演练，没有改动；加 --yes 执行 / a rehearsal, nothing was changed; add --yes", style="yellow")
         return
-    with _bar() as told:
+    with _bar() as told, at_rest(settings, layout, here, told):
         deleted = renew(settings, told, timeout_s=timeout_s)
     console().print(
-        f"重建完成，删除了 {deleted} 行没有依据的汇总；现在可以启动汇总进程"
-        f" / rebuilt, {deleted} unfounded rows deleted: start the aggregator workers again",
-        style="green",
+        f"重建完成，删除了 {deleted} 行没有依据的汇总 / rebuilt, {deleted} unfounded rows deleted", style="green"
     )
+    then = "汇总进程已重新启动 / the workers run again" if here else "现在可以启动汇总进程 / start the workers again"
+    console().print(then, style="green")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from services.cli.running.holds import HeldError, held, hold
 from services.cli.running.layout import Layout
 from services.cli.running.session import AlreadyRunningError, end, owner_of, ownership
 from services.cli.running.supervisor import Child, Supervisor
@@ -132,6 +133,44 @@ def test_last_words_are_those_for_people(supervisor: Supervisor) -> None:
     supervisor.start(child)
     wait("it has spoken", lambda: supervisor.exited("talker-0") == 0)
     assert supervisor.last_words(child) == "文件第 2 行有误"
+
+
+def test_what_is_held_rests_until_its_holder_ends_even_by_kill_and_nothing_else_does(
+    tmp_path: Path, said: list[str]
+) -> None:
+    layout = Layout(home=tmp_path)
+    supervisor = Supervisor(layout.run, layout.log, said.append, held=lambda: held(layout), stop_within_s=5.0)
+    for name in ("collector", "folder"):
+        supervisor.start(sleeper(name))
+    before, other = pid_in(tmp_path, "folder-0"), pid_in(tmp_path, "collector-0")
+    program = f"""
+        import time
+        from pathlib import Path
+        from services.cli.running.holds import hold
+        from services.cli.running.layout import Layout
+        with hold(Layout(home=Path({str(tmp_path)!r})), "folder"):
+            print("held", flush=True)
+            time.sleep(600)
+    """
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, cwd=ROOT
+        ) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"held\n"
+            with pytest.raises(HeldError, match="folder"), hold(layout, "folder"):
+                raise AssertionError("two holders")
+            for _ in range(3):  # looked at again and again it stays away
+                supervisor.watch()
+                assert not psutil.pid_exists(before)
+                assert not (layout.run / "folder-0.pid").exists()
+            holder.kill()
+        supervisor.watch()
+        assert psutil.pid_exists(pid_in(tmp_path, "folder-0"))
+        assert pid_in(tmp_path, "collector-0") == other
+        assert supervisor.restarts() == 0, "nothing died by itself"
+    finally:
+        supervisor.stop()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent was killed")

@@ -62,7 +62,7 @@ def end_of_story(terminal: Terminal) -> None:
     terminal.simulator("/_sim/clock", {"advance_s": (morning - now).total_seconds()})
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_services_killed_while_things_flow_come_back_and_nothing_is_doubled_lost_or_left(terminal: Terminal) -> None:
     up = terminal.run("up", "--speed", "60")
     assert up.returncode == 0, up.stdout + up.stderr
@@ -80,6 +80,8 @@ def test_services_killed_while_things_flow_come_back_and_nothing_is_doubled_lost
         end_of_story(terminal)
         wait(f"equal to the truth: {reader.settlement()}", lambda: reader.settlement().ok, 60)
         assert reader.settlement().feedback.true > 20
+        assert_rebuilt_around_the_running_pipeline(terminal)
+        wait(f"equal once more: {reader.settlement()}", lambda: reader.settlement().ok, 60)
     finally:
         reader.watching.close()
     token = (terminal.home / "run" / "token").read_text().strip()
@@ -91,6 +93,22 @@ def test_services_killed_while_things_flow_come_back_and_nothing_is_doubled_lost
     assert terminal.pid_files() == []
     assert not (terminal.home / "run" / "addresses.json").exists()
     assert_no_secret_in_logs(terminal, (*SECRETS, token))
+
+
+def assert_rebuilt_around_the_running_pipeline(terminal: Terminal) -> None:
+    """Only the aggregator makes way for a rebuild, and it is back afterwards."""
+    before = {name: terminal.pid(name.removesuffix(".pid")) for name in terminal.pid_files()}
+    rehearsed = terminal.run("rebuild")
+    assert rehearsed.returncode == 0, rehearsed.stdout + rehearsed.stderr
+    assert "1 个汇总进程先停下" in rehearsed.stdout
+    assert terminal.pid("engagement_aggregator-0") == before["engagement_aggregator-0.pid"], "a rehearsal stops nothing"
+    rebuilt = terminal.run("rebuild", "--yes")
+    assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
+    assert "汇总进程已重新启动" in rebuilt.stdout
+    after = {name: terminal.pid(name.removesuffix(".pid")) for name in terminal.pid_files()}
+    assert {name for name in before if after[name] != before[name]} == {"engagement_aggregator-0.pid"}
+    compared = terminal.run("rebuild", "--compare")
+    assert (compared.returncode, "0 differences" in compared.stdout) == (0, True), compared.stdout + compared.stderr
 
 
 def assert_no_secret_in_topics(terminal: Terminal, secrets: Sequence[str]) -> None:

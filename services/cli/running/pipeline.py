@@ -18,6 +18,7 @@ import msgspec
 from schemas.topics import load_topics
 from services.adapter.registry import platforms
 from services.cli.running.callback_addresses import check_addresses
+from services.cli.running.holds import held
 from services.cli.running.layout import Layout
 from services.cli.running.local_token import local_token
 from services.cli.running.ports import NoPortError, Ports
@@ -86,7 +87,7 @@ class Pipeline:
 
     def __init__(self, layout: Layout, plan: Plan, say: Callable[[str], None], stop: threading.Event) -> None:
         self.layout, self.plan, self._say, self._stop = layout, plan, say, stop
-        self.supervisor = Supervisor(layout.run, layout.log, say)
+        self.supervisor = Supervisor(layout.run, layout.log, say, held=lambda: held(layout))
         self.addresses: dict[str, str] = {}
         self.token = ""
         self._health: dict[str, int] = {}

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,15 +47,25 @@ class _Running:
     pause_s: float = FIRST_PAUSE_S
     restart_at: float | None = None
     restarts: int = 0
+    resting: bool = False
 
 
 class Supervisor:
-    """Children with a pid file in `run_dir` and a log file in `log_dir` each; `say` gets what happens to them."""
+    """Children with a pid file in `run_dir` and a log file in `log_dir` each; `say` gets what happens to them.
+
+    held: the services that are to rest at present; asked with every `watch`.
+    """
 
     def __init__(
-        self, run_dir: Path, log_dir: Path, say: Callable[[str], None], *, stop_within_s: float = STOP_WITHIN_S
+        self,
+        run_dir: Path,
+        log_dir: Path,
+        say: Callable[[str], None],
+        *,
+        held: Callable[[], Collection[str]] = frozenset,
+        stop_within_s: float = STOP_WITHIN_S,
     ) -> None:
-        self._run_dir, self._log_dir, self._say = run_dir, log_dir, say
+        self._run_dir, self._log_dir, self._say, self._held = run_dir, log_dir, say, held
         self._stop_within_s = stop_within_s
         self._running: dict[str, _Running] = {}
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -87,8 +97,9 @@ class Supervisor:
 
     def watch(self) -> None:
         """Start again what has died, after a pause that grows while it keeps dying. Call this a few times a second."""
+        self._let_rest(self._held())
         for one in self._running.values():
-            if one.process.poll() is None:
+            if one.resting or one.process.poll() is None:
                 continue
             now = time.monotonic()
             if one.restart_at is None:
@@ -118,6 +129,11 @@ class Supervisor:
     def stop_together(self, names: Sequence[str]) -> None:
         """Ask several children to end at the same time, then wait for them: faster than one after the other."""
         chosen = [self._running[name] for name in names if name in self._running]
+        self._end_together(chosen)
+        for one in chosen:
+            del self._running[one.child.name]
+
+    def _end_together(self, chosen: Sequence[_Running]) -> None:
         for one in chosen:
             if one.process.poll() is None:
                 one.process.send_signal(signal.SIGTERM)
@@ -125,7 +141,19 @@ class Supervisor:
         for one in chosen:
             self._end(one, max(0.0, deadline - time.monotonic()))
             (self._run_dir / f"{one.child.name}.pid").unlink(missing_ok=True)
-            del self._running[one.child.name]
+
+    def _let_rest(self, services: Collection[str]) -> None:
+        """End the children of these services and leave them so; start those again that are no longer among them."""
+        tired = [one for one in self._running.values() if one.child.service in services and not one.resting]
+        self._end_together(tired)
+        for one in tired:
+            one.resting = True
+            self._say(f"{one.child.name} 按要求停下 / at rest, as asked")
+        for one in self._running.values():
+            if one.resting and one.child.service not in services:
+                one.process, one.started_at, one.restart_at = self._spawn(one.child), time.monotonic(), None
+                one.resting = False
+                self._say(f"{one.child.name} 重新启动 / started again")
 
     def _end(self, one: _Running, within_s: float) -> None:
         try:
