@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -71,6 +74,28 @@ def test_compare_finds_nothing_after_kills_and_names_every_number_that_was_tampe
         "both witnesses"
     )
     assert "2 differences" in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent was killed")
+def test_a_rebuild_killed_in_the_middle_leaves_no_worker_behind_and_the_next_start_goes_on(
+    pipeline: Pipeline, rebuild: Rebuild
+) -> None:
+    pipeline.traffic(3)
+    eventually("the broker coordinates groups", lambda: rebuild()[0] == 0)
+    command = [sys.executable, "-m", "services.cli.main", "rebuild", "--yes", "--kafka", pipeline.kafka.bootstrap]
+    killed = subprocess.Popen(command)
+    found = list[psutil.Process]()
+
+    def folds() -> bool:
+        found[:] = psutil.Process(killed.pid).children()
+        return any("services.engagement_aggregator" in child.cmdline() for child in found)
+
+    eventually("its worker folds", folds)
+    killed.kill()
+    killed.wait()
+    eventually("the worker has ended with it", lambda: not any(child.is_running() for child in found))
+    pipeline.start()
+    pipeline.await_exact()
 
 
 @pytest.mark.timeout(300)  # three starts of a worker, on a machine that may be busy

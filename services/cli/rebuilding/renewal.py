@@ -21,6 +21,7 @@ from pathlib import Path
 from schemas.topics import topic
 from services.cli.rebuilding.snapshot import nothing_waits, read_up_to
 from services.engagement_aggregator.settings import AggregatorSettings
+from services.runtime.children import ending_with_us
 from services.runtime.kafka.admin import delete_groups, delete_topics, ensure_topics, members, partition_count
 from services.runtime.kafka.producer import Producer
 from services.runtime.kafka.reader import Extent, extents, read_range
@@ -89,7 +90,10 @@ def _fold_all(settings: AggregatorSettings, folder: Path, told: Told, deadline: 
     }
     with log.open("wb") as output:
         command = [sys.executable, "-m", "services.engagement_aggregator"]
-        worker = subprocess.Popen(command, env={**os.environ, **env}, stdout=output, stderr=output)
+        worker = subprocess.Popen(
+            command, env={**os.environ, **env}, stdout=output, stderr=output,
+            preexec_fn=ending_with_us(),  # noqa: PLW1509 - two system calls: nobody would know of a worker left behind
+        )  # fmt: skip
         try:
             _follow(settings, worker, log, told, deadline)
         finally:

@@ -6,21 +6,20 @@ children are told by the kernel to end when that thread does.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.runtime.children import ending_with_us
+
 STOP_WITHIN_S = 15.0
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 STABLE_AFTER_S = 30.0
-_PR_SET_PDEATHSIG = 1
 _TAIL_BYTES = 8_000
 
 
@@ -172,24 +171,10 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **child.env},
                 start_new_session=True,  # Ctrl-C is for the supervisor, which ends the children in order
-                preexec_fn=_ending_with(os.getpid()),  # noqa: PLW1509 - two system calls, no locks
+                preexec_fn=ending_with_us(),  # noqa: PLW1509 - two system calls, no locks
             )
         (self._run_dir / f"{child.name}.pid").write_text(f"{process.pid}\n")
         return process
-
-
-def _ending_with(parent: int) -> Callable[[], None] | None:
-    """Makes Linux end a child whose parent dies without saying so, also where that happens before the child asks."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)  # loaded before the fork: afterwards only system calls are safe
-
-    def ask() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask
 
 
 def _ending(code: int) -> tuple[str, str]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import ctypes
 import os
-import signal
 import socket
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
+from services.runtime.children import ending_with_us
 from services.runtime.embedded_broker.jars import fetch_jars, java
 from services.runtime.embedded_broker.layout import HOST, Access, Quorum, server_properties
 from services.runtime.kafka.admin import wait_for_kafka
@@ -24,7 +22,6 @@ from services.runtime.settings import KafkaSettings
 _FORMAT_TIMEOUT_S = 180.0  # a second on an idle machine
 _STOP_TIMEOUT_S = 30.0
 _ATTEMPTS_ON_FREE_PORTS = 3
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 _HEAP = "512m"
 _MEMORY = ("-Xms128m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
 
@@ -173,7 +170,7 @@ class EmbeddedBroker:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the owner, who ends the broker after its clients
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - the only way to leave no orphan after kill -9
+                preexec_fn=ending_with_us(),  # noqa: PLW1509 - the only way to leave no orphan after kill -9
             )
         self._pid_file.write_text(f"{self._process.pid}\n", "ascii")
 
@@ -274,14 +271,3 @@ def _listens(port: int) -> bool:
             return True
     except OSError:
         return False
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)  # loaded before the fork: afterwards only system calls are safe
-
-    def ask() -> None:
-        libc.prctl(_DIE_WITH_PARENT, signal.SIGTERM)
-
-    return ask
