@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -18,12 +19,10 @@ from typing import Literal
 from services.adapter.accounts import Account
 from services.adapter.contract import RateLimit
 from services.adapter.errors import NotSentError, PlatformError
+from services.adapter.windows import Window
 from services.runtime.logging import get_logger
 
 FILE = "budgets.sqlite3"
-FEEDBACK_SHARE = 0.6
-SLOTS = 500  # a window is counted in so many pieces; the oldest piece counts until all of it has passed
-SLACK_S = 1.0  # at most so much longer is a window for us than for the platform, which counts when calls arrive
 PARK_S = 60.0  # after a refusal that does not say for how long
 BUSY_S = 5.0
 
@@ -48,7 +47,7 @@ class BudgetLedger:
     def __init__(self, folder: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._now = now
-        self._lock = threading.Lock()
+        self.turn = threading.RLock()
         self._db = sqlite3.connect(
             folder / FILE, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=64
         )
@@ -57,7 +56,7 @@ class BudgetLedger:
         self._db.executescript(_TABLES)
 
     def close(self) -> None:
-        with self._lock:
+        with self.turn:
             self._db.close()
 
     def of(self, account: Account, rates: Sequence[RateLimit], purpose: Purpose) -> AccountBudget:
@@ -70,7 +69,7 @@ class BudgetLedger:
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
         """One process at a time, all or nothing. Without its counts nobody calls: raises PlatformError(sent="no")."""
-        with self._lock:
+        with self.turn:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 with self._db:  # commits, or rolls back
@@ -88,31 +87,42 @@ class AccountBudget:
     account: Account
     rates: tuple[RateLimit, ...]
     purpose: Purpose
+    _waiting: deque[_Asked] = field(default_factory=deque, repr=False, compare=False)
 
     def reserve(self, endpoint: str, most_wait_s: float) -> float:
-        name, refused = plain(endpoint), None
-        with self.ledger.change() as db:
-            now = self.ledger.time()
-            wait = self._parked(db, name, now)
-            applying = [rate for rate in self.rates if applies(rate.endpoint, name)]
-            for rate in applying:
-                wait = max(wait, self._until_room(db, rate, now))
-            if wait > most_wait_s:
-                refused = max([wait, *(self._join_line(db, rate, now, wait) for rate in applying)])
-            else:
-                for rate in applying:
-                    self._spend(db, rate, now + wait)
-                for key, _, _ in self._told(db, name):
-                    db.execute("UPDATE told SET remaining = remaining - 1 WHERE endpoint = ?", (key,))
-        if refused is not None:
-            raise used_up(refused)
-        return wait
+        """Calls that ask at the same time are answered in one transaction, one after the other, by the first of them.
+
+        A transaction costs much more than an answer, and dozens of threads waiting for theirs cost still more.
+        """
+        asked = _Asked(plain(endpoint), most_wait_s)
+        self._waiting.append(asked)
+        with self.ledger.turn:
+            if asked.answer is None:
+                self._answer_all(asked)
+        if isinstance(asked.answer, PlatformError):
+            raise asked.answer
+        assert asked.answer is not None
+        return asked.answer
+
+    def _answer_all(self, first: _Asked) -> None:
+        together = {id(first): first}
+        while self._waiting:
+            one = self._waiting.popleft()
+            together[id(one)] = one
+        asked = [one for one in together.values() if one.answer is None]
+        try:
+            with self.ledger.change() as db:
+                answers = _Answering(self, db, self.ledger.time()).answers(asked)
+        except NotSentError as error:  # nothing was written
+            answers = [NotSentError(error.message) for _ in asked]
+        for one, answer in zip(asked, answers, strict=True):
+            one.answer = answer
 
     def learn(self, endpoint: str, error: PlatformError) -> None:
         if error.error_class != "quota" or error.sent != "yes":
             return
         until = self.ledger.time() + (PARK_S if error.retry_after_s is None else error.retry_after_s)
-        key = self._key(plain(endpoint), of_app=error.scope == "app")
+        key = self.key(plain(endpoint), of_app=error.scope == "app")
         with suppress(NotSentError), self.ledger.change() as db:  # the refusal itself matters more than our note of it
             db.execute(
                 "INSERT INTO parked VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
@@ -121,66 +131,91 @@ class AccountBudget:
 
     def told(self, endpoint: str, remaining: int, resets_at: datetime) -> None:
         with suppress(NotSentError), self.ledger.change() as db:
-            row = (self._key(plain(endpoint)), remaining, resets_at.timestamp())
+            row = (self.key(plain(endpoint)), remaining, resets_at.timestamp())
             db.execute("INSERT OR REPLACE INTO told VALUES (?, ?, ?)", row)
 
-    def _parked(self, db: sqlite3.Connection, endpoint: str, now: float) -> float:
-        """Seconds until the platform, by its own words, takes calls of this endpoint again."""
-        keys = (self._key(endpoint), self._key(endpoint, of_app=True))
-        (until,) = db.execute("SELECT max(until) FROM parked WHERE endpoint IN (?, ?)", keys).fetchone()
-        resets = [resets_at for _, remaining, resets_at in self._told(db, endpoint) if remaining <= 0]
-        return max(0.0, *(at - now for at in (until or 0.0, *resets)))
-
-    def _told(self, db: sqlite3.Connection, endpoint: str) -> list[tuple[str, int, float]]:
-        """(key, remaining, resets_at) of what the platform said about these calls."""
-        own = self._key("")
-        rows = db.execute("SELECT endpoint, remaining, resets_at FROM told").fetchall()
-        return [row for row in rows if row[0].startswith(own) and applies(row[0].removeprefix(own), endpoint)]
-
-    def _until_room(self, db: sqlite3.Connection, rate: RateLimit, now: float) -> float:
-        """Seconds until one more call fits, with what has been promised to calls that are still waiting."""
-        budget, piece, window = self._budget(rate), rate.per_s / SLOTS, rate.per_s + min(SLACK_S, rate.per_s / 10)
-        db.execute("DELETE FROM spent WHERE budget = ? AND (slot + 1) * ? + ? <= ?", (budget, piece, window, now))
-        rows = db.execute(
-            "SELECT slot, calls, feedback FROM spent WHERE budget = ? ORDER BY slot", (budget,)
-        ).fetchall()
-        over = sum(calls for _, calls, _ in rows) + 1 - rate.calls
-        over_share = sum(own for _, _, own in rows) + 1 - max(1, int(rate.calls * FEEDBACK_SHARE))
-        free_at = now
-        for slot, calls, own in rows:
-            if over <= 0 and (self.purpose == "publishing" or over_share <= 0):
-                break
-            over, over_share = over - calls, over_share - own
-            free_at = (slot + 1) * piece + window
-        return max(0.0, free_at - now)
-
-    def _spend(self, db: sqlite3.Connection, rate: RateLimit, at: float) -> None:
-        slot, own = int(at // (rate.per_s / SLOTS)), int(self.purpose == "feedback")
-        db.execute(
-            "INSERT INTO spent VALUES (?, ?, 1, ?)"
-            " ON CONFLICT DO UPDATE SET calls = calls + 1, feedback = feedback + excluded.feedback",
-            (self._budget(rate), slot, own),
-        )
-
-    def _join_line(self, db: sqlite3.Connection, rate: RateLimit, now: float, wait: float) -> float:
-        """When to come back: those who were refused are told different times, so that they do not all come at once."""
-        if self.purpose == "feedback":
-            return wait
-        budget = f"{self._budget(rate)}|{self.purpose}"
-        row = db.execute("SELECT free_at FROM line WHERE budget = ?", (budget,)).fetchone()
-        free_at = max(now + wait, row[0] if row else 0.0)
-        db.execute("INSERT OR REPLACE INTO line VALUES (?, ?)", (budget, free_at + rate.per_s / rate.calls))
-        return free_at - now
-
-    def _budget(self, rate: RateLimit) -> str:
+    def key_of(self, rate: RateLimit) -> str:
         return f"{self._owner(rate.scope == 'app')}|{rate.endpoint}|{rate.calls}/{rate.per_s:g}"
 
-    def _key(self, endpoint: str, *, of_app: bool = False) -> str:
+    def key(self, endpoint: str, *, of_app: bool = False) -> str:
         return f"{self._owner(of_app)}|{endpoint}"
 
     def _owner(self, of_app: bool) -> str:
         account = self.account
         return f"{account.platform}|app:{account.app_id}" if of_app else f"{account.platform}|{account.account}"
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    """answer: the seconds to wait before the call, or why there may be none; None until somebody answered."""
+
+    endpoint: str
+    most_wait_s: float
+    answer: float | PlatformError | None = None
+
+
+class _Answering:
+    """One transaction's answers, as if each had been asked alone, one after the other, at the same moment."""
+
+    def __init__(self, budget: AccountBudget, db: sqlite3.Connection, now: float) -> None:
+        self._budget, self._db, self._now = budget, db, now
+        self._feedback = budget.purpose == "feedback"
+        self._windows: dict[str, Window] = {}
+        self._parked: dict[str, float] = {}
+        own = budget.key("")
+        told = db.execute("SELECT endpoint, remaining, resets_at FROM told").fetchall()
+        self._told: dict[str, list[float]] = {
+            key.removeprefix(own): [left, ends] for key, left, ends in told if key.startswith(own)
+        }
+        self._used = Counter[str]()
+
+    def answers(self, asked: Sequence[_Asked]) -> list[float | PlatformError]:
+        answers = [self._answer(one) for one in asked]
+        for window in self._windows.values():
+            window.write(self._db)
+        for name, calls in self._used.items():
+            key = self._budget.key(name)
+            self._db.execute("UPDATE told SET remaining = remaining - ? WHERE endpoint = ?", (calls, key))
+        return answers
+
+    def _answer(self, asked: _Asked) -> float | PlatformError:
+        told = [name for name in self._told if applies(name, asked.endpoint)]
+        applying = [rate for rate in self._budget.rates if applies(rate.endpoint, asked.endpoint)]
+        resets = [self._told[name][1] for name in told if self._told[name][0] <= 0]
+        wait = max(0.0, *(at - self._now for at in (self._parked_until(asked.endpoint), *resets)))
+        wait = max(wait, *(self._window(rate).until_room() for rate in applying), 0.0)
+        if wait > asked.most_wait_s:
+            return used_up(max([wait, *(self._join_line(rate, wait) for rate in applying)]))
+        for rate in applying:
+            self._window(rate).spend(self._now + wait)
+        for name in told:
+            self._told[name][0] -= 1
+            self._used[name] += 1
+        return wait
+
+    def _window(self, rate: RateLimit) -> Window:
+        key = self._budget.key_of(rate)
+        if key not in self._windows:
+            self._windows[key] = Window(self._db, key, rate, self._now, feedback=self._feedback)
+        return self._windows[key]
+
+    def _parked_until(self, endpoint: str) -> float:
+        """When the platform, by its own words, takes calls of this endpoint again."""
+        if endpoint not in self._parked:
+            keys = (self._budget.key(endpoint), self._budget.key(endpoint, of_app=True))
+            (until,) = self._db.execute("SELECT max(until) FROM parked WHERE endpoint IN (?, ?)", keys).fetchone()
+            self._parked[endpoint] = float(until or 0.0)
+        return self._parked[endpoint]
+
+    def _join_line(self, rate: RateLimit, wait: float) -> float:
+        """When to come back: those who were refused are told different times, so that they do not all come at once."""
+        if self._feedback:
+            return wait
+        budget = f"{self._budget.key_of(rate)}|{self._budget.purpose}"
+        row = self._db.execute("SELECT free_at FROM line WHERE budget = ?", (budget,)).fetchone()
+        free_at = max(self._now + wait, row[0] if row else 0.0)
+        self._db.execute("INSERT OR REPLACE INTO line VALUES (?, ?)", (budget, free_at + rate.per_s / rate.calls))
+        return free_at - self._now
 
 
 def plain(endpoint: str) -> str:
@@ -227,57 +262,3 @@ def _stated(account: Account, endpoint: str, value: str) -> RateLimit:
             f" / must be calls/seconds"
         ) from None
     return rate
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A call that would make a post: which endpoint, when."""
-
-    endpoint: str
-    due_at: datetime
-    placement_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Overfull:
-    """A limit that the plans cannot keep. planned: calls within one window, from `starts_at` on."""
-
-    rate: RateLimit
-    planned: int
-    starts_at: datetime
-    placement_ids: tuple[str, ...]
-
-    @property
-    def message(self) -> str:
-        return (
-            f"{self.rate.per_s:g} 秒内最多 {self.rate.calls} 次“{self.rate.endpoint}”，"
-            f"计划中有 {self.planned} 次（从 {self.starts_at.isoformat()} 起）"
-            f" / {self.planned} planned, {self.rate.calls} allowed"
-        )
-
-
-def fits(plans: Sequence[Planned], rates: Sequence[RateLimit], patience_s: float = 0.0) -> list[Overfull]:
-    """The limits that these plans of one account cannot keep, each once with its first overfull window. Pure.
-
-    patience_s: how late a post may be; what fits within its window and that much more time is no problem.
-    """
-    found = []
-    for rate in rates:
-        own = sorted((one for one in plans if applies(rate.endpoint, plain(one.endpoint))), key=lambda one: one.due_at)
-        overfull = _first_overfull(own, rate, patience_s)
-        if overfull is not None:
-            found.append(overfull)
-    return found
-
-
-def _first_overfull(plans: Sequence[Planned], rate: RateLimit, patience_s: float) -> Overfull | None:
-    """Each plan goes out when it is due or, if the window is full by then, when the window has room again."""
-    sent: list[float] = []
-    for number, one in enumerate(plans):
-        due = one.due_at.timestamp()
-        at = due if len(sent) < rate.calls else max(due, sent[-rate.calls] + rate.per_s)
-        if at > due + patience_s:
-            within = [two for two in plans[: number + 1] if (one.due_at - two.due_at).total_seconds() < rate.per_s]
-            return Overfull(rate, len(within), within[0].due_at, tuple(two.placement_id for two in within))
-        sent.append(at)
-    return None

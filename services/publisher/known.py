@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from schemas.content import MasterContent, Target
 from services.adapter.accounts import Accounts
-from services.adapter.budgets import Planned
 from services.adapter.contract import Adapter
+from services.adapter.plans import Planned
 from services.publisher.likeness import Alike
 from services.publisher.media import StoredMedia
 

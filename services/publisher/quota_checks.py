@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from schemas.content import MasterContent, Target
 from services.adapter.accounts import Account
-from services.adapter.budgets import POST, declared_rates, fits
+from services.adapter.budgets import POST, declared_rates
 from services.adapter.contract import Adapter
+from services.adapter.plans import fits
 from services.publisher.known import Known
 from services.publisher.problems import Problem, problem
 from services.publisher.register import planned

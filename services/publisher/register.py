@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from schemas.codec import DecodeError, decoder
 from schemas.content import CampaignDefined, ContentCancelled, MasterContent, MasterContentEvent, Target
 from schemas.topics import topic
-from services.adapter.budgets import POST, Planned
+from services.adapter.budgets import POST
+from services.adapter.plans import Planned
 from services.publisher.likeness import Alike, Likeness
 from services.publisher.plan import identity_of
 from services.runtime.kafka.records import Record

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from services.adapter.accounts import Account
-from services.adapter.budgets import BudgetLedger, Planned, Purpose, applies, declared_rates, fits
+from services.adapter.budgets import BudgetLedger, Purpose, applies, declared_rates
 from services.adapter.contract import RateLimit
 from services.adapter.errors import PlatformError
+from services.adapter.plans import Planned, fits
 from services.runtime.clock import ManualClock
 
 START = datetime(2026, 11, 11, 2, 0, tzinfo=UTC)
 TEA = Account(platform="echo", account="tea", brand_id="qinghe", way="open", app_id="app")
 MILK = Account(platform="echo", account="milk", brand_id="qinghe", way="open", app_id="app")
 HOURLY = RateLimit("share", 30, 3600)
+PURPOSES: tuple[Purpose, Purpose] = ("publishing", "feedback")
 
 
 @pytest.fixture
@@ -181,3 +185,39 @@ def test_two_mass_sends_on_one_day_do_not_fit() -> None:
 def test_what_may_be_late_fits_into_the_next_window() -> None:
     assert fits(_plans(*[0.0] * 60), [RateLimit("*", 30, 3600)], patience_s=3600) == []
     assert fits(_plans(*[0.0] * 61), [RateLimit("*", 30, 3600)], patience_s=3600)[0].planned == 61
+
+
+def test_calls_that_ask_at_the_same_moment_together_get_no_more_than_the_limit(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    budgets = [BudgetLedger(tmp_path, clock.now).of(TEA, [HOURLY], purpose) for purpose in PURPOSES]
+    together = Barrier(16)
+
+    def ask(number: int) -> int:
+        taken = 0
+        for _ in range(5):
+            together.wait(10)
+            try:
+                taken += budgets[number % 2].reserve("/2/statuses/share.json", 0) == 0
+            except PlatformError as error:
+                assert (error.error_class, error.sent) == ("quota", "no")
+        return taken
+
+    with ThreadPoolExecutor(16) as pool:
+        taken = list(pool.map(ask, range(16)))
+    assert sum(taken) == 30
+    assert sum(taken[1::2]) <= 18  # those of feedback
+
+
+def test_a_budget_file_that_cannot_be_used_lets_none_of_those_call_who_asked_together(ledger: BudgetLedger) -> None:
+    budget, together = ledger.of(TEA, [HOURLY], "publishing"), Barrier(8)
+    ledger.close()
+
+    def ask(_: int) -> str:
+        together.wait(10)
+        with pytest.raises(PlatformError) as refused:
+            budget.reserve("share", 5)
+        return refused.value.sent
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(8))) == ["no"] * 8
