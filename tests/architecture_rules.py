@@ -30,7 +30,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aiokafka": (r"services\.engagement_aggregator(\..+)?",),
     "rocksdict": (r"services\.engagement_aggregator(\..+)?",),
     "httpx": (r"services\.adapter\.http", r"services\..+\.client"),
-    "httpcore": (r"services\.adapter\.remote\.client", r"services\.webhooks\.client"),
+    "httpcore": (r"services\.adapter\.lanes", r"services\.adapter\.remote\.client", r"services\.webhooks\.client"),
     "aiohttp": (r"services\.simulator(\..+)?", r"services\.adapter_\w+\.simulator"),
     "jgo": (r"services\.runtime\.embedded_broker(\..+)?",),
     "duckdb": (r"services\.bi(\..+)?",),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 from schemas.control import BrakeSet
@@ -54,6 +55,7 @@ class Caller:
         self._media, self._control, self._freshness, self._clock = media, control, freshness, clock
         self._shared = shared
         self._clients: dict[str, Any] = {}
+        self._building = Lock()
 
     def step(self, entry: Entry, step: Step, start_by: float) -> None:
         """start_by is counted from the record's time, like the deadline that other workers will wait for."""
@@ -117,16 +119,20 @@ class Caller:
         return replies.find_reply(client, LivePost.of(record), reply.comment_id, reply.text, reply.at)
 
     def client(self, account: str) -> Any:
-        """The client of an account; two threads may build one at the same time, the first kept wins."""
-        if account not in self._clients:
+        """The client of an account; one thread builds it, dozens may wait for it."""
+        if account in self._clients:
+            return self._clients[account]
+        with self._building:
+            if account in self._clients:
+                return self._clients[account]
             declared = self._accounts.get(self._adapter.platform, account)
             if declared is None:
                 raise PlatformError(
                     f"账号 {account} 未声明 / account not declared", error_class="auth", sent="no", scope="account"
                 )
             client = self._adapter.client(declared, self._timing.call_timeout_s, self._shared(declared))
-            self._clients.setdefault(account, client)
-        return self._clients[account]
+            self._clients[account] = client
+        return client
 
     def _last_question(self, entry: Entry, called: PlacementRecord) -> Callable[[], None]:
         """What is asked right before each request: is our view fresh, and does anything in it hold the call back?"""

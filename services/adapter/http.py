@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,12 +18,13 @@ import orjson
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from services.adapter.errors import NoAnswerError, NotSentError, PlatformError
+from services.adapter.lanes import Lanes
 from services.adapter.leaving import ask_last, too_late
 from services.adapter.sharing import Budget, Unlimited
 
-IDLE_S = 5.0  # platforms close idle connections; one that has just been closed would lose a request
-
-NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_HEADERS = httpx.Headers(
+    {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive", "User-Agent": "tongbo"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,11 @@ class PlatformHttp:
 
     def __init__(self, base_url: str, timeout_s: float, *, budget: Budget | None = None) -> None:
         self._timeout_s, self._budget = timeout_s, budget or Unlimited()
-        self._lanes = _Lanes()
-        self._client = httpx.Client(  # builds the requests
-            base_url=base_url.rstrip("/"),
-            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0), pool=timeout_s),
-            headers={"User-Agent": "tongbo"},
-            verify=_trusted(),
-            trust_env=False,
-        )
+        self._timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0))
+        base = httpx.URL(base_url)
+        self._lanes = Lanes(base.raw_scheme, base.raw_host, base.port, _trusted())
+        # a fifth of a call's work was to parse the same few addresses again and again
+        self._address = lru_cache(maxsize=256)(lambda path: httpx.URL(f"{base_url.rstrip('/')}/{path.lstrip('/')}"))
 
     def call(
         self,
@@ -69,28 +66,28 @@ class PlatformHttp:
         ends is broken off, so that no platform can act on it. Where the budget is used up it waits, half of the
         time-out at most, and raises PlatformError(quota) for a longer wait.
         """
-        arguments: dict[str, Any] = {"params": query, "data": form, "files": files, "headers": dict(headers or {})}
+        body: dict[str, Any] = {"data": form, "files": files}
+        own = httpx.Headers(_HEADERS)
+        own.update(headers)
         if json is not None:
-            arguments["content"] = orjson.dumps(json)
-            arguments["headers"].setdefault("Content-Type", "application/json; charset=utf-8")
-        if timeout_s is not None:
-            arguments["timeout"] = timeout_s
-        timeout = arguments.pop("timeout", httpx.USE_CLIENT_DEFAULT)
+            body["content"] = orjson.dumps(json)
+            own.setdefault("Content-Type", "application/json; charset=utf-8")
+        timeout = self._timeout if timeout_s is None else httpx.Timeout(timeout_s)
         if wait_s := self._budget.reserve(path, (timeout_s or self._timeout_s) / 2):
             time.sleep(wait_s)
-            timeout = (timeout_s or self._timeout_s) - wait_s
-        request = self._client.build_request(method, path, timeout=timeout, **arguments)
-        request.stream = _InTime(request.stream)
+            timeout = httpx.Timeout((timeout_s or self._timeout_s) - wait_s)
+        request = httpx.Request(method, self._address(path), params=query, headers=own, **body)
+        assert isinstance(request.stream, httpx.SyncByteStream)
         ask_last()
         if too_late():
             raise NotSentError("请求没有及时发出，已放弃 / the request did not leave in time")
+        status, given, raw = self._lanes.exchange(
+            request.method, request.url.raw_path, request.headers.raw, request.stream, timeout.as_dict()
+        )
         try:
-            response = self._lanes.send(request)
-        except NEVER_SENT as error:
-            raise NotSentError(f"请求未发出 / never sent ({type(error).__name__})") from error
-        except httpx.RequestError as error:  # also an answer that cannot be unpacked
+            return _answer(httpx.Response(status, headers=given, content=raw))
+        except httpx.DecodingError as error:
             raise NoAnswerError(f"请求已发出但没有答复 / sent, no answer ({type(error).__name__})") from error
-        return _answer(response)
 
     def reserve(self, name: str) -> None:
         """A call that has a limit of its own beside that of its path; raises PlatformError(quota, sent="no")."""
@@ -106,7 +103,6 @@ class PlatformHttp:
             raise
 
     def close(self) -> None:
-        self._client.close()
         self._lanes.close()
 
 
@@ -114,64 +110,6 @@ class PlatformHttp:
 def _trusted() -> ssl.SSLContext:
     """Whom we believe to be a platform; reading all authorities takes a while, so it is done once."""
     return httpx.create_ssl_context(trust_env=False)
-
-
-class _Lanes:
-    """A connection for each call under way, used again by the next one; as many as there are calls at the same time.
-
-    One pool for all would look at each idle connection, with a call of the system each, before every request and after
-    it: with 64 threads that was more work than the requests themselves. No redirect is followed, no cookie kept.
-    """
-
-    def __init__(self) -> None:
-        self._idle: deque[tuple[float, httpx.HTTPTransport]] = deque()
-
-    def send(self, request: httpx.Request) -> httpx.Response:
-        """One attempt; the answer has been read."""
-        lane = self._taken()
-        try:
-            response = lane.handle_request(request)
-            response.request = request
-            response.read()
-        finally:
-            self._idle.append((time.monotonic(), lane))
-            self._prune()
-        return response
-
-    def _taken(self) -> httpx.HTTPTransport:
-        try:
-            return self._idle.pop()[1]
-        except IndexError:
-            limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_S)
-            return httpx.HTTPTransport(verify=_trusted(), trust_env=False, limits=limits)
-
-    def _prune(self) -> None:
-        """The last used is taken first, so those at the other end are the ones that nobody needs any more."""
-        oldest = time.monotonic() - 2 * IDLE_S
-        with suppress(IndexError):  # another thread was faster
-            while self._idle[0][0] < oldest:
-                self._idle.popleft()[1].close()
-
-    def close(self) -> None:
-        while self._idle:
-            self._idle.pop()[1].close()
-
-
-class _InTime(httpx.SyncByteStream):
-    """A request's body, of which nothing leaves late: a process may be frozen at any point and go on much later."""
-
-    def __init__(self, body: httpx.SyncByteStream | httpx.AsyncByteStream) -> None:
-        assert isinstance(body, httpx.SyncByteStream)
-        self._body = body
-
-    def __iter__(self) -> Iterator[bytes]:
-        for piece in self._body:
-            if too_late():
-                raise httpx.WriteTimeout("the request did not leave in time")
-            yield piece
-
-    def close(self) -> None:
-        self._body.close()
 
 
 def _answer(response: httpx.Response) -> Answer:

@@ -135,8 +135,29 @@ def test_connections_that_a_burst_left_behind_are_closed_when_nobody_needs_them_
     with ThreadPoolExecutor(CALLS) as pool:
         list(pool.map(lambda number: post(http, number), range(CALLS)))
     platform.together = threading.Barrier(1)
-    monkeypatch.setattr("services.adapter.http.IDLE_S", 0.0)
+    monkeypatch.setattr("services.adapter.lanes.IDLE_S", 0.0)
     post(http)
     for thread in platform.threads:
         thread.join(0.5)
     assert sum(thread.is_alive() for thread in platform.threads) <= 1
+
+
+def test_an_address_that_is_none_is_said_to_have_been_sent_nothing() -> None:
+    with pytest.raises(NotSentError, match="base_url"):
+        post(PlatformHttp("api.weibo.com:443", 5.0))
+
+
+def test_head_and_body_of_a_small_request_leave_together_and_a_large_body_does_not_wait_for_its_end(
+    platform: Platform, http: PlatformHttp
+) -> None:
+    post(http)
+    together, seen = platform.pieces[0], Semaphore(0)
+
+    def body() -> Iterator[bytes]:
+        yield b"a" * 100_000
+        assert seen.acquire(timeout=5)  # what was given so far has arrived before there is more
+        yield b"b"
+
+    platform.on_piece = lambda: seen.release() if sum(map(len, platform.pieces)) > 100_000 else None
+    http.call("POST", "/post", files={"f": ("f", Streamed(body()), "text/plain")})
+    assert together.startswith(b"POST /post") and together.endswith(b"number=0")
