@@ -42,6 +42,8 @@ class Lanes:
         timeouts: dict[str, float | None],
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """One attempt: status, headers and body of the answer. Raises NotSentError or NoAnswerError."""
+        if self._origin.scheme not in _PORTS:
+            raise NotSentError(f"base_url 不是 http(s) 地址 / no http(s) address: {self._origin.scheme.decode()!r}")
         url = httpcore.URL(scheme=self._origin.scheme, host=self._origin.host, port=self._origin.port, target=target)
         request = httpcore.Request(
             method, url, headers=headers, content=_in_time(body), extensions={"timeout": timeouts}
