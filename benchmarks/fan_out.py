@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from benchmarks.fan_out_load import request
 from benchmarks.fan_out_stack import ENDPOINT, FanOutStack
 
 
@@ -30,7 +31,7 @@ def latency(stack: FanOutStack, http: httpx.Client, first: int, rate: float, sec
 
     def send(number: int) -> None:
         time.sleep(max(0.0, began + (number - first) / rate - time.monotonic()))
-        answer = http.post("/contents", json=stack.request(number))
+        answer = http.post("/contents", json=request(number))
         accepted[number] = time.time()
         if answer.status_code != 202:
             raise RuntimeError(f"{answer.status_code}: {answer.text}")
@@ -56,22 +57,26 @@ def throughput(stack: FanOutStack, placements: int, answer_s: float) -> dict[str
     stack.append(placements, due)
     stack.wait_taken_in(placements)
     time.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()))
-    cpu, began = stack.adapter_cpu_s(), time.monotonic()
+    began, cpu, transactions = time.monotonic(), stack.cpu_s(), stack.transactions()
     times = sorted(stack.wait_for_calls(set(range(placements))).values())
-    took, cpu = time.monotonic() - began, stack.adapter_cpu_s() - cpu
+    took = time.monotonic() - began
+    spent = {name: round((s - cpu[name]) * 1000 / placements, 3) for name, s in stack.cpu_s().items()}
     middle = times[len(times) // 20 : -len(times) // 20]  # neither the start nor the tail
     return {
         "placements": placements,
         "answer_ms": answer_s * 1000,
         "placements_per_s": round((len(middle) - 1) / (middle[-1] - middle[0]), 1),
         "seconds": round(took, 2),
-        "adapter_cpu_ms_per_placement": round(cpu * 1000 / placements, 3),
+        "adapter_cpu_ms_per_placement": spent["adapter_weibo"],
+        "cpu_ms_per_placement": spent,
+        "placements_per_transaction": round(placements / max(1, stack.transactions() - transactions), 1),
     }
 
 
 def measure(folder: Path, *, quick: bool = False) -> dict[str, Any]:
     """Both figures, each on a stack of its own."""
     with FanOutStack(folder / "latency", publisher=True) as stack, stack.client() as http:
+        stack.slow(0)
         stack.define_campaigns(http)
         latency(stack, http, 0, 50, 2)  # warm
         result = latency(stack, http, 100_000, 50, 5 if quick else 20)
@@ -94,6 +99,7 @@ def main() -> None:
                 result = throughput(stack, arguments.placements, 0.05)
         elif arguments.only == "latency":
             with FanOutStack(folder / "latency", publisher=True) as stack, stack.client() as http:
+                stack.slow(0)
                 stack.define_campaigns(http)
                 latency(stack, http, 0, 50, 2)
                 result = latency(stack, http, 100_000, 50, 10)

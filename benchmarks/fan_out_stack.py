@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +20,7 @@ import httpx
 import msgspec
 import psutil
 
-from schemas.content import MasterContent, Schedule, Target
+from benchmarks.fan_out_load import ACCOUNTS, CAMPAIGNS, SILENCE, master
 from schemas.topics import load_topics
 from services.cli.running.pipeline import dead_letter_services
 from services.runtime.embedded_broker import EmbeddedBroker
@@ -32,28 +33,10 @@ from services.runtime.settings import KafkaSettings
 
 ENDPOINT = "statuses/update/biz"  # a post of text alone on Weibo: one call is one placement
 ROOT = Path(__file__).resolve().parents[1]
-PARTITIONS, CAMPAIGNS = 4, 16
+PARTITIONS = 4
 PATIENCE_S = 180.0
 _ASK_S = 1.0  # the simulator has other things to do than to show its call log
-# An audience that stays away: the simulator's own work shall not be what is measured.
-_SILENCE = (
-    '{"post_id":"quiet","posted_at":"2026-11-11T10:00:00+08:00","interactions":[],'
-    '"final":{"reposts":0,"comments":0,"likes":0}}'
-)
 _NUMBER = re.compile(r"fan(\d+)out")
-_ACCOUNTS = """\
-accounts:
-  - platform: weibo
-    account: bench
-    brand_id: bench
-    display_name: 压测
-    way: commercial
-    app_id: "3100000001"
-    app_secret: bench-secret
-    open_id: "1900000001"
-    access_token: 2.00bench
-    options: {safe_domain: bench.example, "budget.*": 100000000/3600, budget.update: 100000000/3600}
-"""
 
 
 class FanOutStack:
@@ -65,8 +48,10 @@ class FanOutStack:
         self._broker = EmbeddedBroker(folder / "kafka", log_dir=folder / "kafka-log")
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._accounts = folder / "accounts.yaml"
-        self._accounts.write_text(_ACCOUNTS, "utf-8")
+        self._accounts.write_text(ACCOUNTS, "utf-8")
         self._simulator = self._publisher = self._token = ""
+        self._http = httpx.Client(timeout=60, trust_env=False)
+        self._expected = 0
 
     def __enter__(self) -> Self:
         try:
@@ -79,6 +64,7 @@ class FanOutStack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._http.close()
         for child in self._children.values():
             child.kill()
             child.wait()
@@ -97,29 +83,11 @@ class FanOutStack:
             }
             http.post("/campaigns", json=campaign).raise_for_status()
 
-    def request(self, number: int) -> dict[str, Any]:
-        """What a client posts; due at once."""
-        made = msgspec.to_builtins(_master(number, None))
-        wanted = (
-            "campaign_id",
-            "content_id",
-            "version",
-            "kind",
-            "title",
-            "key_message",
-            "summary",
-            "body",
-            "targets",
-            "declarations",
-        )
-        declared = {"origin": "original", "ai_generated": False, "advertisement": False}
-        return {name: made[name] for name in wanted} | {"declarations": declared}
-
     def append(self, count: int, due: datetime) -> None:
         """Contents straight on the log, as the publisher would write them."""
         producer = Producer(self.kafka, "fan-out")
         for start in range(0, count, 500):
-            contents = [_master(number, due) for number in range(start, min(start + 500, count))]
+            contents = [master(number, due) for number in range(start, min(start + 500, count))]
             producer.send_many(
                 [
                     Outgoing(
@@ -138,8 +106,13 @@ class FanOutStack:
         self._wait("intake", lambda: len({raw.key for raw in read_topic(self.kafka, "placement-ledger")}) >= count)
 
     def wait_for_calls(self, numbers: set[int]) -> dict[int, float]:
-        """When the platform answered the call of each content, in seconds since the epoch; each exactly one."""
+        """When the platform answered the call of each content, in seconds since the epoch; each exactly one.
+
+        The log of calls is asked for at the end only: to show it takes the simulator longer than a hundred calls.
+        """
         calls: dict[int, float] = {}
+        self._expected += len(numbers)
+        self._wait("calls", lambda: self._struck() >= self._expected)
 
         def all_there() -> bool:
             calls.update(self._calls())
@@ -149,12 +122,26 @@ class FanOutStack:
         return calls
 
     def slow(self, delay_s: float) -> None:
+        """From now on each answer takes so long; the simulator counts those calls, which is how their end is told."""
         body = {"platform": "weibo", "endpoint": ENDPOINT, "kind": "slow", "rate": 1, "delay_s": delay_s}
-        httpx.post(f"{self._simulator}/_sim/faults", json=body).raise_for_status()
+        self._http.post(f"{self._simulator}/_sim/faults", json=body).raise_for_status()
 
-    def adapter_cpu_s(self) -> float:
-        times = psutil.Process(self._children["adapter_weibo"].pid).cpu_times()
-        return float(times.user + times.system)
+    def _struck(self) -> int:
+        faults = self._http.get(f"{self._simulator}/_sim/faults", params={"platform": "weibo"}).json()
+        return sum(int(fault["used"]) for fault in faults)
+
+    def cpu_s(self) -> dict[str, float]:
+        """User and system seconds so far of each process, by its name."""
+        pids = {name: child.pid for name, child in self._children.items()} | {"broker": self._broker.pid}
+        times = {name: psutil.Process(pid).cpu_times() for name, pid in pids.items()}
+        return {name: float(one.user + one.system) for name, one in times.items()}
+
+    def transactions(self) -> int:
+        """How many the adapter has committed."""
+        port = json.loads(self._log("adapter_weibo").splitlines()[0])["http_port"]
+        shown = self._http.get(f"http://127.0.0.1:{port}/metrics").text
+        found = re.search(r'^tongbo_transactions_total\{result="committed".*\} ([0-9.e+]+)$', shown, re.MULTILINE)
+        return int(float(found.group(1))) if found else 0
 
     @contextmanager
     def client(self) -> Iterator[httpx.Client]:
@@ -172,7 +159,7 @@ class FanOutStack:
         self._broker.start()
         ensure_topics(self.kafka, load_topics(dead_letter_services()))
         silence = self._folder / "silence.jsonl"
-        silence.write_text(_SILENCE, "utf-8")
+        silence.write_text(SILENCE, "utf-8")
         quiet = ("--audience", str(silence), "--hide-secrets")
         self._run("simulator", arguments=("--port", "0", "--accounts", str(self._accounts), *quiet))
         self._simulator = self._said("simulator", r"simulator: (http://\S+)")
@@ -246,7 +233,7 @@ class FanOutStack:
             time.sleep(_ASK_S)
 
     def _calls(self) -> dict[int, float]:
-        calls = httpx.get(f"{self._simulator}/_sim/calls", params={"platform": "weibo"}, timeout=60).json()
+        calls = self._http.get(f"{self._simulator}/_sim/calls", params={"platform": "weibo"}).json()
         found: dict[int, float] = {}
         for call in calls["calls"] if isinstance(calls, dict) else calls:
             match = _NUMBER.search(call["answer"]) if call["endpoint"] == ENDPOINT else None
@@ -264,16 +251,3 @@ def _ready(url: str) -> bool:
             return bool(response.status == 200)
     except OSError:
         return False
-
-
-def _master(number: int, due: datetime | None) -> MasterContent:
-    now = datetime.now(UTC)
-    schedule = Schedule(due_at=due, wall_clock=f"{due:%Y-%m-%dT%H:%M}") if due else None
-    return MasterContent(
-        event_id=f"c{number}:1", occurred_at=now, observed_at=now, brand_id="bench",
-        campaign_id=f"campaign-{number % CAMPAIGNS}",
-        trace_id=f"c{number}", content_id=f"c{number}", version=1, kind="notice", title=f"冷泡茶 fan{number}out",
-        key_message="冷水三分钟，一杯好茶", summary=f"fan{number}out 冷水三分钟，一杯好茶",
-        body=f"冷水三分钟，一杯好茶。这是第 {number} 篇。",
-        targets=(Target(platform="weibo", account="bench", schedule=schedule),),
-    )  # fmt: skip
