@@ -21,7 +21,12 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 from crc32c import crc32c
 
+from services.engagement_aggregator.native import sections
+from services.engagement_aggregator.native.sections import Section
+
 _HEAD = Struct(">qiibI")  # base offset, length, leader epoch, magic, checksum
+_RECORDS = Struct(">q13xh34xi")  # base offset, attributes, number of records
+_COMPRESSED = 0b111
 _LENGTH_AT_LEAST = 61 - 12
 _UNCOUNTED = 12  # base offset and length are not in the length
 _CHECKED_FROM = 21
@@ -40,6 +45,16 @@ class Batch:
     start: int
     end: int
     pieces: list[memoryview]
+
+    def sections(self) -> Iterator[Section]:
+        """The same as `values`, for the fold: records that stay in the fetched bytes where those are not compressed."""
+        for piece in self.pieces:
+            base_offset, attributes, count = _RECORDS.unpack_from(piece)
+            if attributes & _COMPRESSED:
+                batch = DefaultRecordBatch(piece)
+                yield sections.of_values([record.value for record in batch if record.offset >= self.start])
+            else:
+                yield sections.of_batch(piece[_RECORDS.size :], base_offset=base_offset, count=count, start=self.start)
 
     def values(self) -> list[bytes | None]:
         """What is folded."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -20,18 +20,18 @@ from schemas.aggregate_state import ItemState, PostState, TotalState, Watermark
 from schemas.feedback import FeedbackEvent
 from services.engagement_aggregator import keys, moments, wire
 from services.engagement_aggregator.moments import utc
-from services.engagement_aggregator.opened import OpenPost
+from services.engagement_aggregator.native import sections
+from services.engagement_aggregator.native.scanner import FOR_PYTHON, FULL, Comment, Scanner
+from services.engagement_aggregator.native.sections import Section
+from services.engagement_aggregator.opened import IDENTITY, OpenPost, identity_of
 from services.engagement_aggregator.settling import parents, settle, total_of
 from services.engagement_aggregator.sums import follow
 from services.engagement_aggregator.windows import Rows
-from services.engagement_aggregator.wire import Comment, Followers, OfPost, Reply, Snapshot, Wire
+from services.engagement_aggregator.wire import Followers, OfPost, Reply, Snapshot, Wire
 
 LONGEST_POST_KEY = 256
-_AT_ONCE = 100  # records decoded together: few enough to be still in the processor's cache when they are folded
 _ROWS_OF_A_POST = 4  # itself, its hour, its day, and a share in its parents
 _BUGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # of ours; trouble with the disk is not
-_IDENTITY = ("post_key", "brand_id", "campaign_id", "content_id", "placement_id", "platform", "account")
-_identity: Callable[[Any], tuple[str, ...]] = attrgetter(*_IDENTITY)
 _account: Callable[[Any], tuple[str, ...]] = attrgetter("brand_id", "campaign_id", "platform", "account")
 
 
@@ -88,10 +88,12 @@ class Fold:
         self._rows, self._owns = rows, owns
         self._changed: set[str] = set()
         self._opened: dict[str, OpenPost] = {}
+        self._by_number: list[OpenPost] = []
         self._accounts: set[tuple[str, ...]] = set()
         self._begun = False
-        self._written = self._watermark = self._minute_from = self._turn = self._open_from = moments.EPOCH
-        self._minute = self._closed = self._oldest = 0
+        self._scanner = Scanner()
+        self._clock = self._scanner.state
+        self._written = self._closed = self._oldest = 0
 
     def __len__(self) -> int:
         """How many rows wait to be written, about."""
@@ -99,40 +101,43 @@ class Fold:
 
     def take(self, values: Sequence[bytes | None]) -> list[Refused]:
         """Fold records in the order of the partition; returns those that were refused."""
+        return self.take_section(sections.of_values(values))
+
+    def take_section(self, section: Section) -> list[Refused]:
+        """The same for records as they came; a refusal counts from the first of them."""
         refused: list[Refused] = []
-        if not values:
-            return refused
         if not self._begun:
             self._begin()
-        for start in range(0, len(values), _AT_ONCE):
-            self._take(start, values[start : start + _AT_ONCE], refused)
+        scanner, clock = self._scanner, self._clock
+        clock.next, status = section.first, FULL
+        while status:
+            status = scanner.scan(section)
+            for comment in scanner.comments():
+                self._comment(comment, section)
+            if status == FOR_PYTHON:
+                number = clock.next
+                if (refusal := self._other(section.value(number))) is not None:
+                    refused.append(Refused(number - section.first, *refusal))
+                clock.next = number + 1
         return refused
 
-    def _take(self, start: int, values: Sequence[bytes | None], refused: list[Refused]) -> None:
-        opened, identity = self._opened.get, _identity
-        for index, event in enumerate(wire.batch(values) or (None,) * len(values)):
-            value = values[index]
-            if isinstance(event, Snapshot):
-                one = opened(event.post_key)
-                if one is not None and one.identity == identity(event) and self._follows(one, event, value):
-                    continue
-            elif isinstance(event, Comment):
-                one = opened(event.post_key)
-                if one is not None and one.identity == identity(event) and self._is_first(one, event):
-                    continue
-            try:
-                self._apply(event, value)
-            except Refusal as refusal:
-                refused.append(Refused(start + index, refusal.cause, str(refusal)))
-            except _BUGS as error:
-                refused.append(Refused(start + index, "bug", f"处理时出错 / failed to fold: {error!r}"))
+    def _other(self, value: bytes | None) -> tuple[str, str] | None:
+        """Fold one record that the scanner did not; why not, if it is refused."""
+        try:
+            self._apply(_looked_at(value), value)
+        except Refusal as refusal:
+            return refusal.cause, str(refusal)
+        except _BUGS as error:
+            return "bug", f"处理时出错 / failed to fold: {error!r}"
+        return None
 
     def _begin(self) -> None:
         """Go on where the rows were left; they can be read only once the partition has been recovered."""
+        self._clock.turn = self._clock.open_from = self._clock.watermark = 0
         mark = self._rows.get(keys.WATERMARK)
         if isinstance(mark, Watermark):
-            self._written = mark.at
-            self._reach(mark.at)
+            self._written = moments.micros(mark.at)
+            self._reach(self._written)
         self._begun = True
 
     def held(self) -> set[str]:
@@ -146,72 +151,36 @@ class Fold:
     def settle(self) -> set[str]:
         """Let parents and windows follow; returns the keys of all rows that changed since the last call."""
         changed = self._changed | settle(self._rows, self._opened.values())
-        if self._watermark > self._written:
-            self._rows[keys.WATERMARK] = Watermark(self._watermark)
-            self._written = self._watermark
+        watermark = self._clock.watermark
+        if watermark > self._written:
+            self._rows[keys.WATERMARK] = Watermark(moments.from_micros(watermark))
+            self._written = watermark
             changed.add(keys.WATERMARK)
-        self._changed, self._opened, self._accounts = set(), {}, set()
+        self._changed, self._opened, self._by_number, self._accounts = set(), {}, [], set()
+        self._scanner.clear()
         return changed
 
-    def _follows(self, one: OpenPost, event: Snapshot, value: bytes | None) -> bool:
-        """Let a snapshot wait that is the next of its post and like the one before; False for everything else.
-
-        Most records end here, so it does as little as it can.
-        """
-        waiting = one.waiting
-        if waiting is None or event.sequence <= one.sequence or waiting.minute < self._closed:
-            return False
-        at, seen = event.occurred_at, event.observed_at
-        if seen.tzinfo is not UTC or at.tzinfo is not UTC:
-            return False
-        at = min(at, seen)
-        if not waiting.begins <= at <= waiting.until:
-            return False
-        r = event.readings
-        a, b, c, d, e, f, g, h = r.views, r.likes, r.comments, r.shares, r.saves, r.follows, r.clicks, r.conversions
-        if waiting.pattern != (
-            a.reason, b.reason, c.reason, d.reason, e.reason, f.reason, g.reason, h.reason,
-            a.value is None, b.value is None, c.value is None, d.value is None,
-            e.value is None, f.value is None, g.value is None, h.value is None,
-            event.comments_total is None,
-        ):  # fmt: skip
-            return False
-        one.sequence = event.sequence
-        waiting.last = value
-        waiting.count += 1
-        waiting.at = max(waiting.at, seen)
-        if at > self._watermark:
-            self._watermark = at
-            if at >= self._turn:
-                self._reach(at)
-        return True
-
-    def _is_first(self, one: OpenPost, event: Comment) -> bool:
-        """Count a comment that nobody has seen before, in a window that is open; False for everything else."""
-        at, seen = event.occurred_at, event.observed_at
-        if seen.tzinfo is not UTC or at.tzinfo is not UTC:
-            return False
-        at = min(at, seen)
-        if at < self._open_from or at >= self._turn:
-            return False
-        key = keys.comment(event.post_key, event.comment_id)
-        if self._rows.get(key) is not None:
-            return False
-        minute = self._minute if at >= self._minute_from else moments.minute_of(at)
-        self._rows[key] = ItemState(event.version, event.deleted, minute)
-        self._changed.add(key)
+    def _comment(self, comment: Comment, section: Section) -> None:
+        """A comment of an open post in a window that is open; it may be known already."""
+        post, id_at, id_size, version, deleted, minute, seen, moved = comment
+        one = self._by_number[post]
+        key = one.comment_key + section.text(id_at, id_size)
+        before = self._rows.get(key)
+        if before is None:
+            self._rows[key] = ItemState(version, bool(deleted), minute)
+            self._changed.add(key)
+            if not deleted:
+                one.comment(minute, seen)
+        else:
+            one.take_waiting()
+            item = ItemState(version, bool(deleted), minute)
+            if not (self._item(one, key, item, moments.from_micros(seen), is_reply=False) or moved):
+                return
         one.post.events += 1
         one.touched = True
-        if not event.deleted:
-            one.comment(minute, seen)
-        one.seen(seen, observed=True)
-        self._watermark = max(self._watermark, at)
-        return True
 
-    def _apply(self, event: Wire | None, value: bytes | None) -> None:
+    def _apply(self, event: Wire, value: bytes | None) -> None:
         """Fold one record of any kind; raises Refusal."""
-        if event is None:
-            event = _looked_at(value)
         at = moments.event_time(event.occurred_at, event.observed_at)
         if not at >= moments.EPOCH or at.year > moments.LAST_YEAR:
             raise Refusal("time_out_of_range", f"{at} 不可能是真实时间，请检查采集 / no real time, check the collector")
@@ -222,34 +191,42 @@ class Fold:
             decoded(value)
         one, is_new = self._open(event, value)
         self._advance(at)
+        one.take_waiting()
+        try:
+            self._change(one, event, at, is_new=is_new)
+        finally:
+            one.resume()
+
+    def _change(self, one: OpenPost, event: OfPost, at: datetime, *, is_new: bool) -> None:
+        seen, observed = utc(event.observed_at), True
         if isinstance(event, Snapshot):
             changed = one.snapshot(event, at, self._closed, self._oldest)
             observed = any(reading.value is not None for reading in _readings(event))
+        elif isinstance(event, Reply):
+            item = ItemState(1, False, moments.minute_of(at))
+            changed = self._item(one, keys.reply(event.post_key, event.reply_id), item, seen, is_reply=True)
         else:
-            changed, observed = self._item(one, event, at), True
-        moved = one.seen(utc(event.observed_at), observed=observed)
+            item = ItemState(event.version, event.deleted, moments.minute_of(at))
+            changed = self._item(one, one.comment_key + event.comment_id, item, seen, is_reply=False)
+        moved = one.seen(seen, observed=observed)
         if changed or moved or is_new:
             one.post.events += 1
             one.touched = True
 
-    def _item(self, one: OpenPost, event: Comment | Reply, at: datetime) -> bool:
+    def _item(self, one: OpenPost, key: str, item: ItemState, seen: datetime, *, is_reply: bool) -> bool:
         """A comment or reply counts once whatever its versions; of one version, the deletion wins."""
-        reply = isinstance(event, Reply)
-        if isinstance(event, Reply):
-            key, version, deleted = keys.reply(event.post_key, event.reply_id), 1, False
-        else:
-            key, version, deleted = keys.comment(event.post_key, event.comment_id), event.version, event.deleted
         before = self._rows.get(key)
         if isinstance(before, ItemState):
-            if (before.version, before.deleted) >= (version, deleted):
+            if (before.version, before.deleted) >= (item.version, item.deleted):
                 return False
-            minute, change = before.minute, int(before.deleted) - int(deleted)
+            change = int(before.deleted) - int(item.deleted)
+            item = ItemState(item.version, item.deleted, before.minute)
         else:
-            minute, change = moments.minute_of(at), int(not deleted)
-        self._rows[key] = ItemState(version, deleted, minute)
+            change = int(not item.deleted)
+        self._rows[key] = item
         self._changed.add(key)
         if change:
-            one.item(change, minute, utc(event.observed_at), self._closed, self._oldest, reply=reply)
+            one.item(change, item.minute, seen, self._closed, self._oldest, reply=is_reply)
         return True
 
     def _followers(self, event: Followers, value: bytes | None, at: datetime) -> None:
@@ -279,7 +256,7 @@ class Fold:
 
     def _open(self, event: OfPost, value: bytes | None) -> tuple[OpenPost, bool]:
         """The post of an event, opened; whether it is new."""
-        identity = _identity(event)
+        identity = identity_of(event)
         one = self._opened.get(event.post_key)
         if one is not None:
             if one.identity != identity:
@@ -294,10 +271,11 @@ class Fold:
             self._rows[key] = post
             # From here on they hold their names against another brand or campaign.
             self._changed.update(name for name, _ in parents(self._rows, post))
-        elif _identity(post) != identity:
+        elif identity_of(post) != identity:
             decoded(value)
             raise _moved(post, event)
-        one = self._opened[event.post_key] = OpenPost(self._rows, key, post, _identity(post), is_new=is_new)
+        one = self._opened[event.post_key] = OpenPost(self._rows, key, post, self._scanner, is_new=is_new)
+        self._by_number.append(one)
         return one, is_new
 
     def _new(self, event: OfPost, value: bytes | None) -> PostState:
@@ -344,18 +322,18 @@ class Fold:
 
     def _advance(self, at: datetime) -> None:
         """The partition has come to this event time; windows close by the newest."""
-        if at > self._watermark:
-            self._watermark = at
-            if at >= self._turn:
-                self._reach(at)
+        time = moments.micros(at)
+        if time > self._clock.watermark:
+            self._clock.watermark = time
+            if time >= self._clock.turn:
+                self._reach(time)
 
-    def _reach(self, watermark: datetime) -> None:
+    def _reach(self, watermark: int) -> None:
         """Set out from a minute of event time: what is closed in it, and what is too late for any window."""
-        minute = moments.minute_of(watermark)
-        self._watermark, self._minute = watermark, minute
-        self._minute_from, self._turn = moments.instant(minute), moments.instant(minute + 1)
-        self._closed, self._oldest = moments.closed_up_to(watermark), minute - moments.LONGEST_WAIT
-        self._open_from = moments.instant(self._closed)
+        minute = watermark // moments.MINUTE_MICROS
+        self._closed, self._oldest = moments.closed_up_to(minute), minute - moments.LONGEST_WAIT
+        self._clock.watermark, self._clock.turn = watermark, (minute + 1) * moments.MINUTE_MICROS
+        self._clock.open_from = self._closed * moments.MINUTE_MICROS
 
 
 def _looked_at(value: bytes | None) -> Wire:
@@ -383,7 +361,7 @@ def _is_whole(reading: wire.Read) -> bool:
 
 
 def _moved(post: PostState, event: OfPost) -> Refusal:
-    name = next(name for name in _IDENTITY if getattr(post, name) != getattr(event, name))
+    name = next(name for name in IDENTITY if getattr(post, name) != getattr(event, name))
     return Refusal(
         "identity_conflict",
         f"帖子 {event.post_key} 的 {name} 原为 {getattr(post, name)}，事件却写 {getattr(event, name)}"

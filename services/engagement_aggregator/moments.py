@@ -14,6 +14,8 @@ from schemas.window import WAIT_S
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_YEAR: Final = 2_199  # a time beyond it, or before the epoch, is no time of an event
 MINUTE: Final = timedelta(minutes=1)
+MINUTE_MICROS: Final = 60_000_000
+_MICROSECOND: Final = timedelta(microseconds=1)
 DAY: Final = 1_440
 _SHANGHAI: Final = 480
 _WAIT: Final = WAIT_S // 60
@@ -29,6 +31,15 @@ def utc(at: datetime) -> datetime:
 def event_time(occurred_at: datetime, observed_at: datetime) -> datetime:
     """When it happened; nothing happens after it was seen, so a clock that runs ahead does not close windows."""
     return min(utc(occurred_at), utc(observed_at))
+
+
+def micros(at: datetime) -> int:
+    """µs since the epoch."""
+    return (at - EPOCH) // _MICROSECOND
+
+
+def from_micros(number: int) -> datetime:
+    return EPOCH + timedelta(microseconds=number)
 
 
 def minute_of(at: datetime) -> int:
@@ -49,9 +60,9 @@ def day_start(day: int) -> int:
     return day * DAY - _SHANGHAI
 
 
-def closed_up_to(watermark: datetime) -> int:
-    """Windows that end at this minute or before are closed."""
-    return minute_of(watermark) - _WAIT
+def closed_up_to(minute: int) -> int:
+    """Windows that end at this minute or before are closed once an event of `minute` has come."""
+    return minute - _WAIT
 
 
 def ends(minute: int) -> tuple[int, int, int, int]:

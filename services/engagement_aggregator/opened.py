@@ -1,76 +1,91 @@
-"""One post while it is being folded: what came in since it was opened, and the rules by which a post changes. Pure.
-
-Snapshots that follow each other in order within a minute wait until another one needs them taken; only the last of
-them says anything that the next did not replace.
-"""
+"""One post while it is being folded: what came in since it was opened, and the rules by which a post changes. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from schemas.aggregate_state import PostState
-from services.engagement_aggregator import moments
+from services.engagement_aggregator import keys, moments
+from services.engagement_aggregator.native.scanner import NEVER_SEEN, Follows, Group, Scanner
 from services.engagement_aggregator.sums import contribution, curve_of, shift_activity
 from services.engagement_aggregator.windows import PostWindows, Rows
-from services.engagement_aggregator.wire import AllRead, Snapshot, snapshot_of
+from services.engagement_aggregator.wire import AllRead, Snapshot
 
 MARKS_H: Final = (1, 2, 3, 6, 12, 24, 48, 72, 168)
 REASONS: Final = {None: 0, "unsupported": 1, "not_yet": 2, "failed": 3}
-_INSTANT: Final = timedelta(microseconds=1)
+_HAS_NO_TOTAL: Final = 1 << 16
+IDENTITY: Final = ("post_key", "brand_id", "campaign_id", "content_id", "placement_id", "platform", "account")
+identity_of: Callable[[Any], tuple[str, ...]] = attrgetter(*IDENTITY)  # of a post, or of an event of one
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
-Pattern = tuple[object, ...]
-
-
-class Waiting:
-    """Snapshots that followed one that was taken, in order and within its minute; only the last of them is kept.
-
-    last: as a record, for one block of bytes lets go sooner than thirty objects. count: how many there are. at: the
-    newest observed_at. pattern: which metrics they have and lack. begins, until: event times of those that may follow.
-    """
-
-    __slots__ = ("at", "begins", "count", "last", "minute", "pattern", "until")
-
-    def __init__(self, taken: Snapshot, minute: int, pattern: Pattern, marks: tuple[datetime, datetime]) -> None:
-        self.last: bytes | None = None
-        self.minute, self.pattern, self.count = minute, pattern, 0
-        self.at = taken.observed_at
-        passed, coming = marks
-        self.begins = max(moments.instant(minute), passed + _INSTANT)  # what was read before belongs to that age, too
-        self.until = min(moments.instant(minute + 1) - _INSTANT, coming)
 
 
 class OpenPost:
-    """A post between two settlings."""
+    """A post between two settlings. What has come in at `scanner` becomes part of it with `take_waiting`."""
 
     __slots__ = (
-        "activity", "before", "curve_before", "identity", "key", "next_mark", "post", "sequence", "touched", "waiting",
-        "windows",
+        "activity", "before", "comment_key", "comments", "curve_before", "follows", "identity", "key", "newest",
+        "next_mark", "number", "post", "scanner", "sequence", "touched", "windows",
     )  # fmt: skip
 
-    def __init__(self, rows: Rows, key: str, post: PostState, identity: tuple[str, ...], *, is_new: bool) -> None:
-        self.key, self.post, self.identity = key, post, identity
+    def __init__(self, rows: Rows, key: str, post: PostState, scanner: Scanner, *, is_new: bool) -> None:
+        self.key, self.post, self.scanner = key, post, scanner
+        self.identity = identity_of(post)
         self.before = None if is_new else contribution(post)
         self.curve_before = curve_of(post)
         self.windows = PostWindows(rows, key, post)
         self.sequence = max(*post.sequences, *post.reason_sequences, post.comments_total_sequence)
         self.next_mark = _next_mark(post)
-        self.waiting: Waiting | None = None
+        self.follows: Follows | None = None
+        self.comments: dict[int, tuple[int, int]] = {}  # new ones by minute: how many, and when the newest was seen
+        self.comment_key = keys.comment(post.post_key, "")
         self.activity: dict[int, int] = {}
         self.touched = False
+        self.newest = NEVER_SEEN if post.newest is None else moments.micros(post.newest)
+        self.number = scanner.add(self.identity)
 
     def take_waiting(self) -> None:
-        """Take what waits; afterwards the post is as if each snapshot had been taken when it came."""
-        waiting, self.waiting = self.waiting, None
-        if waiting is not None and waiting.last is not None:
-            last = snapshot_of.decode(waiting.last)
-            values, reasons = read(last.readings)
-            self._metrics(last.sequence, values, reasons, last.comments_total)
-            self._saw(waiting.at)
-            minute = waiting.minute  # nothing was closed for it when it came, whatever is by now
-            self.windows.snapshot(minute, last.sequence, values, reasons, waiting.at, waiting.count, closed=minute)
-            self.post.events += waiting.count
+        """Take what waits; afterwards the post is as if everything had been taken when it came."""
+        groups, newest = self.scanner.take(self.number)
+        if groups:
+            self._take(groups)
+        for minute, (count, seen) in self.comments.items():
+            self.post.comments += count
+            hour = minute // 60
+            self.activity[hour] = self.activity.get(hour, 0) + count
+            self.windows.comments(minute, count, moments.from_micros(seen))
+        self.comments = {}
+        if newest > self.newest:
+            self._saw(moments.from_micros(newest))
+            self.newest = newest
+
+    def resume(self) -> None:
+        """Let the scanner go on from how the post is now."""
+        newest = self.post.newest
+        self.newest = NEVER_SEEN if newest is None else moments.micros(newest)
+        self.scanner.resume(self.number, self.sequence, self.newest, self.follows)
+
+    def comment(self, minute: int, seen: int) -> None:
+        """A new comment of a minute whose windows are open. seen: µs since the epoch."""
+        count, newest = self.comments.get(minute, (0, seen))
+        self.comments[minute] = count + 1, max(newest, seen)
+
+    def _take(self, groups: list[Group]) -> None:
+        follows = self.follows
+        assert follows is not None  # or the scanner takes no snapshot
+        codes = [follows.pattern >> 2 * metric & 3 for metric in range(8)]
+        for minute, count, sequence, at, *numbers, total in groups:
+            values = [None if code else number for code, number in zip(codes, numbers, strict=True)]
+            # Nothing was closed for it when it came, whatever is by now.
+            seen = moments.from_micros(at)
+            self.windows.snapshot(minute, sequence, values, codes, seen, count, closed=minute)
+            self.post.events += count
+        self._metrics(sequence, values, codes, None if follows.pattern & _HAS_NO_TOTAL else total)
+        self.follows = follows._replace(minute=minute)
+        self.touched = True
 
     def take_activity(self) -> dict[str, int]:
         """What came to the hours of the week since the post was opened; the post has it from here on."""
@@ -83,7 +98,6 @@ class OpenPost:
 
     def snapshot(self, event: Snapshot, at: datetime, closed: int, oldest: int) -> bool:
         """Take one snapshot, whatever it is; True if it changed the post. at: its event time."""
-        self.take_waiting()
         post, minute, is_next = self.post, moments.minute_of(at), event.sequence > self.sequence
         values, reasons = read(event.readings)
         changed = self._reach(at)
@@ -95,10 +109,11 @@ class OpenPost:
         )
         if not in_a_window and post.values != before:
             post.late += 1
-        if is_next and minute == post.minute and minute >= closed and event.observed_at.tzinfo is UTC:
-            pattern = pattern_of(event)
-            if not all(pattern[8:16]):  # without any value a second one would change no minute
-                self.waiting = Waiting(event, minute, pattern, (_last_mark(post), self.next_mark))
+        if is_next:
+            # Without any value a second one would change no minute, and one that came late says nothing of the next.
+            goes_on = minute == post.minute and minute >= closed and any(value is not None for value in values)
+            marks = moments.micros(_last_mark(post)), moments.micros(self.next_mark)
+            self.follows = Follows(_pattern(reasons, event.comments_total), minute, *marks) if goes_on else None
         return changed
 
     def item(self, change: int, minute: int, observed_at: datetime, closed: int, oldest: int, *, reply: bool) -> None:
@@ -118,8 +133,6 @@ class OpenPost:
     def seen(self, at: datetime, *, observed: bool) -> bool:
         """Note when the post was looked at; True if that is news."""
         post = self.post
-        if self.waiting is not None:
-            self._saw(self.waiting.at)
         moved = at > post.as_of
         if moved:
             post.as_of = at
@@ -127,15 +140,8 @@ class OpenPost:
             post.newest, moved = at, True
         return moved
 
-    def comment(self, minute: int, observed_at: datetime) -> None:
-        """A new comment of a minute whose windows are open."""
-        self.post.comments += 1
-        hour = minute // 60
-        self.activity[hour] = self.activity.get(hour, 0) + 1
-        self.windows.comment(minute, observed_at)
-
     def _saw(self, at: datetime) -> None:
-        """Snapshots that waited were seen up to then, and brought something."""
+        """What waited was seen up to then, and brought something."""
         post = self.post
         post.as_of = max(post.as_of, at)
         if post.newest is None or at > post.newest:
@@ -184,12 +190,12 @@ def read(readings: AllRead) -> tuple[list[int | None], list[int]]:
     return [one.value for one in all_of], [REASONS[one.reason] for one in all_of]
 
 
-def pattern_of(event: Snapshot) -> Pattern:
-    """Which metrics a snapshot has, and why it lacks the others."""
-    r = event.readings
-    all_of = (r.views, r.likes, r.comments, r.shares, r.saves, r.follows, r.clicks, r.conversions)
-    missing = [one.value is None for one in all_of]
-    return (*[one.reason for one in all_of], *missing, event.comments_total is None)
+def _pattern(reasons: list[int], comments_total: int | None) -> int:
+    """Which metrics a snapshot has, and why it lacks the others, as the scanner reads it."""
+    pattern = _HAS_NO_TOTAL if comments_total is None else 0
+    for metric, code in enumerate(reasons):
+        pattern |= code << 2 * metric
+    return pattern
 
 
 def _next_mark(post: PostState) -> datetime:

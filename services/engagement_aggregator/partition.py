@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -106,11 +106,10 @@ class OwnedPartition:
             return "hole"
         if batch.start < position:
             batch = batch.since(position)
-        values = batch.values()
-        refused = self._take(batch.topic, values)
+        count, refused = self._take(batch)
         if refused:
             self._refuse(batch, refused)
-        metrics.RECORDS.labels(SERVICE, batch.topic, "folded").inc(len(values) - len(refused))
+        metrics.RECORDS.labels(SERVICE, batch.topic, "folded").inc(count - len(refused))
         self.positions[batch.topic] = batch.end
         self._moved.set()
         if self._unwritten() >= self._settings.unflushed_rows:
@@ -177,15 +176,24 @@ class OwnedPartition:
         await self._writer.close()
         self._store().close(self.number)
 
-    def _take(self, topic: str, values: Sequence[bytes | None]) -> Sequence[Refused]:
-        if topic == CANARY_TOPIC:
+    def _take(self, batch: Batch) -> tuple[int, Sequence[Refused]]:
+        """How many records a batch has, and those that were refused."""
+        if batch.topic not in (CANARY_TOPIC, self._settings.campaign_topic):
+            return self._fold_feedback(batch)
+        values = batch.values()
+        if batch.topic == CANARY_TOPIC:
             self._pass_on(values)
-            return []
-        if topic == self._settings.campaign_topic:
-            folded = fold_campaigns(self._rows, values)
-            self._brands |= folded.changed
-            return folded.refused
-        return self._fold.take(values)
+            return len(values), []
+        folded = fold_campaigns(self._rows, values)
+        self._brands |= folded.changed
+        return len(values), folded.refused
+
+    def _fold_feedback(self, batch: Batch) -> tuple[int, Sequence[Refused]]:
+        count, refused = 0, []
+        for section in batch.sections():
+            refused += [replace(one, index=one.index + count) for one in self._fold.take_section(section)]
+            count += len(section)
+        return count, refused
 
     def _pass_on(self, canaries: Sequence[bytes | None]) -> None:
         """They leave with the next flush, in its transaction, and are counted nowhere."""

@@ -87,14 +87,14 @@ class PostWindows:
         place.replies += replies
         self._count(hour, place, minute, earlier, 1, at, closed)
 
-    def comment(self, minute: int, at: datetime) -> None:
-        """One more comment in a minute whose windows are open."""
+    def comments(self, minute: int, count: int, at: datetime) -> None:
+        """That many more comments in a minute whose windows were open when they came; at: newest observed_at."""
         hour, place = self._open(minute)
-        place.comments += 1
+        place.comments += count
         self.changed = True
         if at > hour.as_of or not hour.revision:
             hour.as_of = at
-        hour.revision += 1
+        hour.revision += count
 
     def report(self) -> Iterator[Reported]:
         """What changed since the last call, by hour."""

@@ -7,8 +7,7 @@ reading has either a value or a reason. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
@@ -107,17 +106,4 @@ OfPost = Comment | Snapshot | Reply
 Wire = OfPost | Followers
 
 one: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(Wire)
-snapshot_of: msgspec.json.Decoder[Snapshot] = msgspec.json.Decoder(Snapshot)
 strict: msgspec.json.Decoder[FeedbackEvent] = msgspec.json.Decoder(FeedbackEvent)
-
-
-def batch(values: Sequence[Any]) -> list[Wire] | None:
-    """All records of a batch at once; None where one of them needs a closer look."""
-    try:
-        lines = b"\n".join(values)
-        if lines.count(b"\n") != len(values) - 1:  # a record with a line break inside would read as two
-            return None
-        found = one.decode_lines(lines)
-    except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
-        return None
-    return found if len(found) == len(values) else None

@@ -1,0 +1,62 @@
+// What Python sees of the library; native/library.py reads the declarations of this file. Times are µs since the epoch.
+#include <stddef.h>
+#include <stdint.h>
+
+// One record of a broker batch: where its key and value stand in the bytes of the batch; a size of -1 means null.
+typedef struct {
+  int64_t offset;
+  int32_t key_at, key_size, value_at, value_size;
+} tb_record;
+
+// The records of an uncompressed batch, from the first byte after its head; -1 if they are not what the head promises.
+int64_t tb_records(const uint8_t *bytes, size_t size, int64_t base_offset, int64_t count, tb_record *into);
+
+// Snapshots of one post in one minute that followed each other in order. at: newest observed_at. values: of the last
+// one, those that the post's pattern lacks are 0; total: of comments.
+typedef struct {
+  int64_t minute, count, sequence, at, values[8], total;
+} tb_group;
+
+// A comment that Python has to look up. moved: it is the newest observation of its post. id_at: in the scanned bytes.
+typedef struct {
+  int64_t post, id_at, id_size, version, deleted, minute, seen, moved;
+} tb_comment;
+
+// Where a scan stands. open_from: from here on windows are open. turn: the minute ends in which all that holds.
+// watermark and next (number of a record) are carried on; comments: how many were written.
+typedef struct {
+  int64_t open_from, turn, watermark, next, comments;
+} tb_scan_state;
+
+typedef struct tb_posts tb_posts;
+
+tb_posts *tb_posts_new(void);
+void tb_posts_free(tb_posts *posts);
+// Forget every post.
+void tb_posts_clear(tb_posts *posts);
+
+// A post by seven names, one after the other in `names`: post_key, brand_id, campaign_id, content_id, placement_id,
+// platform, account. Its number counts from 0; -1 where memory is short or a name is too long.
+int64_t tb_post_add(tb_posts *posts, const uint8_t *names, const int32_t sizes[7]);
+
+// What Python knows of a post. sequence: the highest; newest: the newest observation, INT64_MIN for none. Snapshots
+// like the last one may follow where pattern >= 0: two bits per metric (0 value, else the reason's code), then a bit
+// for having no total. minute: that the last one was taken in; their event times lie in after < t <= until.
+void tb_post_resume(tb_posts *posts, int64_t post, int64_t sequence, int64_t newest, int64_t pattern, int64_t minute,
+                    int64_t after, int64_t until);
+
+// Up to `room` groups of a post, in order; they are forgotten here. newest: as above.
+int64_t tb_post_take(tb_posts *posts, int64_t post, tb_group *into, int64_t room, int64_t *newest);
+
+// Go on from state->next until all records are done (0), the next one is for Python, which steps over it (1), or there is
+// no more room for comments (2).
+int tb_scan(tb_posts *posts, const uint8_t *bytes, const tb_record *records, int64_t count, tb_scan_state *state,
+            tb_comment *comments, int64_t room);
+
+// One event as the scan reads it, for tests. kind: 0 not in the contract's own form, 1 snapshot, 2 comment. spans: start
+// and size of the seven names and of the id of a comment.
+typedef struct {
+  int64_t kind, occurred, observed, spans[16], sequence, pattern, values[8], total, version, deleted;
+} tb_event;
+
+void tb_read(const uint8_t *value, size_t size, tb_event *into);

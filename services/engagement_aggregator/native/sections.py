@@ -1,0 +1,66 @@
+"""Records that lie in one block of bytes, found without an object for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from services.engagement_aggregator.native.library import ffi, lib
+
+_NULL = -1
+
+
+class Corrupt(ValueError):
+    """Raised when the bytes of a batch do not hold what its head promises."""
+
+
+class Section:
+    """first: records before it are left out. records: where each stands in the bytes, `tb_record[]`."""
+
+    __slots__ = ("_view", "base", "count", "first", "records")
+
+    def __init__(self, view: memoryview, records: Any, count: int, first: int = 0) -> None:
+        self._view, self.records, self.count, self.first = view, records, count, first
+        self.base = ffi.from_buffer("uint8_t[]", view)
+
+    def __len__(self) -> int:
+        return self.count - self.first
+
+    def value(self, number: int) -> bytes | None:
+        record = self.records[number]
+        return self._bytes(record.value_at, record.value_size)
+
+    def rows(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Key and value of each record from the first on; a missing key is an empty one."""
+        for number in range(self.first, self.count):
+            record = self.records[number]
+            key = self._bytes(record.key_at, record.key_size) or b""
+            yield key, self._bytes(record.value_at, record.value_size)
+
+    def text(self, at: int, size: int) -> str:
+        return str(self._view[at : at + size], "ascii")
+
+    def _bytes(self, at: int, size: int) -> bytes | None:
+        return None if size == _NULL else bytes(self._view[at : at + size])
+
+
+def of_batch(data: memoryview, *, base_offset: int, count: int, start: int) -> Section:
+    """The records of an uncompressed batch, given what follows its head; those before offset `start` are left out."""
+    records = ffi.new("tb_record[]", count)
+    if lib.tb_records(ffi.from_buffer("uint8_t[]", data), len(data), base_offset, count, records) != count:
+        raise Corrupt(f"record batch at offset {base_offset} does not hold {count} records")
+    first = 0
+    if base_offset < start:
+        first = next((number for number in range(count) if records[number].offset >= start), count)
+    return Section(data, records, count, first)
+
+
+def of_values(values: Sequence[bytes | None]) -> Section:
+    """Values that come from elsewhere, such as a compressed batch."""
+    records, at = ffi.new("tb_record[]", len(values)), 0
+    for number, value in enumerate(values):
+        size = _NULL if value is None else len(value)
+        record = records[number]
+        record.key_size, record.value_at, record.value_size = _NULL, at, size
+        at += max(size, 0)
+    return Section(memoryview(b"".join(value for value in values if value is not None)), records, len(values))
