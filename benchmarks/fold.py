@@ -38,13 +38,14 @@ def parts(values: Sequence[bytes]) -> dict[str, float]:
         waiting += len(batch)
         if waiting >= _FLUSH:
             began = time.process_time()
-            changed = folding.settle()
+            settled = folding.settle()
             spent["settle"].append((time.process_time() - began) / waiting)
             began = time.process_time()
             position = TablePosition(lineage="", next_offsets={})
-            staged = stage(rows, changed, position=position, besides=(), settings=_SETTINGS, place=(0, PARTITIONS))
+            staged = stage(rows, *settled, position=position, besides=(), settings=_SETTINGS, place=(0, PARTITIONS))
             spent["stage"].append((time.process_time() - began) / waiting)
             disk.update(staged.changelog)
+            folding.written()
             waiting = 0
     return {name: sorted(times)[len(times) // 8] * 1e6 for name, times in spent.items() if times}
 

@@ -7,17 +7,26 @@ of each campaign is kept: a total that comes again, or late, changes nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
 from schemas.aggregate import CampaignTotals, FollowersState
 from schemas.aggregate_state import CampaignShare, TotalState
 from services.engagement_aggregator import keys
-from services.engagement_aggregator.fold import Folded, Refused
+from services.engagement_aggregator.fold import Refused
 from services.engagement_aggregator.sums import NOTHING, added, follow, less, shift_activity, shift_curve
 from services.engagement_aggregator.windows import Rows
 
 _decode = msgspec.json.Decoder(CampaignTotals).decode
+
+
+@dataclass(slots=True)
+class Folded:
+    """What a batch did."""
+
+    changed: set[str] = field(default_factory=set)
+    refused: list[Refused] = field(default_factory=list)
 
 
 def fold_campaigns(rows: Rows, values: Sequence[bytes | None]) -> Folded:

@@ -8,10 +8,10 @@ read is the caller's concern.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,7 +21,7 @@ from schemas.feedback import FeedbackEvent
 from services.engagement_aggregator import keys, moments, wire
 from services.engagement_aggregator.moments import utc
 from services.engagement_aggregator.native import sections
-from services.engagement_aggregator.native.scanner import FOR_PYTHON, FULL, Comment, Scanner
+from services.engagement_aggregator.native.scanner import COMMENT, FOR_PYTHON, FULL, REPLY, Asked, KeyedRow, Scanner
 from services.engagement_aggregator.native.sections import Section
 from services.engagement_aggregator.opened import IDENTITY, OpenPost, identity_of
 from services.engagement_aggregator.settling import parents, settle, total_of
@@ -30,6 +30,8 @@ from services.engagement_aggregator.windows import Rows
 from services.engagement_aggregator.wire import Followers, OfPost, Reply, Snapshot, Wire
 
 LONGEST_POST_KEY = 256
+_STAY_OPEN = 8_192  # posts that stay open from one settling to the next
+_ITEM_KEYS = {COMMENT: keys.comment, REPLY: keys.reply}
 _ROWS_OF_A_POST = 4  # itself, its hour, its day, and a share in its parents
 _BUGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # of ours; trouble with the disk is not
 _account: Callable[[Any], tuple[str, ...]] = attrgetter("brand_id", "campaign_id", "platform", "account")
@@ -44,12 +46,11 @@ class Refused:
     message: str
 
 
-@dataclass(slots=True)
-class Folded:
-    """What a batch did."""
+class Settled(NamedTuple):
+    """Keys of the rows that changed, and the rows of new comments and replies, which are in no cache."""
 
-    changed: set[str] = field(default_factory=set)
-    refused: list[Refused] = field(default_factory=list)
+    changed: set[str]
+    items: list[KeyedRow]
 
 
 class Refusal(Exception):  # noqa: N818 - it is an outcome of one record, caught at once
@@ -58,13 +59,6 @@ class Refusal(Exception):  # noqa: N818 - it is an outcome of one record, caught
     def __init__(self, cause: str, message: str) -> None:
         super().__init__(message)
         self.cause = cause
-
-
-def fold(rows: Rows, values: Sequence[bytes | None], owns: Callable[[str], bool]) -> Folded:
-    """One batch folded and settled: what `Fold` does over many batches."""
-    folding = Fold(rows, owns)
-    refused = folding.take(values)
-    return Folded(folding.settle(), refused)
 
 
 def decoded(value: bytes | None) -> FeedbackEvent:
@@ -89,6 +83,7 @@ class Fold:
         self._changed: set[str] = set()
         self._opened: dict[str, OpenPost] = {}
         self._by_number: list[OpenPost] = []
+        self._touched: dict[int, OpenPost] = {}
         self._accounts: set[tuple[str, ...]] = set()
         self._begun = False
         self._scanner = Scanner()
@@ -97,7 +92,7 @@ class Fold:
 
     def __len__(self) -> int:
         """How many rows wait to be written, about."""
-        return len(self._changed) + _ROWS_OF_A_POST * len(self._opened)
+        return len(self._changed) + len(self._scanner) + _ROWS_OF_A_POST * len(self._touched)
 
     def take(self, values: Sequence[bytes | None]) -> list[Refused]:
         """Fold records in the order of the partition; returns those that were refused."""
@@ -112,8 +107,8 @@ class Fold:
         clock.next, status = section.first, FULL
         while status:
             status = scanner.scan(section)
-            for comment in scanner.comments():
-                self._comment(comment, section)
+            for asked in scanner.asked():
+                self._answer(asked, section)
             if status == FOR_PYTHON:
                 number = clock.next
                 if (refusal := self._other(section.value(number))) is not None:
@@ -148,36 +143,39 @@ class Fold:
             held.update(one.windows.keys())
         return held
 
-    def settle(self) -> set[str]:
-        """Let parents and windows follow; returns the keys of all rows that changed since the last call."""
-        changed = self._changed | settle(self._rows, self._opened.values())
+    def settle(self) -> Settled:
+        """Let parents and windows follow; returns all that changed since the last call."""
+        touched = self._touched
+        for number in self._scanner.touched():
+            touched[number] = self._by_number[number]
+        changed = self._changed | settle(self._rows, touched.values())
         watermark = self._clock.watermark
         if watermark > self._written:
             self._rows[keys.WATERMARK] = Watermark(moments.from_micros(watermark))
             self._written = watermark
             changed.add(keys.WATERMARK)
-        self._changed, self._opened, self._by_number, self._accounts = set(), {}, [], set()
-        self._scanner.clear()
-        return changed
+        self._changed, self._touched, self._accounts = set(), {}, set()
+        if len(self._by_number) > _STAY_OPEN:
+            self._opened, self._by_number = {}, []
+            self._scanner.clear()
+        return Settled(changed, self._scanner.staged())
 
-    def _comment(self, comment: Comment, section: Section) -> None:
-        """A comment of an open post in a window that is open; it may be known already."""
-        post, id_at, id_size, version, deleted, minute, seen, moved = comment
-        one = self._by_number[post]
-        key = one.comment_key + section.text(id_at, id_size)
-        before = self._rows.get(key)
-        if before is None:
-            self._rows[key] = ItemState(version, bool(deleted), minute)
-            self._changed.add(key)
-            if not deleted:
-                one.comment(minute, seen)
-        else:
-            one.take_waiting()
-            item = ItemState(version, bool(deleted), minute)
-            if not (self._item(one, key, item, moments.from_micros(seen), is_reply=False) or moved):
-                return
-        one.post.events += 1
+    def written(self) -> None:
+        """What the last call of `settle` returned can be read from the rows, or is on disk."""
+        self._scanner.written()
+
+    def _answer(self, asked: Asked, section: Section) -> None:
+        """Fold a comment or reply of an open post in a window that is open; it may be known already."""
+        one, seen = self._by_number[asked.post], moments.from_micros(asked.seen)
+        one.take_waiting()
+        item = ItemState(asked.version, bool(asked.deleted), asked.minute)
+        if self._item(one, asked.kind, section.text(asked.id_at, asked.id_size), item, seen) or asked.moved:
+            one.post.events += 1
+            self._touch(one)
+
+    def _touch(self, one: OpenPost) -> None:
         one.touched = True
+        self._touched[one.number] = one
 
     def _apply(self, event: Wire, value: bytes | None) -> None:
         """Fold one record of any kind; raises Refusal."""
@@ -204,18 +202,21 @@ class Fold:
             observed = any(reading.value is not None for reading in _readings(event))
         elif isinstance(event, Reply):
             item = ItemState(1, False, moments.minute_of(at))
-            changed = self._item(one, keys.reply(event.post_key, event.reply_id), item, seen, is_reply=True)
+            changed = self._item(one, REPLY, event.reply_id, item, seen)
         else:
             item = ItemState(event.version, event.deleted, moments.minute_of(at))
-            changed = self._item(one, one.comment_key + event.comment_id, item, seen, is_reply=False)
+            changed = self._item(one, COMMENT, event.comment_id, item, seen)
         moved = one.seen(seen, observed=observed)
         if changed or moved or is_new:
             one.post.events += 1
-            one.touched = True
+            self._touch(one)
 
-    def _item(self, one: OpenPost, key: str, item: ItemState, seen: datetime, *, is_reply: bool) -> bool:
+    def _item(self, one: OpenPost, kind: int, name: str, item: ItemState, seen: datetime) -> bool:
         """A comment or reply counts once whatever its versions; of one version, the deletion wins."""
+        key = _ITEM_KEYS[kind](one.post.post_key, name)
         before = self._rows.get(key)
+        if before is None and (kept := self._scanner.item(one.number, kind, name)) is not None:
+            before = ItemState(*kept)
         if isinstance(before, ItemState):
             if (before.version, before.deleted) >= (item.version, item.deleted):
                 return False
@@ -223,10 +224,11 @@ class Fold:
             item = ItemState(item.version, item.deleted, before.minute)
         else:
             change = int(not item.deleted)
+            self._scanner.kept(one.number, kind, name)
         self._rows[key] = item
         self._changed.add(key)
         if change:
-            one.item(change, item.minute, seen, self._closed, self._oldest, reply=is_reply)
+            one.item(change, item.minute, seen, self._closed, self._oldest, reply=kind == REPLY)
         return True
 
     def _followers(self, event: Followers, value: bytes | None, at: datetime) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
 from schemas.aggregate_state import PostState
-from services.engagement_aggregator import keys, moments
+from services.engagement_aggregator import moments
 from services.engagement_aggregator.native.scanner import NEVER_SEEN, Follows, Group, Scanner
 from services.engagement_aggregator.sums import contribution, curve_of, shift_activity
 from services.engagement_aggregator.windows import PostWindows, Rows
@@ -27,8 +27,8 @@ class OpenPost:
     """A post between two settlings. What has come in at `scanner` becomes part of it with `take_waiting`."""
 
     __slots__ = (
-        "activity", "before", "comment_key", "comments", "curve_before", "follows", "identity", "key", "newest",
-        "next_mark", "number", "post", "scanner", "sequence", "touched", "windows",
+        "activity", "before", "curve_before", "follows", "identity", "key", "newest", "next_mark", "number", "post",
+        "scanner", "sequence", "touched", "windows",
     )  # fmt: skip
 
     def __init__(self, rows: Rows, key: str, post: PostState, scanner: Scanner, *, is_new: bool) -> None:
@@ -40,24 +40,16 @@ class OpenPost:
         self.sequence = max(*post.sequences, *post.reason_sequences, post.comments_total_sequence)
         self.next_mark = _next_mark(post)
         self.follows: Follows | None = None
-        self.comments: dict[int, tuple[int, int]] = {}  # new ones by minute: how many, and when the newest was seen
-        self.comment_key = keys.comment(post.post_key, "")
         self.activity: dict[int, int] = {}
         self.touched = False
         self.newest = NEVER_SEEN if post.newest is None else moments.micros(post.newest)
-        self.number = scanner.add(self.identity)
+        self.number = scanner.add(self.identity, is_new=is_new)
 
     def take_waiting(self) -> None:
         """Take what waits; afterwards the post is as if everything had been taken when it came."""
         groups, newest = self.scanner.take(self.number)
         if groups:
             self._take(groups)
-        for minute, (count, seen) in self.comments.items():
-            self.post.comments += count
-            hour = minute // 60
-            self.activity[hour] = self.activity.get(hour, 0) + count
-            self.windows.comments(minute, count, moments.from_micros(seen))
-        self.comments = {}
         if newest > self.newest:
             self._saw(moments.from_micros(newest))
             self.newest = newest
@@ -68,29 +60,54 @@ class OpenPost:
         self.newest = NEVER_SEEN if newest is None else moments.micros(newest)
         self.scanner.resume(self.number, self.sequence, self.newest, self.follows)
 
-    def comment(self, minute: int, seen: int) -> None:
-        """A new comment of a minute whose windows are open. seen: µs since the epoch."""
-        count, newest = self.comments.get(minute, (0, seen))
-        self.comments[minute] = count + 1, max(newest, seen)
+    def settled(self, before: list[int], curve: Curve) -> None:
+        """The parents have followed; what comes from now on is compared with this."""
+        self.before, self.curve_before = before, curve
+        self.windows.changed = self.touched = False
 
     def _take(self, groups: list[Group]) -> None:
-        follows = self.follows
-        assert follows is not None  # or the scanner takes no snapshot
-        codes = [follows.pattern >> 2 * metric & 3 for metric in range(8)]
-        for minute, count, sequence, at, *numbers, total in groups:
-            values = [None if code else number for code, number in zip(codes, numbers, strict=True)]
-            # Nothing was closed for it when it came, whatever is by now.
-            seen = moments.from_micros(at)
-            self.windows.snapshot(minute, sequence, values, codes, seen, count, closed=minute)
+        """Nothing was closed for them when they came, whatever is by now."""
+        last: Group = ()
+        for group in groups:
+            minute, count, sequence, at, *values, total = group
             self.post.events += count
-        self._metrics(sequence, values, codes, None if follows.pattern & _HAS_NO_TOTAL else total)
-        self.follows = follows._replace(minute=minute)
+            if sequence:
+                known, codes = self._readings(values)
+                self.windows.snapshot(minute, sequence, known, codes, moments.from_micros(at), count, closed=minute)
+                last = group
+            elif at:
+                self._items(minute, *values[:2], moments.from_micros(at))
+        if last:
+            minute, _, sequence, _, *values, total = last
+            follows = self._follows
+            self._metrics(sequence, *self._readings(values), None if follows.pattern & _HAS_NO_TOTAL else total)
+            self.follows = follows._replace(minute=minute)
         self.touched = True
 
+    @property
+    def _follows(self) -> Follows:
+        assert self.follows is not None  # or the scanner takes no snapshot
+        return self.follows
+
+    def _readings(self, numbers: Sequence[int]) -> tuple[list[int | None], list[int]]:
+        """Values and codes of the reasons for having none, of a snapshot that the scanner took."""
+        pattern = self._follows.pattern
+        codes = [pattern >> 2 * metric & 3 for metric in range(8)]
+        return [None if code else number for code, number in zip(codes, numbers, strict=True)], codes
+
+    def _items(self, minute: int, comments: int, replies: int, at: datetime) -> None:
+        self.post.comments += comments
+        self.post.replies += replies
+        if comments:
+            hour = minute // 60
+            self.activity[hour] = self.activity.get(hour, 0) + comments
+        self.windows.items(minute, comments, replies, at)
+
     def take_activity(self) -> dict[str, int]:
-        """What came to the hours of the week since the post was opened; the post has it from here on."""
+        """What came to the hours of the week since the last call; the post has it from here on."""
         moved: dict[str, int] = {}
-        for hour, change in self.activity.items():
+        came, self.activity = self.activity, {}
+        for hour, change in came.items():
             word = moments.hour_of_week(hour)
             moved[word] = moved.get(word, 0) + change
         shift_activity(self.post.activity, moved)

@@ -154,6 +154,7 @@ class OwnedPartition:
             staged = self._staged()
             offset = await asyncio.wait_for(self._writer.commit(staged), self._settings.flush_timeout_s)
             self._store().write(self._changelog, staged.changelog, offset)
+            self._fold.written()
             reached("flush:after_disk")
             self._rows.shrink(self._fold.held() | self._brands)
             if self._unwritten() < self._settings.unflushed_rows:
@@ -236,13 +237,15 @@ class OwnedPartition:
 
     def _staged(self) -> Staged:
         """A consistent picture of now, taken without a pause; what is folded from here on belongs to the next one."""
-        changed, self._brands = self._fold.settle() | self._brands, set()
+        settled = self._fold.settle()
+        changed, self._brands = settled.changed | self._brands, set()
         besides, self._dead, self._canaries = self._dead + self._canaries, [], []
         self._moved.clear()
         self._full.clear()
         return stage(
             self._rows,
             changed,
+            settled.items,
             position=TablePosition(lineage=self._lineage, next_offsets=dict(self.positions)),
             besides=besides,
             settings=self._settings,

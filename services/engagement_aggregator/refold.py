@@ -37,7 +37,7 @@ class Refold:
         Its campaigns are told to the brands.
         """
         totals = []
-        for key in sorted(self._fold.settle()):
+        for key in sorted(self._fold.settle().changed):
             row = self._rows[key]
             if (aggregate := published(key, row)) is not None:
                 yield aggregate.key, msgspec.json.encode(aggregate)

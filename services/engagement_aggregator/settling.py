@@ -143,6 +143,7 @@ def _settle_post(rows: Rows, one: OpenPost, parents: tuple[Moved, Moved], change
             parent.curves.append((curve, one.curve_before))
         if activity:
             parent.activity.append(activity)
+    one.settled(after, curve)
     for reported in one.windows.report():
         changed.add(reported.key)
         hour, as_of, revisions, minutes = reported.hour, reported.as_of, reported.revisions, reported.minutes

@@ -45,15 +45,16 @@ class Staged:
 def stage(
     rows: CachedRows,
     changed: Iterable[str],
+    items: Iterable[KeyedRow],
     *,
     position: TablePosition,
     besides: Sequence[Outgoing],
     settings: AggregatorSettings,
     place: tuple[int, int],
 ) -> Staged:
-    """Everything of the changed rows. place: the number of this partition, and how many there are."""
+    """Everything of the changed rows, and items, which are ready rows of comments and replies. place: the number of this partition, and how many there are."""
     number, count = place
-    table: list[KeyedRow] = []
+    table = list(items)  # before the rows, for of one item the row is newer
     outputs: list[KeyedRow] = []
     windows: list[KeyedRow] = []
     streams: dict[Place, list[KeyedRow]] = {

@@ -87,14 +87,15 @@ class PostWindows:
         place.replies += replies
         self._count(hour, place, minute, earlier, 1, at, closed)
 
-    def comments(self, minute: int, count: int, at: datetime) -> None:
-        """That many more comments in a minute whose windows were open when they came; at: newest observed_at."""
+    def items(self, minute: int, comments: int, replies: int, at: datetime) -> None:
+        """That many more in a minute whose windows were open when they came; at: newest observed_at."""
         hour, place = self._open(minute)
-        place.comments += count
+        place.comments += comments
+        place.replies += replies
         self.changed = True
         if at > hour.as_of or not hour.revision:
             hour.as_of = at
-        hour.revision += count
+        hour.revision += comments + replies
 
     def report(self) -> Iterator[Reported]:
         """What changed since the last call, by hour."""

@@ -23,8 +23,8 @@ from schemas.feedback import (
     ReplyPosted,
 )
 from schemas.window import EngagementWindows
-from services.engagement_aggregator.brand import fold_campaigns
-from services.engagement_aggregator.fold import Folded, fold
+from services.engagement_aggregator.brand import Folded, fold_campaigns
+from services.engagement_aggregator.fold import Fold
 from services.engagement_aggregator.output import campaign_totals, published
 
 START = datetime(2025, 3, 8, 2, 0, tzinfo=UTC)
@@ -162,6 +162,9 @@ histories: st.SearchStrategy[list[FeedbackEvent]] = st.lists(
 ).map(lambda parts: [event for part in parts for event in part])
 
 
+_row: msgspec.json.Decoder[TableRow] = msgspec.json.Decoder(TableRow)
+
+
 def encoded(events: Sequence[FeedbackEvent]) -> list[bytes | None]:
     return [msgspec.json.encode(event) for event in events]
 
@@ -172,11 +175,23 @@ _contract = msgspec.json.Decoder(EngagementAggregate | EngagementWindows)
 class Table(dict[str, TableRow]):
     """One partition in memory with both stages on it, as the app runs them."""
 
+    _fold: Fold | None = None
+    _owns: Callable[[str], bool]
+
     def fold(self, values: Sequence[bytes | None], owns: Callable[[str], bool] = lambda _: True) -> Folded:
-        folded = fold(self, values, owns)
-        totals = [campaign_totals(key, self[key]) for key in sorted(folded.changed)]
+        """A batch and a flush; the same fold goes on from batch to batch, as long as the table is the same one."""
+        if self._fold is None:
+            self._fold = Fold(self, lambda campaign: self._owns(campaign))  # noqa: PLW0108 - may be another by then
+        self._owns = owns
+        refused = self._fold.take(values)
+        changed, items = self._fold.settle()
+        for key, value in items:
+            self[key.decode()] = _row.decode(value)
+            changed.add(key.decode())
+        self._fold.written()
+        totals = [campaign_totals(key, self[key]) for key in sorted(changed)]
         brands = fold_campaigns(self, [msgspec.json.encode(one) for one in totals if one is not None])
-        return Folded(folded.changed | brands.changed, folded.refused + brands.refused)
+        return Folded(changed | brands.changed, refused + brands.refused)
 
     def rows(self) -> dict[str, EngagementAggregate]:
         return {row.key: row for row in self.published() if isinstance(row, EngagementAggregate)}

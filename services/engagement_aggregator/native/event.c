@@ -92,13 +92,21 @@ static bool snapshot(tb_input *in, tb_parsed *event) {
 static bool comment(tb_input *in, tb_parsed *event) {
   int64_t likes;
   bool is_null;
-  TRY(LITERAL(",\"comment_id\":") && name(in, &event->comment_id));
+  TRY(LITERAL(",\"comment_id\":") && name(in, &event->item_id));
   TRY(LITERAL(",\"version\":") && digits(in, &event->version) && event->version >= 1);
   TRY(LITERAL(",\"parent_comment_id\":") && text_or_null(in));
   TRY(LITERAL(",\"author\":") && text(in) && LITERAL(",\"text\":") && text(in));
   TRY(LITERAL(",\"likes\":") && digits_or_null(in, &likes, &is_null));
   event->deleted = LITERAL(",\"deleted\":true}");
   return event->deleted || LITERAL(",\"deleted\":false}");
+}
+
+static bool reply(tb_input *in, tb_parsed *event) {
+  event->version = 1;
+  event->deleted = false;
+  TRY(LITERAL(",\"comment_id\":") && text(in));
+  TRY(LITERAL(",\"reply_id\":") && name(in, &event->item_id));
+  return LITERAL(",\"text\":") && text(in) && LITERAL(",\"actor\":") && text(in) && LITERAL("}");
 }
 
 static bool of_post(tb_input *in, tb_parsed *event) {
@@ -128,6 +136,9 @@ int tb_parse(const uint8_t *value, size_t size, tb_parsed *event) {
   } else if (LITERAL("{\"type\":\"CommentObserved\"")) {
     event->kind = TB_COMMENT;
     is_whole = of_post(in, event) && comment(in, event);
+  } else if (LITERAL("{\"type\":\"ReplyPosted\"")) {
+    event->kind = TB_REPLY;
+    is_whole = of_post(in, event) && reply(in, event);
   }
   if (!is_whole || in->at != in->end) event->kind = TB_OTHER;
   return event->kind;
@@ -143,9 +154,9 @@ void tb_read(const uint8_t *value, size_t size, tb_event *into) {
     into->spans[2 * name] = event.names[name].at - value;
     into->spans[2 * name + 1] = event.names[name].size;
   }
-  if (event.kind == TB_COMMENT) {
-    into->spans[14] = event.comment_id.at - value;
-    into->spans[15] = event.comment_id.size;
+  if (event.kind != TB_SNAPSHOT) {
+    into->spans[14] = event.item_id.at - value;
+    into->spans[15] = event.item_id.size;
     into->version = event.version;
     into->deleted = event.deleted;
   } else {

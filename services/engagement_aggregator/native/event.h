@@ -5,7 +5,7 @@
 
 #include "native.h"
 
-enum { TB_OTHER, TB_SNAPSHOT, TB_COMMENT };
+enum { TB_OTHER, TB_SNAPSHOT, TB_COMMENT, TB_REPLY };
 enum { TB_POST_KEY, TB_BRAND, TB_CAMPAIGN, TB_CONTENT, TB_PLACEMENT, TB_PLATFORM, TB_ACCOUNT, TB_NAMES };
 enum { TB_LARGEST_SIZE = 300, TB_METRICS = 8 };
 
@@ -17,9 +17,9 @@ typedef struct {
 typedef struct {
   int kind;
   int64_t occurred, observed;
-  tb_text names[TB_NAMES], comment_id;
+  tb_text names[TB_NAMES], item_id;
   int64_t sequence, pattern, values[TB_METRICS], total;  // of a snapshot
-  int64_t version;                                       // of a comment
+  int64_t version;                                       // of a comment; 1 of a reply
   bool deleted;
 } tb_parsed;
 

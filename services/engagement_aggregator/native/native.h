@@ -13,31 +13,35 @@ int64_t tb_records(const uint8_t *bytes, size_t size, int64_t base_offset, int64
 
 // Snapshots of one post in one minute that followed each other in order. at: newest observed_at. values: of the last
 // one, those that the post's pattern lacks are 0; total: of comments.
+// Where sequence is 0: new comments and replies of one minute. count: all; values: how many comments and how many
+// replies count; at: newest observed_at of these.
 typedef struct {
   int64_t minute, count, sequence, at, values[8], total;
 } tb_group;
 
-// A comment that Python has to look up. moved: it is the newest observation of its post. id_at: in the scanned bytes.
+// A comment or reply (kind 2, 3) that Python has to look up. moved: it is the newest observation of its post. id_at: in
+// the scanned bytes.
 typedef struct {
-  int64_t post, id_at, id_size, version, deleted, minute, seen, moved;
-} tb_comment;
+  int64_t kind, post, id_at, id_size, version, deleted, minute, seen, moved;
+} tb_asked;
 
 // Where a scan stands. open_from: from here on windows are open. turn: the minute ends in which all that holds.
-// watermark and next (number of a record) are carried on; comments: how many were written.
+// watermark and next (number of a record) are carried on; asked: how many were written.
 typedef struct {
-  int64_t open_from, turn, watermark, next, comments;
+  int64_t open_from, turn, watermark, next, asked;
 } tb_scan_state;
 
 typedef struct tb_posts tb_posts;
 
 tb_posts *tb_posts_new(void);
 void tb_posts_free(tb_posts *posts);
-// Forget every post.
+// Forget every post; comments and replies stay.
 void tb_posts_clear(tb_posts *posts);
 
 // A post by seven names, one after the other in `names`: post_key, brand_id, campaign_id, content_id, placement_id,
-// platform, account. Its number counts from 0; -1 where memory is short or a name is too long.
-int64_t tb_post_add(tb_posts *posts, const uint8_t *names, const int32_t sizes[7]);
+// platform, account. is_new: nothing of it is on disk. Its number counts from 0; -1 where memory is short or a name is
+// too long.
+int64_t tb_post_add(tb_posts *posts, const uint8_t *names, const int32_t sizes[7], int32_t is_new);
 
 // What Python knows of a post. sequence: the highest; newest: the newest observation, INT64_MIN for none. Snapshots
 // like the last one may follow where pattern >= 0: two bits per metric (0 value, else the reason's code), then a bit
@@ -48,13 +52,29 @@ void tb_post_resume(tb_posts *posts, int64_t post, int64_t sequence, int64_t new
 // Up to `room` groups of a post, in order; they are forgotten here. newest: as above.
 int64_t tb_post_take(tb_posts *posts, int64_t post, tb_group *into, int64_t room, int64_t *newest);
 
-// Go on from state->next until all records are done (0), the next one is for Python, which steps over it (1), or there is
-// no more room for comments (2).
-int tb_scan(tb_posts *posts, const uint8_t *bytes, const tb_record *records, int64_t count, tb_scan_state *state,
-            tb_comment *comments, int64_t room);
+// Posts that something came in for since the last call, by number; returns how many, `room` of them at most.
+int64_t tb_posts_touched(tb_posts *posts, int64_t *into, int64_t room);
 
-// One event as the scan reads it, for tests. kind: 0 not in the contract's own form, 1 snapshot, 2 comment. spans: start
-// and size of the seven names and of the id of a comment.
+// What is known here of an item of a post, kind as in tb_asked: 1 and its version, deleted and minute, or 0.
+int tb_item_find(tb_posts *posts, int64_t post, int64_t kind, const uint8_t *id, int64_t size, int64_t into[3]);
+
+// Remember an item that Python keeps the row of.
+void tb_item_kept(tb_posts *posts, int64_t post, int64_t kind, const uint8_t *id, int64_t size);
+
+// How many items are to be written that no earlier call has told, and their rows: key and value of each, sizes in pairs.
+int64_t tb_items_staged(tb_posts *posts, uint8_t **rows, int32_t **sizes, int64_t *size);
+int64_t tb_items_waiting(const tb_posts *posts);
+
+// What was staged is on disk.
+void tb_items_written(tb_posts *posts);
+
+// Go on from state->next until all records are done (0), the next one is for Python, which steps over it (1), or there is
+// no more room for questions (2).
+int tb_scan(tb_posts *posts, const uint8_t *bytes, const tb_record *records, int64_t count, tb_scan_state *state,
+            tb_asked *asked, int64_t room);
+
+// One event as the scan reads it, for tests. kind: 0 not in the contract's own form, 1 snapshot, 2 comment, 3 reply.
+// spans: start and size of the seven names and of the id of a comment or reply.
 typedef struct {
   int64_t kind, occurred, observed, spans[16], sequence, pattern, values[8], total, version, deleted;
 } tb_event;

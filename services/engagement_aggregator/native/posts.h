@@ -1,7 +1,7 @@
 // The posts that are open in Python, by post_key, with what may follow the last snapshot of each.
 #ifndef TB_POSTS_H
 #define TB_POSTS_H
-#include "event.h"
+#include "items.h"
 
 typedef struct {
   uint64_t hash;
@@ -9,25 +9,33 @@ typedef struct {
   int32_t sizes[TB_NAMES];
   int64_t sequence, newest;
   int64_t pattern, after, until;  // pattern < 0: Python takes the next snapshot
-  tb_group group;                 // count 0: none yet in this minute
+  tb_group group, items;          // count 0: none yet in this minute
   int64_t first, last;            // finished groups, by number; -1: none
+  bool is_fresh;                  // every item of it is known to `items`
+  bool is_touched;
 } tb_post;
 
 struct tb_posts {
   tb_post *posts;
-  int64_t count, room;
+  size_t count, room;
   int64_t *slots;  // number of a post + 1, by hash
   uint64_t mask;
   uint8_t *names;
   size_t names_size, names_room;
   tb_group *groups;  // `next` of each stands in `following`
   int64_t *following;
-  int64_t groups_count, groups_room;
+  size_t groups_count, groups_room;
+  int64_t *touched;
+  size_t touched_count, touched_room;
+  tb_items items;
 };
 
 // The post that an event names, all seven names alike; NULL if it is not open or is named otherwise.
 tb_post *tb_find(tb_posts *posts, const tb_parsed *event);
 
-// Put the group of this minute to the finished ones; false where memory is short, and nothing has changed.
-bool tb_finish(tb_posts *posts, tb_post *post);
+// Put a group to the finished ones of its post; false where memory is short, and nothing has changed.
+bool tb_finish(tb_posts *posts, tb_post *post, tb_group *group);
+
+// Something came in for a post; false where memory is short.
+bool tb_touch(tb_posts *posts, tb_post *post);
 #endif

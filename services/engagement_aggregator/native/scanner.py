@@ -1,7 +1,7 @@
 """What most records do to an open post, done in C: it takes snapshots like the last one and lists new comments.
 
 Everything else is handed over in the order of the records, and a post is as it would be without C once `take` was asked
-what has come in meanwhile.
+what has come in meanwhile. Comments and replies that are surely new are counted and kept here until they are on disk.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from services.engagement_aggregator.native.sections import Section
 NEVER_SEEN = -(2**63)
 NOTHING_FOLLOWS = -1
 DONE, FOR_PYTHON, FULL = range(3)
-_COMMENTS = 2_048
+_ASKED = 2_048
 _GROUPS = 64
-_comment, _group = Struct("=8q"), Struct("=13q")
+_TOUCHED = 4_096
+COMMENT, REPLY = 2, 3
+_asked, _group, _sizes = Struct("=9q"), Struct("=13q"), Struct("=2i")
 
-Group = tuple[int, ...]  # minute, count, sequence, at, eight values, comments_total
+Group = tuple[int, ...]  # minute, count, sequence, at, eight values, comments_total; see tb_group
+KeyedRow = tuple[bytes, bytes]
 
 
 class Follows(NamedTuple):
@@ -35,9 +38,13 @@ class Follows(NamedTuple):
     until: int
 
 
-class Comment(NamedTuple):
-    """A comment of an open post, in a window that is open. moved: the post's newest observation; times in µs."""
+class Asked(NamedTuple):
+    """A comment or reply of an open post, in a window that is open, that may be known already. Times in µs.
 
+    moved: it is the newest observation of its post.
+    """
+
+    kind: int
     post: int
     id_at: int
     id_size: int
@@ -56,17 +63,25 @@ class Scanner:
         if self._posts == ffi.NULL:
             raise MemoryError
         self.state = ffi.new("tb_scan_state *")
-        self._comments = ffi.new("tb_comment[]", _COMMENTS)
+        self._asked = ffi.new("tb_asked[]", _ASKED)
         self._groups, self._newest = ffi.new("tb_group[]", _GROUPS), ffi.new("int64_t *")
+        self._touched, self._found = ffi.new("int64_t[]", _TOUCHED), ffi.new("int64_t[3]")
+
+    def __len__(self) -> int:
+        """Comments and replies that wait to be written."""
+        return int(lib.tb_items_waiting(self._posts))
 
     def clear(self) -> None:
-        """Forget every post."""
+        """Forget every post; comments and replies stay."""
         lib.tb_posts_clear(self._posts)
 
-    def add(self, names: Sequence[str]) -> int:
-        """Open a post by its seven names; see native.h for their order. Its number counts from 0."""
+    def add(self, names: Sequence[str], *, is_new: bool) -> int:
+        """Open a post by its seven names; see native.h for their order. Its number counts from 0.
+
+        is_new: nothing of it is on disk.
+        """
         encoded = [name.encode() for name in names]
-        number: int = lib.tb_post_add(self._posts, b"".join(encoded), [len(name) for name in encoded])
+        number: int = lib.tb_post_add(self._posts, b"".join(encoded), [len(name) for name in encoded], is_new)
         if number < 0:
             raise MemoryError
         return number
@@ -86,14 +101,50 @@ class Scanner:
             if count < _GROUPS:
                 return taken, self._newest[0]
 
+    def touched(self) -> Iterator[int]:
+        """Posts that something came in for since the last call."""
+        while count := lib.tb_posts_touched(self._posts, self._touched, _TOUCHED):
+            yield from ffi.unpack(self._touched, count)
+
     def scan(self, section: Section) -> int:
-        """Go on with `state.next` until DONE, or FOR_PYTHON, who steps over it, or FULL; see `comments` each time."""
+        """Go on with `state.next` until DONE, or FOR_PYTHON, who steps over it, or FULL; see `asked` each time."""
         status: int = lib.tb_scan(
-            self._posts, section.base, section.records, section.count, self.state, self._comments, _COMMENTS
+            self._posts, section.base, section.records, section.count, self.state, self._asked, _ASKED
         )
         return status
 
-    def comments(self) -> Iterator[Comment]:
-        """Those that the last scan came across, in order."""
-        count = self.state.comments
-        return map(Comment._make, _comment.iter_unpack(ffi.buffer(self._comments, count * _comment.size)))
+    def asked(self) -> Iterator[Asked]:
+        """What the last scan came across and does not know to be new, in order."""
+        found = ffi.buffer(self._asked, self.state.asked * _asked.size)
+        return map(Asked._make, _asked.iter_unpack(found))
+
+    def item(self, post: int, kind: int, name: str) -> tuple[int, bool, int] | None:
+        """Version, deleted and minute of a comment or reply that is kept here."""
+        encoded = name.encode()
+        if lib.tb_item_find(self._posts, post, kind, encoded, len(encoded), self._found):
+            version, deleted, minute = self._found
+            return version, bool(deleted), minute
+        return None
+
+    def kept(self, post: int, kind: int, name: str) -> None:
+        """Remember a comment or reply that Python keeps the row of."""
+        encoded = name.encode()
+        lib.tb_item_kept(self._posts, post, kind, encoded, len(encoded))
+
+    def staged(self) -> list[KeyedRow]:
+        """Rows of the comments and replies that came since the last call; they stay here until they are `written`."""
+        rows, sizes, size = ffi.new("uint8_t **"), ffi.new("int32_t **"), ffi.new("int64_t *")
+        count = lib.tb_items_staged(self._posts, rows, sizes, size)
+        if not count:
+            return []
+        found, at, pairs = bytes(ffi.buffer(rows[0], size[0])), 0, []
+        for key, value in _sizes.iter_unpack(ffi.buffer(sizes[0], count * _sizes.size)):
+            middle = at + key
+            end = middle + value
+            pairs.append((found[at:middle], found[middle:end]))
+            at = end
+        return pairs
+
+    def written(self) -> None:
+        """What was staged is on disk."""
+        lib.tb_items_written(self._posts)

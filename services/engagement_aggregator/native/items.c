@@ -1,0 +1,143 @@
+#include "items.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "hash.h"
+#include "memory.h"
+
+static const uint64_t FIRST_SLOTS = 1 << 12;
+static const uint64_t MOST_SLOTS = 1 << 20;  // 16 MB, half of them used
+static const int64_t IN_PYTHON = INT64_MAX;
+enum { LONGEST_VALUE = 64 };
+
+// Names of rows as keys.py makes them.
+static const char *const KINDS[] = {"", "", "comment\x1f", "reply\x1f"};
+
+bool tb_items_begin(tb_items *items) {
+  items->slots = calloc(FIRST_SLOTS, sizeof *items->slots);
+  items->mask = FIRST_SLOTS - 1;
+  return items->slots != NULL;
+}
+
+void tb_items_end(tb_items *items) {
+  free(items->slots);
+  free(items->items);
+  free(items->sizes);
+  free(items->rows);
+}
+
+uint64_t tb_item_hash(const tb_parsed *event) {
+  const tb_text *post = &event->names[TB_POST_KEY];
+  return tb_hash(tb_hash((uint64_t)event->kind, post->at, post->size), event->item_id.at, event->item_id.size);
+}
+
+static tb_slot *slot_of(const tb_items *items, uint64_t hash) {
+  uint64_t at = hash & items->mask;
+  while (items->slots[at].number && items->slots[at].hash != hash) at = (at + 1) & items->mask;
+  return &items->slots[at];
+}
+
+static uint8_t *put(uint8_t *at, const void *bytes, size_t size) {
+  memcpy(at, bytes, size);
+  return at + size;
+}
+
+static size_t key_of(const tb_parsed *event, uint8_t *into) {
+  const char *kind = KINDS[event->kind];
+  const tb_text *post = &event->names[TB_POST_KEY];
+  uint8_t *at = put(into, kind, strlen(kind));
+  at = put(at, post->at, (size_t)post->size);
+  *at++ = 0x1f;
+  at = put(at, event->item_id.at, (size_t)event->item_id.size);
+  return (size_t)(at - into);
+}
+
+static size_t longest_key(const tb_parsed *event) {
+  return 16 + (size_t)event->names[TB_POST_KEY].size + (size_t)event->item_id.size;
+}
+
+tb_known tb_item_look(const tb_items *items, uint64_t hash, const tb_parsed *event, const tb_item **item) {
+  const tb_slot *slot = slot_of(items, hash);
+  if (!slot->number) return TB_NEW;
+  if (slot->number == IN_PYTHON || slot->number <= items->written) return TB_MAYBE_WRITTEN;
+  const tb_item *found = &items->items[slot->number - items->written - 1];
+  // Of two ids with one hash Python decides.
+  size_t kind = strlen(KINDS[event->kind]), post = (size_t)event->names[TB_POST_KEY].size;
+  const uint8_t *key = items->rows + found->row_at;
+  size_t key_size = (size_t)items->sizes[found - items->items][0];
+  if (key_size != kind + post + 1 + (size_t)event->item_id.size) return TB_MAYBE_WRITTEN;
+  if (memcmp(key, KINDS[event->kind], kind) || memcmp(key + kind, event->names[TB_POST_KEY].at, post) ||
+      memcmp(key + kind + post + 1, event->item_id.at, (size_t)event->item_id.size)) {
+    return TB_MAYBE_WRITTEN;
+  }
+  *item = found;
+  return TB_PENDING;
+}
+
+static bool grow(tb_items *items) {
+  uint64_t size = (items->mask + 1) * 2;
+  if (size > MOST_SLOTS) return false;
+  tb_slot *old = items->slots, *slots = calloc(size, sizeof *slots);
+  if (!slots) return false;
+  uint64_t count = items->mask + 1;
+  items->slots = slots;
+  items->mask = size - 1;
+  for (uint64_t at = 0; at < count; at++) {
+    if (old[at].number) *slot_of(items, old[at].hash) = old[at];
+  }
+  free(old);
+  return true;
+}
+
+static bool enter(tb_items *items, uint64_t hash, int64_t number) {
+  if (items->is_full || (items->used * 2 > items->mask && !grow(items))) {
+    items->is_full = true;
+    return false;
+  }
+  tb_slot *slot = slot_of(items, hash);
+  items->used += !slot->number;
+  slot->hash = hash;
+  slot->number = number;
+  return true;
+}
+
+bool tb_item_note(tb_items *items, uint64_t hash, const tb_parsed *event, int64_t minute) {
+  size_t same = items->room, needed = items->count + 1;
+  size_t rows = items->rows_size + longest_key(event) + LONGEST_VALUE;
+  if (!tb_reserve((void **)&items->sizes, &same, needed, sizeof *items->sizes)) return false;
+  if (!tb_reserve((void **)&items->items, &items->room, needed, sizeof *items->items)) return false;
+  if (!tb_reserve((void **)&items->rows, &items->rows_room, rows, 1)) return false;
+  if (!enter(items, hash, items->written + (int64_t)needed)) return false;
+  uint8_t *row = items->rows + items->rows_size;
+  size_t key = key_of(event, row);
+  int value = snprintf((char *)row + key, LONGEST_VALUE, "[\"item\",%lld,%s,%lld]", (long long)event->version,
+                       event->deleted ? "true" : "false", (long long)minute);
+  items->items[items->count] = (tb_item){items->rows_size, event->version, minute, event->deleted};
+  items->sizes[items->count][0] = (int32_t)key;
+  items->sizes[items->count++][1] = value;
+  items->rows_size += key + (size_t)value;
+  return true;
+}
+
+bool tb_item_remember(tb_items *items, uint64_t hash) {
+  return enter(items, hash, IN_PYTHON);
+}
+
+bool tb_items_drop(tb_items *items) {
+  size_t left = items->count - items->staged;
+  size_t from = left ? items->items[items->staged].row_at : items->rows_size;
+  memmove(items->items, items->items + items->staged, left * sizeof *items->items);
+  memmove(items->sizes, items->sizes + items->staged, left * sizeof *items->sizes);
+  memmove(items->rows, items->rows + from, items->rows_size - from);
+  for (size_t number = 0; number < left; number++) items->items[number].row_at -= from;
+  items->rows_size -= from;
+  items->written += (int64_t)items->staged;
+  items->count = left;
+  items->staged = 0;
+  if (!items->is_full || left) return false;
+  memset(items->slots, 0, (items->mask + 1) * sizeof *items->slots);
+  items->used = 0;
+  items->is_full = false;
+  return true;
+}
