@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 STAMP := .venv/.installed
+NATIVE := services/engagement_aggregator/native
+READY := $(STAMP) $(NATIVE)/build/.built
 ARGS ?=
 WORKERS ?= 2  # test processes at a time
 
@@ -12,43 +14,47 @@ help: ## 列出所有命令 / this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  ARGS="…" 传给命令 / is passed on, e.g. make demo ARGS="--once --json out.json"'
 
-setup: $(STAMP) ## 准备 .venv（其他命令会自动执行）/ prepare .venv; the other commands do it by themselves
+setup: $(READY) ## 准备 .venv（其他命令会自动执行）/ prepare .venv; the other commands do it by themselves
 
 $(STAMP): requirements.lock pyproject.toml deploy/setup.sh
 	@bash deploy/setup.sh
 	@touch $(STAMP)
 
-demo: $(STAMP) ## 在本机跑完整演示（--once 自动结束并核对）/ the whole pipeline with the sample campaign
+$(NATIVE)/build/.built: $(STAMP) $(wildcard $(NATIVE)/*.c $(NATIVE)/*.h)
+	@$(PY) -m services.engagement_aggregator.native.build
+	@touch $@
+
+demo: $(READY) ## 在本机跑完整演示（--once 自动结束并核对）/ the whole pipeline with the sample campaign
 	@$(PY) -m services.cli.main demo $(ARGS)
 
-up: $(STAMP) ## 启动流水线，不含示例活动 / the pipeline without the sample campaign
+up: $(READY) ## 启动流水线，不含示例活动 / the pipeline without the sample campaign
 	@$(PY) -m services.cli.main up $(ARGS)
 
-down: $(STAMP) ## 停止 make up 启动的一切 / stop what `make up` started
+down: $(READY) ## 停止 make up 启动的一切 / stop what `make up` started
 	@$(PY) -m services.cli.main down $(ARGS)
 
-test: $(STAMP) check ## 所有检查与测试，一个不跳过 / all checks and tests, none skipped
+test: $(READY) check ## 所有检查与测试，一个不跳过 / all checks and tests, none skipped
 	@REQUIRE_KAFKA=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-chaos: $(STAMP) ## 混沌演练（--seed N --faults N --json FILE）/ 300 faults, then every promise is checked
+chaos: $(READY) ## 混沌演练（--seed N --faults N --json FILE）/ 300 faults, then every promise is checked
 	@$(PY) -m tests.chaos $(ARGS)
 
-check: $(STAMP) ## 格式、类型、事件契约 / format, types, event contracts
+check: $(READY) ## 格式、类型、事件契约 / format, types, event contracts
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@$(PY) -m schemas.generate --check
 	@$(PY) -m schemas.compatibility
 
-bench: $(STAMP) ## 与其他做法同场比较（约 25 分钟；--quick 约 2 分钟）/ side by side with other ways, about 25 minutes
+bench: $(READY) ## 与其他做法同场比较（约 25 分钟；--quick 约 2 分钟）/ side by side with other ways, about 25 minutes
 	@bash benchmarks/setup.sh
 	@.venv-bench/bin/python -m benchmarks $(ARGS)
 
-format: $(STAMP) ## 整理代码格式 / format the code
+format: $(READY) ## 整理代码格式 / format the code
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-schemas: $(STAMP) ## 重新生成契约文档 / generate the contract documents anew
+schemas: $(READY) ## 重新生成契约文档 / generate the contract documents anew
 	@$(PY) -m schemas.generate
 
 lock: $(STAMP) ## 更新 requirements.lock / renew the lock file

@@ -210,6 +210,8 @@ class Fold:
         if changed or moved or is_new:
             one.post.events += 1
             self._touch(one)
+        elif one.windows.changed:
+            self._touched[one.number] = one
 
     def _item(self, one: OpenPost, kind: int, name: str, item: ItemState, seen: datetime) -> bool:
         """A comment or reply counts once whatever its versions; of one version, the deletion wins."""

@@ -22,7 +22,6 @@ identity_of: Callable[[Any], tuple[str, ...]] = attrgetter(*IDENTITY)  # of a po
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
-
 class OpenPost:
     """A post between two settlings. What has come in at `scanner` becomes part of it with `take_waiting`."""
 
@@ -76,7 +75,7 @@ class OpenPost:
                 self.windows.snapshot(minute, sequence, known, codes, moments.from_micros(at), count, closed=minute)
                 last = group
             elif at:
-                self._items(minute, *values[:2], moments.from_micros(at))
+                self._items(minute, values[0], values[1], moments.from_micros(at))
         if last:
             minute, _, sequence, _, *values, total = last
             follows = self._follows

@@ -52,7 +52,10 @@ def stage(
     settings: AggregatorSettings,
     place: tuple[int, int],
 ) -> Staged:
-    """Everything of the changed rows, and items, which are ready rows of comments and replies. place: the number of this partition, and how many there are."""
+    """Everything of the changed rows, and items: ready rows of comments and replies.
+
+    place: the number of this partition, and how many there are.
+    """
     number, count = place
     table = list(items)  # before the rows, for of one item the row is newer
     outputs: list[KeyedRow] = []

@@ -186,8 +186,9 @@ class Table(dict[str, TableRow]):
         refused = self._fold.take(values)
         changed, items = self._fold.settle()
         for key, value in items:
-            self[key.decode()] = _row.decode(value)
-            changed.add(key.decode())
+            if key.decode() not in changed:  # else the row is newer, as on the changelog
+                self[key.decode()] = _row.decode(value)
+                changed.add(key.decode())
         self._fold.written()
         totals = [campaign_totals(key, self[key]) for key in sorted(changed)]
         brands = fold_campaigns(self, [msgspec.json.encode(one) for one in totals if one is not None])

@@ -24,6 +24,7 @@ def opened(path: str) -> tuple[Any, Any]:
 
 if not LIBRARY.exists():
     raise ImportError(
-        "汇总服务的 C 部分还没有编译，请运行 make setup / the aggregator's C part has not been compiled: run `make setup`"
+        "汇总服务的 C 部分还没有编译，请运行 make setup"
+        " / the aggregator's C part has not been compiled for this machine and these sources: run `make setup`"
     )
 ffi, lib = opened(str(LIBRARY))

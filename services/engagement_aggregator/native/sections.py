@@ -10,7 +10,7 @@ from services.engagement_aggregator.native.library import ffi, lib
 _NULL = -1
 
 
-class Corrupt(ValueError):
+class CorruptBatchError(ValueError):
     """Raised when the bytes of a batch do not hold what its head promises."""
 
 
@@ -48,7 +48,7 @@ def of_batch(data: memoryview, *, base_offset: int, count: int, start: int) -> S
     """The records of an uncompressed batch, given what follows its head; those before offset `start` are left out."""
     records = ffi.new("tb_record[]", count)
     if lib.tb_records(ffi.from_buffer("uint8_t[]", data), len(data), base_offset, count, records) != count:
-        raise Corrupt(f"record batch at offset {base_offset} does not hold {count} records")
+        raise CorruptBatchError(f"record batch at offset {base_offset} does not hold {count} records")
     first = 0
     if base_offset < start:
         first = next((number for number in range(count) if records[number].offset >= start), count)
