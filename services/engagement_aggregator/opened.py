@@ -10,7 +10,7 @@ from typing import Any, Final
 from schemas.aggregate_state import PostState
 from services.engagement_aggregator import moments
 from services.engagement_aggregator.native.scanner import NEVER_SEEN, Follows, Group, Scanner
-from services.engagement_aggregator.sums import contribution, curve_of, shift_activity
+from services.engagement_aggregator.sums import Curve, contribution, curve_of, shift_activity
 from services.engagement_aggregator.windows import PostWindows, Rows
 from services.engagement_aggregator.wire import AllRead, Snapshot
 
