@@ -234,6 +234,7 @@ def narrowed(plan: Plan, *, events: int | None, posts: int | None, runs: int | N
         events=events or plan.events,
         slow_events=min(plan.slow_events, events or plan.slow_events),
         posts=posts or plan.posts,
+        recovery_posts=plan.recovery_posts and (posts or plan.recovery_posts),
         runs=runs or plan.runs,
         only=frozenset(only),
     )

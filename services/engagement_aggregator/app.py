@@ -20,6 +20,7 @@ from services.engagement_aggregator.progress import Progress
 from services.engagement_aggregator.recovery import OwnershipTableManager
 from services.engagement_aggregator.settings import TABLE, AggregatorSettings
 from services.engagement_aggregator.transport import BatchTransport
+from services.engagement_aggregator.weights import Shares
 from services.runtime.health import Health
 from services.runtime.logging import get_logger
 
@@ -53,12 +54,13 @@ def build(settings: AggregatorSettings, counts: Counts, health: Health, flushed:
     app = _configured(settings, counts.partitions)
     app.transport = BatchTransport(app.conf.broker_consumer, app)
     rows = app.Table(TABLE, partitions=counts.partitions, key_type=bytes, value_type=bytes, options=dict(table.OPTIONS))
-    options = client_options(settings.kafka)
+    options, shares = client_options(settings.kafka), Shares(settings.cached_mb)
 
     def make(number: int) -> OwnedPartition:
         return OwnedPartition(
-            number, settings=settings, options=options, store=lambda: rows.data, counts=counts, flushed=flushed
-        )
+            number, settings=settings, options=options, store=lambda: rows.data, counts=counts, shares=shares,
+            flushed=flushed,
+        )  # fmt: skip
 
     app.ownership = Ownership(
         make,

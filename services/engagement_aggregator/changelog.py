@@ -54,11 +54,13 @@ async def restore(consumer: AIOKafkaConsumer, store: RowStore, where: TP) -> Tab
     persisted = store.persisted_offset(where)
     if known is not None and persisted is not None:
         try:
-            return await _read(consumer, store, where, persisted, known.lineage)
+            with store.filling(where.partition):
+                return await _read(consumer, store, where, persisted, known.lineage)
         except WrongLineage:
             log.warning("state_of_another_changelog_thrown_away", topic=where.topic, partition=where.partition)
     store.wipe(where.partition)
-    return await _read(consumer, store, where, 0, None)
+    with store.filling(where.partition):
+        return await _read(consumer, store, where, 0, None)
 
 
 def _local_position(store: RowStore, where: TP) -> TablePosition | None:

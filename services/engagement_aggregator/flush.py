@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -25,6 +25,7 @@ Row = KeyedRow | tuple[bytes | None, bytes | None, Headers]
 _BATCH_BYTES = 900_000  # of a partition one batch is under way at a time, so few large ones; brokers take 1 MB
 _POINTS = ("flush:after_changelog", "flush:after_output", "flush:after_offsets")
 _CLOSE_S = 3.0
+_NO_HEADERS: list[tuple[str, bytes]] = []
 _TRANSACTION_TIMEOUT_MS = 60_000  # only for a worker that never comes back: a successor ends it at once
 
 log = get_logger(__name__)
@@ -101,15 +102,28 @@ class FlushWriter:
         """Queue rows as whole batches; returns how many records each holds and when it is acknowledged."""
         topic, partition = place
         sent: list[tuple[int, asyncio.Future[Any]]] = []
-        builder = self._producer.create_batch()
-        now = int(time.time() * 1000)
-        for key, value, *more in rows:
-            headers = list(more[0]) if more else []
-            if builder.append(timestamp=now, key=key, value=value, headers=headers) is None:
-                sent.append(
-                    (builder.record_count(), await self._producer.send_batch(builder, topic, partition=partition))
-                )
-                builder = self._producer.create_batch()
-                builder.append(timestamp=now, key=key, value=value, headers=headers)
-        sent.append((builder.record_count(), await self._producer.send_batch(builder, topic, partition=partition)))
+        for builder in self._batches(rows):
+            future = await self._producer.send_batch(builder, topic, partition=partition)
+            sent.append((builder.record_count(), future))
         return sent
+
+    def _batches(self, rows: Sequence[Row]) -> Iterator[Any]:
+        """Rows as whole batches, put straight into the record builder: its wrapper takes twice as long as the work."""
+        now = int(time.time() * 1000)
+        builder, count = self._producer.create_batch(), 0
+        append = builder._builder.append
+        for key, value, *more in rows:
+            headers = list(more[0]) if more else _NO_HEADERS
+            if append(count, now, key, value, headers) is None:
+                yield _closed(builder, count)
+                builder, count = self._producer.create_batch(), 0
+                append = builder._builder.append
+                append(count, now, key, value, headers)
+            count += 1
+        yield _closed(builder, count)
+
+
+def _closed(builder: Any, count: int) -> Any:
+    builder._relative_offset = count
+    builder.close()
+    return builder

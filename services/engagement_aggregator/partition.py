@@ -25,6 +25,7 @@ from services.engagement_aggregator.rows import CachedRows
 from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
 from services.engagement_aggregator.staging import Staged, stage
 from services.engagement_aggregator.table import RowStore
+from services.engagement_aggregator.weights import Shares
 from services.runtime import metrics
 from services.runtime.canary import CANARY_TOPIC, passed_on
 from services.runtime.dead_letters import dead_letter
@@ -59,6 +60,7 @@ class OwnedPartition:
         options: dict[str, Any],
         store: Callable[[], RowStore],
         counts: Counts,
+        shares: Shares,
         flushed: Callable[[], None],
     ) -> None:
         self.number = number
@@ -66,10 +68,11 @@ class OwnedPartition:
         self.behind: dict[str, int] = {}  # by source topic, told from outside
         self.is_open = False
         self._settings, self._options, self._store, self._counts = settings, options, store, counts
-        self._flushed = flushed
+        self._flushed, self._shares = flushed, shares
+        shares.join(self)
         self._changelog = TP(settings.changelog_topic, number)
         self._lineage = ""
-        self._rows = CachedRows(lambda key: store().read(number, key), settings.cached_rows)
+        self._rows = CachedRows(lambda key: store().read(number, key), shares.of_each)
         self._fold = Fold(self._rows, self._owns)
         self._brands: set[str] = set()
         self._dead: list[Outgoing] = []
@@ -174,6 +177,7 @@ class OwnedPartition:
         """Let go of writer and disk; what is not flushed is read again by the successor."""
         self.is_open = False
         self._drained.set()
+        self._shares.leave(self)
         await self._writer.close()
         self._store().close(self.number)
 

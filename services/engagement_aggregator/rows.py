@@ -7,22 +7,26 @@ from collections.abc import Callable, Set
 import msgspec
 
 from schemas.aggregate_state import ItemState, TableRow
+from services.engagement_aggregator.weights import weight
 
 _decoder: msgspec.json.Decoder[TableRow] = msgspec.json.Decoder(TableRow)
+_GROWN, _TURNS = 1.05, 20  # rows are weighed when there are more of them, and now and then, for they grow in place
 
 
 class CachedRows:
     """What the fold works on. Rows may be changed in place, so nothing is dropped while it is not on disk.
 
-    Two generations: what was not touched while half of the limit was read anew is dropped. Comments and replies are
-    hardly ever asked for twice and stay only until they are on disk.
+    limit: bytes that the rows may take. Two generations: what was not touched while half of it was read anew is
+    dropped. Comments and replies are hardly ever asked for twice and stay only until they are on disk.
     """
 
-    def __init__(self, read: Callable[[bytes], bytes | None], limit: int) -> None:
-        self._read, self._half = read, limit // 2
+    def __init__(self, read: Callable[[bytes], bytes | None], limit: int | Callable[[], int]) -> None:
+        self._read = read
+        self._limit = limit if callable(limit) else (lambda: limit)
         self._rows: dict[str, TableRow] = {}
         self._cooling: dict[str, TableRow] = {}
         self._items: dict[str, TableRow] = {}
+        self._weight, self._weighed, self._turn = 0, 0, 0
 
     def __len__(self) -> int:
         return len(self._rows.keys() | self._cooling.keys()) + len(self._items)
@@ -31,10 +35,11 @@ class CachedRows:
         row = self._rows.get(key)
         if row is not None:
             return row
+        row = self._items.get(key)
+        if row is not None:
+            return row
         row = self._cooling.get(key)
         if row is None:
-            if (item := self._items.get(key)) is not None:
-                return item
             if (stored := self._read(key.encode())) is None:
                 return None
             row = _decoder.decode(stored)
@@ -54,6 +59,13 @@ class CachedRows:
     def shrink(self, unwritten: Set[str]) -> None:
         """Let go of what is on disk and cold; call it when everything but `unwritten` is there."""
         self._items = {key: self._items[key] for key in self._items.keys() & unwritten}
-        if len(self._rows) > self._half:
+        if self._weigh() > self._limit() // 2:
             self._cooling = self._rows
             self._rows = {key: self._cooling[key] for key in self._cooling.keys() & unwritten}
+            self._weighed = 0
+
+    def _weigh(self) -> int:
+        self._turn += 1
+        if len(self._rows) > self._weighed * _GROWN or self._turn % _TURNS == 0:
+            self._weight, self._weighed = weight(self._rows.values()), len(self._rows)
+        return self._weight

@@ -28,8 +28,8 @@ class AggregatorSettings(ServiceSettings):
     unflushed_rows: int = setting(
         50_000, at_least=1, meaning="未写出的行数达到此数即写出 / flush early at this many changed rows of a partition"
     )
-    cached_rows: int = setting(
-        100_000, at_least=0, meaning="每个分区留在内存中的行数 / rows of a partition kept in memory"
+    cached_mb: int = setting(
+        384, at_least=1, meaning="留在内存中的行最多占多少 MB，所有分区合计 / memory for rows, all partitions together"
     )
     session_timeout_s: float = setting(
         10.0, at_least=1.0, meaning="失联多久后分区转交他人 / after this silence partitions go to another worker"

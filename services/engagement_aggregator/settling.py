@@ -209,8 +209,8 @@ def _move_day(
 def _sum(vectors: Sequence[list[int]]) -> list[int]:
     if len(vectors) == 1:
         return vectors[0]
-    total = ZERO
-    for vector in vectors:
+    total = vectors[0] if vectors else ZERO
+    for vector in vectors[1:]:
         total = added(total, vector)
     return total
 

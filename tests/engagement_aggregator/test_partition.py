@@ -16,6 +16,7 @@ from services.engagement_aggregator.partition import Counts, OwnedPartition
 from services.engagement_aggregator.progress import Progress
 from services.engagement_aggregator.settings import AggregatorSettings
 from services.engagement_aggregator.table import RowStore
+from services.engagement_aggregator.weights import Shares
 from services.runtime.health import Health
 from services.runtime.kafka.partitions import partition_of
 from tests.engagement_aggregator.audience import AUDIENCE
@@ -56,8 +57,9 @@ def partition(kind: type[P], settings: AggregatorSettings = SETTINGS) -> P:
     disk = cast(RowStore, EmptyDisk())
     options = {"bootstrap_servers": "127.0.0.1:1"}
     return kind(
-        NUMBER, settings=settings, options=options, store=lambda: disk, counts=Counts(4, 4), flushed=lambda: None
-    )
+        NUMBER, settings=settings, options=options, store=lambda: disk, counts=Counts(4, 4),
+        shares=Shares(1), flushed=lambda: None,
+    )  # fmt: skip
 
 
 def batch(start: int, end: int, *offsets: int) -> Batch:

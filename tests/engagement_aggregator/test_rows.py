@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
-from schemas.aggregate_state import AccountState, ItemState
+from schemas.aggregate_state import AccountState, ItemState, Minute, PostHour
 from services.engagement_aggregator.collector import Collector
 from services.engagement_aggregator.rows import CachedRows
+from services.engagement_aggregator.weights import Shares, weight
+
+A_ROW = weight([AccountState([])])
+AT = datetime(2026, 3, 21, tzinfo=UTC)
 
 
 class Disk:
@@ -30,7 +35,7 @@ class Disk:
 
 def test_a_row_that_is_not_on_disk_is_never_dropped_however_many_come_after_it() -> None:
     disk = Disk()
-    rows = CachedRows(disk.read, 4)
+    rows = CachedRows(disk.read, 4 * A_ROW)
     rows["held"] = held = AccountState([])
     for number in range(20):
         rows[f"row-{number}"] = AccountState([])
@@ -43,7 +48,7 @@ def test_a_row_that_is_not_on_disk_is_never_dropped_however_many_come_after_it()
 
 def test_rows_in_use_stay_when_others_go() -> None:
     disk = Disk()
-    rows = CachedRows(disk.read, 8)
+    rows = CachedRows(disk.read, 8 * A_ROW)
     rows["warm"] = warm = AccountState([])
     disk.take(rows, "warm")
     for number in range(40):
@@ -57,7 +62,7 @@ def test_rows_in_use_stay_when_others_go() -> None:
 
 def test_a_comment_is_known_until_it_is_on_disk_and_from_there_afterwards() -> None:
     disk = Disk()
-    rows = CachedRows(disk.read, 100)
+    rows = CachedRows(disk.read, 100 * A_ROW)
     rows["comment"] = item = ItemState(version=1, deleted=False, minute=7)
     rows.shrink({"comment"})
     assert rows.get("comment") is item
@@ -67,6 +72,37 @@ def test_a_comment_is_known_until_it_is_on_disk_and_from_there_afterwards() -> N
     assert rows.get("comment") == item
     assert disk.asked == [b"comment"]
     assert len(rows) == 0
+
+
+def test_hours_that_grow_in_place_push_others_out_of_memory() -> None:
+    disk = Disk()
+    rows = CachedRows(disk.read, 40_000)
+    for number in range(8):
+        rows[f"hour-{number}"] = PostHour(("post",), number, AT, [])
+        disk.take(rows, f"hour-{number}")
+    rows.shrink(set())
+    assert len(rows) == 8
+    for number in range(8):
+        hour = rows[f"hour-{number}"]
+        assert isinstance(hour, PostHour)
+        hour.minutes += [Minute(at, [None] * 8, [0] * 8, [0] * 8, [None] * 8, 0, 0, [0] * 4) for at in range(60)]
+        disk.take(rows, f"hour-{number}")
+    for _ in range(40):
+        rows.shrink(set())
+    assert len(rows) == 0
+    assert isinstance(rows["hour-0"], PostHour)
+    assert b"hour-0" in disk.asked
+
+
+def test_what_rows_may_take_is_for_all_partitions_of_a_worker_together() -> None:
+    shares = Shares(4)
+    shares.join("one")
+    assert shares.of_each() == 4 * 1024 * 1024
+    shares.join("other")
+    assert shares.of_each() == 2 * 1024 * 1024
+    shares.leave("one")
+    shares.leave("one")
+    assert shares.of_each() == 4 * 1024 * 1024
 
 
 @pytest.fixture
