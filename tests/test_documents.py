@@ -65,3 +65,17 @@ def test_a_command_that_is_named_exists(page: Path) -> None:
 @pytest.mark.parametrize("promise", PROMISES)
 def test_the_promises_stand_there_word_for_word(page: Path, promise: str) -> None:
     assert promise in page.read_text()
+
+
+def test_a_test_that_is_named_beside_a_promise_exists() -> None:
+    """`file::test`, or `…::test` of the file named last; platforms' files are named without `adapter_`."""
+    tests, file, missing = ROOT / "tests", "", []
+    for named in re.findall(r"`([\w/…]*(?:\.py)?(?:::\w+)?)`", (ROOT / "docs/reliability.md").read_text()):
+        path, _, name = named.partition("::")
+        if path.endswith(".py"):
+            file = path if (tests / path).exists() else f"adapter_{path}"
+        elif path != "…":
+            continue
+        if not (tests / file).is_file() or (name and f"def {name}(" not in (tests / file).read_text()):
+            missing.append(named)
+    assert missing == []

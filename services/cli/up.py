@@ -19,7 +19,7 @@ from services.cli.running.session import AlreadyRunningError, owner_of, ownershi
 from services.cli.terminal import console
 from services.publisher.tokens_file import TokensError
 
-HELP = """启动整条流水线：Kafka、主题、平台模拟器、发布器、适配器、采集器、聚合器。
+HELP = """启动整条流水线：Kafka、主题、平台模拟器、发布器、适配器、采集器、汇总器、看门狗、对外通知。
 
 Start the whole pipeline. KAFKA_BOOTSTRAP=host:port uses an existing cluster; --no-simulator talks to the real platforms
 with the accounts of --accounts. Addresses: .tongbo/run/addresses.json, logs: .tongbo/log/, stop: `tongbo down`.
