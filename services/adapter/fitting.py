@@ -6,35 +6,23 @@ Pure. Texts of the master may be shortened, which is reported; human words are n
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from schemas.content import MediaRef
-from schemas.placement import DraftMedia, Dropped
-from services.adapter.contract import MediaLimit, Refusal
+from schemas.placement import DraftMedia
+from services.adapter.contract import MediaLimit
+from services.adapter.report import Report, draft_media
 from services.adapter.text import truncate
 
 MEGABYTE = 1024 * 1024
 
 
 @dataclass(slots=True)
-class Fitting:
+class Fitting(Report):
     """One content fitted to one platform. name: of the platform, Chinese. count: its way of counting characters."""
 
     name: str
     count: Callable[[str], int] = len
-    rules: list[str] = field(default_factory=list)
-    dropped: list[Dropped] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
-
-    def rule(self, name: str) -> None:
-        if name not in self.rules:
-            self.rules.append(name)
-
-    def drop(self, what: str, why: str) -> None:
-        self.dropped.append(Dropped(what=what, why=why))
-
-    def refuse(self, code: str, where: str, message: str, message_en: str, way_out: str) -> None:
-        self.refusals.append(Refusal(code, where, message, message_en, way_out))
 
     def human(self, text: str, limit: int, where: str, label: str) -> str:
         """Words that a person wrote for this platform, as they are; refused where they do not fit."""
@@ -81,14 +69,4 @@ class Fitting:
         if ref.size_bytes == 0:
             message = f"素材 {ref.media_id} 是空文件"
             self.refuse("media_empty", where, message, "the file is empty", "重新提供这个文件 / provide the file again")
-        return DraftMedia(
-            media_id=ref.media_id,
-            use=limit.use,
-            uri=ref.uri,
-            sha256=ref.sha256,
-            content_type=ref.content_type,
-            size_bytes=ref.size_bytes,
-            width=ref.width,
-            height=ref.height,
-            duration_s=ref.duration_s,
-        )
+        return draft_media(ref, limit.use)

@@ -6,15 +6,15 @@ Owns what is chosen, shortened, dropped and refused; what the draft holds in `fi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from schemas.content import MasterContent, MediaRef, Target, Variant
-from schemas.placement import Draft, DraftMedia, Dropped
+from schemas.placement import Draft, DraftMedia
 from services.adapter.accounts import Account
-from services.adapter.contract import Localised, MediaLimit, Refusal
+from services.adapter.contract import Localised, MediaLimit
 from services.adapter.lexicon import check, lexicon_version
+from services.adapter.report import Report, draft_media
 from services.adapter.text import (
     MENTION,
     URL,
@@ -37,25 +37,9 @@ _NOT_IN_TOPIC = re.compile(r"[^\w]+")
 _SPACES = re.compile(r"[ \t]+")
 
 
-@dataclass(slots=True)
-class _Report:
-    """What localising did, collected on the way."""
-
-    rules: list[str] = field(default_factory=list)
-    dropped: list[Dropped] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
-
-    def drop(self, what: str, why: str) -> None:
-        self.dropped.append(Dropped(what=what, why=why))
-
-    def refuse(self, code: str, where: str, message: str, english: str, way_out: str) -> None:
-        self.refusals.append(Refusal(code, where, message, english, way_out))
-
-
 def localise(content: MasterContent, target: Target, account: Account) -> Localised:
     """The draft for one account, or every reason why there is none."""
-    report = _Report()
+    report = Report()
     variant = content.variant_for("douyin", target.account)
     hand_over = account.way == "h5"
     form = "video" if content.kind == "video" or _only_video(content) else "pictures"
@@ -106,7 +90,7 @@ def _words(
     account: Account,
     limit: int,
     topics: list[str],
-    report: _Report,
+    report: Report,
 ) -> str:
     """Everything of the caption but the topics; gives up topics from the end before it refuses."""
     written = variant.text if variant else None
@@ -139,7 +123,7 @@ def _words(
 
 
 def _generated(
-    content: MasterContent, variant: Variant | None, account: Account, report: _Report
+    content: MasterContent, variant: Variant | None, account: Account, report: Report
 ) -> tuple[str, list[str]]:
     """(what must be said, sentences that may follow while there is room), from the master content."""
     title = (variant.title if variant and variant.title is not None else content.title).strip()
@@ -162,14 +146,14 @@ def _generated(
     return converted, [to_script(sentence, script) for sentence in more if sentence not in words]
 
 
-def _body_sentences(body: str, report: _Report) -> tuple[str, ...]:
+def _body_sentences(body: str, report: Report) -> tuple[str, ...]:
     if not body.strip():
         return ()
     report.rules.append("markdown_to_plain_text")
     return sentences(_without_urls(strip_markdown(body), report))
 
 
-def _fitting(optional: list[str], room: int, report: _Report) -> str:
+def _fitting(optional: list[str], room: int, report: Report) -> str:
     """Whole sentences while they fit, in order; the rest is dropped, none is cut in the middle."""
     taken = ""
     for index, sentence in enumerate(optional):
@@ -188,7 +172,7 @@ def _between(text: str, sentence: str) -> str:
     return " " if text[-1] in ".!?;" else "\n"
 
 
-def _with_key_message(text: str, key_message: str, account: Account, report: _Report) -> str:
+def _with_key_message(text: str, key_message: str, account: Account, report: Report) -> str:
     if _survives(text, key_message):
         return text
     report.rules.append("key_message_inserted")
@@ -201,7 +185,7 @@ def _survives(text: str, key_message: str) -> bool:
     return any(key_message_survives(text, one) for one in said)
 
 
-def _labels(content: MasterContent, report: _Report) -> list[str]:
+def _labels(content: MasterContent, report: Report) -> list[str]:
     """What the law wants said about the content; the API has no field for it, so the caption says it."""
     said = content.declarations
     labels = []
@@ -215,14 +199,14 @@ def _labels(content: MasterContent, report: _Report) -> list[str]:
     return labels
 
 
-def _without_urls(text: str, report: _Report) -> str:
+def _without_urls(text: str, report: Report) -> str:
     if URL.search(text):
         report.drop("文中网址", "抖音文案里的网址不可点击，还可能影响审核")
         return URL.sub("", text)
     return text
 
 
-def _tidy(text: str, report: _Report) -> str:
+def _tidy(text: str, report: Report) -> str:
     """`#话题#` as Weibo writes it becomes `#话题 `; a topic has its hash only in front."""
     replaced = _WEIBO_TOPIC.sub(lambda match: f"#{_NOT_IN_TOPIC.sub('', match.group(1))} ", text)
     if replaced != text and "topic_hash_in_front_only" not in report.rules:
@@ -231,7 +215,7 @@ def _tidy(text: str, report: _Report) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _topics(content: MasterContent, variant: Variant | None, report: _Report, account: Account) -> list[str]:
+def _topics(content: MasterContent, variant: Variant | None, report: Report, account: Account) -> list[str]:
     wanted = variant.topics if variant and variant.topics is not None else content.topics
     written = variant.text if variant and variant.text else ""
     topics: list[str] = []
@@ -251,7 +235,7 @@ def _joined(words: str, topics: list[str]) -> str:
     return " ".join(part for part in (words, *(f"#{topic}" for topic in topics)) if part)
 
 
-def _check_words(content: MasterContent, variant: Variant | None, caption: str, report: _Report) -> None:
+def _check_words(content: MasterContent, variant: Variant | None, caption: str, report: Report) -> None:
     where = "variants.text" if variant and variant.text is not None else "title/summary/body"
     found = check({where: caption})
     report.warnings += found.warnings
@@ -276,15 +260,15 @@ def _only_video(content: MasterContent) -> bool:
     return content.kind == "notice" and "video" in roles and not roles & {"gallery", "inline"}
 
 
-def _media(content: MasterContent, form: str, report: _Report, *, hand_over: bool) -> tuple[DraftMedia, ...]:
+def _media(content: MasterContent, form: str, report: Report, *, hand_over: bool) -> tuple[DraftMedia, ...]:
     is_video = form == "video"
     chosen = _video_media(content, report, hand_over=hand_over) if is_video else _picture_media(content, report)
     for ref, limit in chosen:
         _check_media(content, ref, limit, report, hand_over=hand_over)
-    return tuple(_draft_media(ref, limit.use) for ref, limit in chosen)
+    return tuple(draft_media(ref, limit.use) for ref, limit in chosen)
 
 
-def _video_media(content: MasterContent, report: _Report, *, hand_over: bool) -> list[tuple[MediaRef, MediaLimit]]:
+def _video_media(content: MasterContent, report: Report, *, hand_over: bool) -> list[tuple[MediaRef, MediaLimit]]:
     videos = [ref for ref in content.media if ref.role == "video"]
     covers = [ref for ref in content.media if ref.role == "cover"]
     if not videos:
@@ -302,7 +286,7 @@ def _video_media(content: MasterContent, report: _Report, *, hand_over: bool) ->
     return chosen
 
 
-def _picture_media(content: MasterContent, report: _Report) -> list[tuple[MediaRef, MediaLimit]]:
+def _picture_media(content: MasterContent, report: Report) -> list[tuple[MediaRef, MediaLimit]]:
     gallery = [ref for ref in content.media if ref.role == "gallery"]
     others = sorted((ref for ref in content.media if ref.role in ("cover", "inline")), key=lambda ref: ref.role)
     pictures = list({ref.sha256: ref for ref in reversed(gallery or others)}.values())[::-1]
@@ -323,7 +307,7 @@ def _picture_media(content: MasterContent, report: _Report) -> list[tuple[MediaR
     return [(ref, limits.IMAGE) for ref in pictures[: limits.MAX_IMAGES]]
 
 
-def _check_media(content: MasterContent, ref: MediaRef, limit: MediaLimit, report: _Report, *, hand_over: bool) -> None:
+def _check_media(content: MasterContent, ref: MediaRef, limit: MediaLimit, report: Report, *, hand_over: bool) -> None:
     where = f"media[{content.media.index(ref)}]"
     name = f"素材 {ref.media_id}"
     if ref.watermarked:
@@ -358,7 +342,7 @@ def _check_media(content: MasterContent, ref: MediaRef, limit: MediaLimit, repor
         _advise_on_video(ref, name, report)
 
 
-def _advise_on_video(ref: MediaRef, name: str, report: _Report) -> None:
+def _advise_on_video(ref: MediaRef, name: str, report: Report) -> None:
     if ref.duration_s is None:
         report.warnings.append(f"{name} 没有登记时长，超过 15 分钟会被平台拒绝 / duration unknown")
     if ref.width and ref.height:
@@ -368,24 +352,10 @@ def _advise_on_video(ref: MediaRef, name: str, report: _Report) -> None:
             report.warnings.append(f"{name} 短边不足 720，画质会受影响 / below 720p")
 
 
-def _draft_media(ref: MediaRef, use: str) -> DraftMedia:
-    return DraftMedia(
-        media_id=ref.media_id,
-        use=use,
-        uri=ref.uri,
-        sha256=ref.sha256,
-        content_type=ref.content_type,
-        size_bytes=ref.size_bytes,
-        width=ref.width,
-        height=ref.height,
-        duration_s=ref.duration_s,
-    )
-
-
 # --- wire-ready fields -----------------------------------------------------------------------------------------------
 
 
-def _fields(caption: str, account: Account, report: _Report) -> dict[str, Any]:
+def _fields(caption: str, account: Account, report: Report) -> dict[str, Any]:
     """What the create call sends besides the uploaded ids."""
     fields: dict[str, Any] = {"text": caption, "private_status": 0}
     names = list(dict.fromkeys(match.removeprefix("@") for match in MENTION.findall(caption)))

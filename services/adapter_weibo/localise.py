@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import msgspec
 
 from schemas.content import Declarations, MasterContent, MediaRef, MediaRole, Target, Variant
-from schemas.placement import Draft, DraftMedia, Dropped
+from schemas.placement import Draft, DraftMedia
 from services.adapter import lexicon
 from services.adapter.accounts import Account
-from services.adapter.contract import Localised, Refusal
+from services.adapter.contract import Localised
+from services.adapter.report import Report, draft_media
 from services.adapter.text import (
     MENTION,
     URL,
@@ -47,23 +48,8 @@ _ENDS_IN_MENTION = re.compile(MENTION.pattern + r"$")
 
 
 @dataclass(slots=True)
-class _Report:
-    """What localising did and found, in the order in which it happened."""
-
-    rules: list[str] = field(default_factory=list)
-    dropped: list[Dropped] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
-
-    def rule(self, name: str) -> None:
-        if name not in self.rules:
-            self.rules.append(name)
-
-    def drop(self, what: str, why: str) -> None:
-        self.dropped.append(Dropped(what=what, why=why))
-
-    def refuse(self, code: str, field_name: str, message: str, message_en: str, way_out: str) -> None:
-        self.refusals.append(Refusal(code, field_name, message, message_en, way_out))
+class _Report(Report):
+    """With the check of words that every text here has to pass."""
 
     def check_words(self, texts: dict[str, str]) -> None:
         found = lexicon.check(texts)
@@ -453,13 +439,4 @@ def _picture(media: MediaRef, report: _Report) -> DraftMedia:
             f"{media.size_bytes} bytes, must be above 0 and below {PICTURE_BELOW}",
             "压缩图片 / compress it",
         )
-    return DraftMedia(
-        media_id=media.media_id,
-        use="pic",
-        uri=media.uri,
-        sha256=media.sha256,
-        content_type=media.content_type,
-        size_bytes=media.size_bytes,
-        width=media.width,
-        height=media.height,
-    )
+    return draft_media(media, "pic")
