@@ -92,15 +92,19 @@ def _aggregate(
     scope, brand_id, campaign_id, content_id, platform = parents
     account, post_key, placement_id = post
     account_index, index_age_h, index_sample = index
-    if len(newest) > 1:
+    if len(newest) == 1:
+        ((one, at),) = newest.items()
+        freshness = {one: (as_of - at).total_seconds()}
+    else:
         newest = dict(sorted(newest.items()))
+        freshness = {one: (as_of - at).total_seconds() for one, at in newest.items()}
     return EngagementAggregate(
         f"{key}@{revision}", 1, as_of, as_of, brand_id, key,
         key, scope, campaign_id, content_id, platform, account, post_key, placement_id,
         posts, _totals(metrics, followers), collected,
         comments_total if covered else None,
         _coverage(covered_comments, comments_total) if covered else None,
-        replies, newest, {platform: (as_of - at).total_seconds() for platform, at in newest.items()},
+        replies, newest, freshness,
         engagement if engaged else None,
         rated / rated_views if rated_views else None,
         RATE_FORMULA, revision, as_of, published_at,
@@ -115,15 +119,15 @@ def _aggregate(
 
 def _totals(metrics: list[int], followers: MetricTotal) -> Totals:
     """metrics: the last places of the sums: values, known and lacking of the eight metrics."""
-    a, b, c, d, e, f, g, h = map(_metric, metrics[:8], metrics[8:16], metrics[16:])
+    a, b, c, d, e, f, g, h = [
+        (MetricTotal(value, known, _count(lacking) if lacking else 0, None) if known else _unknown(lacking))
+        for value, known, lacking in zip(metrics[:8], metrics[8:16], metrics[16:], strict=True)
+    ]
     return Totals(a, b, c, d, e, f, g, h, followers)
 
 
-def _metric(value: int, known: int, lacking: int) -> MetricTotal:
-    if not known:
-        return _unknown(lacking)
-    unknown = (lacking & _LOW) + (lacking >> 20 & _LOW) + (lacking >> 40) if lacking else 0
-    return MetricTotal(value, known, unknown, None)
+def _count(lacking: int) -> int:
+    return (lacking & _LOW) + (lacking >> 20 & _LOW) + (lacking >> 40)
 
 
 @lru_cache(maxsize=1_024)

@@ -26,7 +26,7 @@ class AggregatorSettings(ServiceSettings):
         30.0, at_least=1.0, meaning="一次写出的时限，超时则重来 / a flush that takes longer is given up and begun anew"
     )
     unflushed_rows: int = setting(
-        50_000, at_least=1, meaning="未写出的行数达到此数即写出 / flush early at this many changed rows of a partition"
+        25_000, at_least=1, meaning="未写出的行数达到此数即写出 / flush early at this many changed rows of a partition"
     )
     cached_mb: int = setting(
         384, at_least=1, meaning="留在内存中的行最多占多少 MB，所有分区合计 / memory for rows, all partitions together"

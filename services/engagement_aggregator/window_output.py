@@ -29,6 +29,7 @@ Figures = tuple[
 ]  # eight metrics, comments, replies, readings, partial
 # Growth of the metrics, comments, replies, readings, partial, restated by size.
 Brought = tuple[list[Level], int, int, int, dict[Metric, int], list[int]]
+_NOTHING_MISSING: dict[Metric, Absence] = {}
 _ALL: dict[Metric, int] = {}  # what is partial where every reading had everything
 
 
@@ -150,7 +151,7 @@ def _window(size: int, minute: int, brought: list[int], figures: Figures) -> Win
 def _figures(brought: list[int]) -> Figures:
     """What a window says, as far as it does not depend on its length."""
     read, known = brought[READINGS], brought[KNOWN:LACKING]
-    growth: list[int | None] = list(brought[:KNOWN])
+    growth: list[Level] = brought[:KNOWN]  # type: ignore[assignment]  # a copy, so nobody's numbers become None
     partial: dict[Metric, int] = _ALL
     if 0 in known:
         growth = [value if had else None for value, had in zip(growth, known, strict=True)]
@@ -165,8 +166,11 @@ def _figures(brought: list[int]) -> Figures:
 
 def _missing(vectors: list[list[int]], total: list[int]) -> dict[Metric, Absence]:
     """Why a metric that some window has not is missing; what went wrong is said first."""
+    all_lacking = total[LACKING:COMMENTS]
+    if not any(all_lacking):
+        return _NOTHING_MISSING
     found: dict[Metric, Absence] = {}
-    for metric, lacking in enumerate(total[LACKING:COMMENTS]):
+    for metric, lacking in enumerate(all_lacking):
         if lacking:
             known = KNOWN + metric
             for brought in vectors:
