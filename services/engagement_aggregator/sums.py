@@ -5,19 +5,19 @@ Sums are lists of integers with one place per figure, because lists are added in
 
 from __future__ import annotations
 
+from functools import lru_cache
 from operator import add, sub
 from typing import Final
 
 from schemas.aggregate import FollowersState
 from schemas.aggregate_state import PostState
-from services.engagement_aggregator.windows import MISSING
+from services.engagement_aggregator.windows import absent, known_and_lacking
 
 # Places in the sums of a row.
 POSTS, COLLECTED, COVERED_POSTS, COVERED_COMMENTS, COMMENTS_TOTAL, ENGAGED_POSTS = range(6)
 ENGAGEMENT, RATED_ENGAGEMENT, RATED_VIEWS, REPLIES, EVENTS, LATE = range(6, 12)
 VALUES, KNOWN, LACKING, PLACES = 12, 20, 28, 36
 NOTHING: Final = [0] * PLACES
-_HAS_ALL: Final = [1] * 8 + [0] * 8
 VIEWS, LIKES, SAVES = 0, 1, 4  # likes, comments, shares and saves are neighbours among the metrics
 
 Sums = list[int]
@@ -38,10 +38,14 @@ def contribution(post: PostState) -> Sums:
         if views is not None:
             one[RATED_ENGAGEMENT], one[RATED_VIEWS] = engagement, views
     one += [value or 0 for value in values]
-    if None not in values:
-        return one + _HAS_ALL
-    one += [0 if value is None else 1 for value in values]
-    return one + [MISSING[why or 2] if value is None else 0 for value, why in zip(values, post.reasons, strict=True)]
+    one += _known_and_lacking(tuple(post.reasons), *absent(values))
+    return one
+
+
+@lru_cache(maxsize=4_096)
+def _known_and_lacking(reasons: tuple[int, ...], *is_absent: bool) -> tuple[int, ...]:
+    """A metric of a post that nobody read yet is not there yet."""
+    return known_and_lacking(tuple(why or 2 for why in reasons), *is_absent)
 
 
 def engagement_of(values: list[int | None]) -> int | None:

@@ -18,6 +18,7 @@ from services.engagement_aggregator.windows import (
     REPLIES,
     RESTATED,
     ZERO,
+    absent,
 )
 from services.engagement_aggregator.wire_out import EngagementWindows, Window
 
@@ -109,13 +110,13 @@ def _shown(size: int, begins: int, brought: Brought) -> Window:
 
 def _lacking(minutes: list[Minute]) -> dict[Metric, Absence]:
     """Why a metric that some minute has not is missing there; the gravest reason has the highest code."""
-    codes = [
-        [why if value is None else 0 for value, why in zip(place.values, place.reasons, strict=True)]
-        for place in minutes
-    ]
-    if len(codes) == 1:
-        return _named(tuple(codes[0]))
-    return _named(tuple(map(max, zip(*codes, strict=True))))
+    codes = {_codes(tuple(place.reasons), *absent(place.values)) for place in minutes}
+    return _named(codes.pop() if len(codes) == 1 else tuple(map(max, zip(*codes, strict=True))))
+
+
+@lru_cache(maxsize=4_096)
+def _codes(reasons: tuple[int, ...], *is_absent: bool) -> tuple[int, ...]:
+    return tuple(why if one else 0 for one, why in zip(is_absent, reasons, strict=True))
 
 
 def _of_hour(row: TotalHour, start: int) -> tuple[list[Window], dict[Metric, Absence]]:

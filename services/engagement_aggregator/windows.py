@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from operator import sub
 from typing import Final, NamedTuple, Protocol
 
@@ -190,12 +191,27 @@ class PostWindows:
 
 def vector(place: Minute) -> list[int]:
     """What a minute brought, so that windows and parents are sums."""
-    values, before = place.values, place.before
-    growth = [0 if value is None else value - (old or 0) for value, old in zip(values, before, strict=True)]
-    known = [int(value is not None) for value in values]
-    lacking = [MISSING[why] if value is None else 0 for value, why in zip(values, place.reasons, strict=True)]
-    read = int(any(place.sequences) or any(place.reasons))
-    return [*growth, *known, *lacking, place.comments, place.replies, read, *place.restated]
+    values = place.values
+    moved = [
+        0 if value is None else value - old if old else value for value, old in zip(values, place.before, strict=True)
+    ]
+    moved += known_and_lacking(tuple(place.reasons), *absent(values))
+    moved += (place.comments, place.replies, 1 if any(place.sequences) or any(place.reasons) else 0)
+    moved += place.restated
+    return moved
+
+
+def absent(values: Sequence[int | None]) -> tuple[bool, bool, bool, bool, bool, bool, bool, bool]:
+    """Which metrics have no value; written out, because it is asked for each minute and each post."""
+    a, b, c, d, e, f, g, h = values
+    return a is None, b is None, c is None, d is None, e is None, f is None, g is None, h is None
+
+
+@lru_cache(maxsize=4_096)
+def known_and_lacking(reasons: tuple[int, ...], *is_absent: bool) -> tuple[int, ...]:
+    """The places of a vector, and of the sums of a post, that say which metrics it has; there are few such patterns."""
+    known = [int(not one) for one in is_absent]
+    return (*known, *[MISSING[why] if one else 0 for one, why in zip(is_absent, reasons, strict=True)])
 
 
 def _place(minutes: list[Minute], number: int) -> tuple[Minute, bool]:
