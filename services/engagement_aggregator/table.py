@@ -14,7 +14,7 @@ from typing import Any
 import faust
 from faust.stores.rocksdb import Store
 from faust.types import TP
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import BlockBasedIndexType, BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
 
 from services.runtime.logging import get_logger
 
@@ -112,6 +112,10 @@ class RowStore(Store):  # type: ignore[misc]  # Faust ships no annotations for i
         blocks.set_block_cache(self._cache)
         blocks.set_bloom_filter(_BLOOM_BITS, block_based=False)  # most keys looked up are new ones
         blocks.set_cache_index_and_filter_blocks(True)  # else they grow with the state and beside the cache
+        # In parts, for a whole index is larger than a shard of the cache and would be read anew for every row.
+        blocks.set_index_type(BlockBasedIndexType.two_level_index_search())
+        blocks.set_partition_filters(True)
+        blocks.set_pin_top_level_index_and_filter(True)
         options = Options(raw_mode=True)
         options.create_if_missing(True)
         options.set_block_based_table_factory(blocks)
