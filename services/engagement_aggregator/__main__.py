@@ -23,8 +23,8 @@ from services.runtime.main import ServiceContext, run_service
 from services.runtime.settings import Problem, SettingsError
 
 _LOOK_S = 0.1
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
-_LARGE_BYTES = 256 * 1024
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_KEPT_BYTES = 64 * 1024 * 1024
 _TOPICS_RETRY_S = 2.0
 _END_WITHIN_S = 12.0  # the last flush has 8 of them; supervisors kill after 15
 
@@ -38,7 +38,7 @@ class UnequalPartitions(Exception):  # noqa: N818 - says what is the case
 
 
 def main(context: ServiceContext[AggregatorSettings]) -> int:
-    _leave_no_holes()
+    _keep_memory()
     with _claimed(context.settings):
         while (counts := _wait_for_topics(context)) is not None:
             try:
@@ -110,11 +110,12 @@ async def _started(app: AggregatorApp) -> None:
         raise _WentAwayError(str(error)) from error
 
 
-def _leave_no_holes() -> None:
-    """Fetches and flushes are large and short-lived: as mappings of their own they do not tear the heap apart."""
+def _keep_memory() -> None:
+    """Fetches come and go a megabyte at a time; blocks given back and taken anew cost as much as reading them does."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:  # glibc's; other C libraries do without
-        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_M_ARENA_MAX, 2)
 
 

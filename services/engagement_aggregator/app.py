@@ -97,7 +97,7 @@ def _configured(settings: AggregatorSettings, partitions: int) -> AggregatorApp:
         # A restarted worker gets its own partitions back at once, instead of waiting until its dead self is given up.
         consumer_group_instance_id=f"{settings.application}-{settings.instance}",
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=1024 * 1024,
+        consumer_max_fetch_size=2 * 1024 * 1024,
         broker_session_timeout=settings.session_timeout_s,
         broker_max_poll_interval=settings.max_poll_interval_s,
         broker_heartbeat_interval=settings.session_timeout_s / 10,
