@@ -80,13 +80,16 @@ def test_another_key_another_pattern_and_another_policy_of_a_row_are_named(topic
     }
 
 
+@pytest.mark.parametrize(
+    ("struct", "field"), [("EngagementAggregate", "coverage"), ("EngagementWindows", "windows"), ("Window", "restated")]
+)
 def test_the_command_that_ci_runs_fails_for_a_row_without_one_of_its_released_fields(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], struct: str, field: str
 ) -> None:
     today = copy.deepcopy(PROMISED)
-    del fields(today, "EngagementAggregate")["coverage"]
+    del fields(today, struct)[field]
     monkeypatch.setattr(compatibility, "snapshot_today", lambda: today)
-    assert "EngagementAggregate" in released()[0].read_text()
+    assert f'"{struct}"' in released()[-1].read_text()
     assert compatibility.main([]) == 1
-    assert "EngagementAggregate.coverage" in capsys.readouterr().err
+    assert f"{struct}.{field}" in capsys.readouterr().err
     assert written(today) != written(PROMISED)
