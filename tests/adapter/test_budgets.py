@@ -220,3 +220,16 @@ def test_a_budget_file_that_cannot_be_used_lets_none_of_those_call_who_asked_tog
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, range(8))) == ["no"] * 8
+
+
+def test_calls_that_wait_together_are_told_moments_that_keep_the_limit(ledger: BudgetLedger) -> None:
+    budget, together = ledger.of(TEA, [RateLimit("share", 2, 10)], "publishing"), Barrier(8)
+
+    def ask(_: int) -> float:
+        together.wait(10)
+        return budget.reserve("share", 100)
+
+    with ThreadPoolExecutor(8) as pool:
+        waits = sorted(pool.map(ask, range(8)))
+    assert waits[:2] == [0, 0]
+    assert all(later - one >= 10 for one, later in zip(waits, waits[2:], strict=False))
