@@ -48,7 +48,7 @@ class AdapterSettings(ServiceSettings):
     simulator_url: str | None = setting(
         None, meaning="平台模拟器地址；设置后没有 base_url 的账号都连到它 / simulator for accounts without a base_url"
     )
-    most_calls: int = setting(64, at_least=1, meaning="同时进行的平台调用数 / platform calls at the same time")
+    most_calls: int = setting(128, at_least=1, meaning="同时进行的平台调用数 / platform calls at the same time")
     look_after_s: float | None = setting(
         None, at_least=0, meaning="结果未知后多少秒开始查找 / seconds until the first look after an unknown outcome"
     )
