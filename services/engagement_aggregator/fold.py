@@ -8,28 +8,35 @@ read is the caller's concern.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-import msgspec
-
 from schemas.aggregate import FollowersState
-from schemas.aggregate_state import ItemState, PostState, TotalState, Watermark
-from schemas.feedback import FeedbackEvent
-from services.engagement_aggregator import keys, moments, wire
+from schemas.aggregate_state import ItemState, PostState, Watermark
+from services.engagement_aggregator import keys, moments
 from services.engagement_aggregator.moments import utc
 from services.engagement_aggregator.native import sections
 from services.engagement_aggregator.native.scanner import COMMENT, FOR_PYTHON, FULL, REPLY, Asked, KeyedRow, Scanner
 from services.engagement_aggregator.native.sections import Section
-from services.engagement_aggregator.opened import IDENTITY, OpenPost, identity_of
+from services.engagement_aggregator.opened import OpenPost, first_seen, identity_of
+from services.engagement_aggregator.refusals import (
+    Refusal,
+    Refused,
+    decoded,
+    is_whole,
+    looked_at,
+    moved,
+    readings,
+    refuse_conflicts,
+    refuse_long,
+    refuse_unreal,
+)
 from services.engagement_aggregator.settling import parents, settle, total_of
 from services.engagement_aggregator.sums import follow
 from services.engagement_aggregator.windows import Rows
 from services.engagement_aggregator.wire import Followers, OfPost, Reply, Snapshot, Wire
 
-LONGEST_POST_KEY = 256
 _STAY_OPEN = 8_192  # posts that stay open from one settling to the next
 _ITEM_KEYS = {COMMENT: keys.comment, REPLY: keys.reply}
 _ITEMS_OF_A_ROW = 16  # 110 bytes against 1,700
@@ -38,38 +45,11 @@ _BUGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  #
 _account: Callable[[Any], tuple[str, ...]] = attrgetter("brand_id", "campaign_id", "platform", "account")
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A record that was not folded: its place in the batch, a constant cause, and words for people."""
-
-    index: int
-    cause: str
-    message: str
-
-
 class Settled(NamedTuple):
     """Keys of the rows that changed, and the rows of new comments and replies, which are in no cache."""
 
     changed: set[str]
     items: list[KeyedRow]
-
-
-class Refusal(Exception):  # noqa: N818 - it is an outcome of one record, caught at once
-    """Raised inside the fold for a record that cannot be counted without making some row wrong."""
-
-    def __init__(self, cause: str, message: str) -> None:
-        super().__init__(message)
-        self.cause = cause
-
-
-def decoded(value: bytes | None) -> FeedbackEvent:
-    """The event of a record by the contract's own types; raises Refusal."""
-    if value is None:
-        raise Refusal("undecodable", "空记录（墓碑）不是反馈事件 / a tombstone is no feedback event")
-    try:
-        return wire.strict.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal("undecodable", f"无法解读为反馈事件：{error} / not a feedback event") from None
 
 
 class Fold:
@@ -121,7 +101,7 @@ class Fold:
     def _other(self, value: bytes | None) -> tuple[str, str] | None:
         """Fold one record that the scanner did not; why not, if it is refused."""
         try:
-            self._apply(_looked_at(value), value)
+            self._apply(looked_at(value), value)
         except Refusal as refusal:
             return refusal.cause, str(refusal)
         except _BUGS as error:
@@ -182,12 +162,11 @@ class Fold:
     def _apply(self, event: Wire, value: bytes | None) -> None:
         """Fold one record of any kind; raises Refusal."""
         at = moments.event_time(event.occurred_at, event.observed_at)
-        if not at >= moments.EPOCH or at.year > moments.LAST_YEAR:
-            raise Refusal("time_out_of_range", f"{at} 不可能是真实时间，请检查采集 / no real time, check the collector")
+        refuse_unreal(at)
         if isinstance(event, Followers):
             self._followers(event, value, at)
             return
-        if isinstance(event, Snapshot) and not all(_is_whole(one) for one in _readings(event)):
+        if isinstance(event, Snapshot) and not all(is_whole(one) for one in readings(event)):
             decoded(value)
         one, is_new = self._open(event, value)
         self._advance(at)
@@ -201,15 +180,15 @@ class Fold:
         seen, observed = utc(event.observed_at), True
         if isinstance(event, Snapshot):
             changed = one.snapshot(event, at, self._closed, self._oldest)
-            observed = any(reading.value is not None for reading in _readings(event))
+            observed = any(reading.value is not None for reading in readings(event))
         elif isinstance(event, Reply):
             item = ItemState(1, False, moments.minute_of(at))
             changed = self._item(one, REPLY, event.reply_id, item, seen)
         else:
             item = ItemState(event.version, event.deleted, moments.minute_of(at))
             changed = self._item(one, COMMENT, event.comment_id, item, seen)
-        moved = one.seen(seen, observed=observed)
-        if changed or moved or is_new:
+        news = one.seen(seen, observed=observed)
+        if changed or news or is_new:
             one.post.events += 1
             self._touch(one)
         elif one.windows.changed:
@@ -237,7 +216,7 @@ class Fold:
 
     def _followers(self, event: Followers, value: bytes | None, at: datetime) -> None:
         account = _account(event)
-        if account not in self._accounts or not _is_whole(event.followers):
+        if account not in self._accounts or not is_whole(event.followers):
             decoded(value)
             self._refuse_conflicts(event, keys.campaign(event.campaign_id))
             self._accounts.add(account)
@@ -267,7 +246,7 @@ class Fold:
         if one is not None:
             if one.identity != identity:
                 decoded(value)
-                raise _moved(one.post, event)
+                raise moved(one.post, event)
             return one, False
         key = keys.post(event.post_key)
         post = self._rows.get(key)
@@ -279,52 +258,20 @@ class Fold:
             self._changed.update(name for name, _ in parents(self._rows, post))
         elif identity_of(post) != identity:
             decoded(value)
-            raise _moved(post, event)
+            raise moved(post, event)
         one = self._opened[event.post_key] = OpenPost(self._rows, key, post, self._scanner, is_new=is_new)
         self._by_number.append(one)
         return one, is_new
 
     def _new(self, event: OfPost, value: bytes | None) -> PostState:
         decoded(value)
-        if len(event.post_key) > LONGEST_POST_KEY:
-            raise Refusal(
-                "post_key_too_long",
-                f"post_key 超过 {LONGEST_POST_KEY} 个字符，请缩短 native_id / post_key too long, shorten native_id",
-            )
+        refuse_long(event)
         self._refuse_conflicts(event, keys.campaign(event.campaign_id), keys.content(event.content_id))
-        published = event.published_at
-        return PostState(
-            event.brand_id,
-            event.campaign_id,
-            event.content_id,
-            event.placement_id,
-            event.platform,
-            event.account,
-            event.post_key,
-            utc(event.observed_at),
-            [None] * 8,
-            [0] * 8,
-            [0] * 8,
-            [0] * 8,
-            published_at=None if published is None or published.year > moments.LAST_YEAR else utc(published),
-        )
+        return first_seen(event)
 
     def _refuse_conflicts(self, event: Wire, *names: str) -> None:
         """Refuse what would mix two brands or campaigns in one row, before anything is written."""
-        known = [(key, total) for key in names if isinstance(total := self._rows.get(key), TotalState)]
-        for key, total in known:
-            if (total.brand_id, total.campaign_id) != (event.brand_id, event.campaign_id):
-                raise Refusal(
-                    "identity_conflict",
-                    f"{key} 属于品牌 {total.brand_id} 的活动 {total.campaign_id}，事件却写 brand_id={event.brand_id} "
-                    f"campaign_id={event.campaign_id}：请换一个 id / the id is taken by another brand or campaign",
-                )
-        if not known and not self._owns(event.campaign_id):
-            raise Refusal(
-                "foreign_partition",
-                f"活动 {event.campaign_id} 不属于这个分区：写入方须按 campaign_id 分区"
-                " / this campaign belongs to another partition, its producer must partition by campaign_id",
-            )
+        refuse_conflicts(self._rows, event, names, self._owns)
 
     def _advance(self, at: datetime) -> None:
         """The partition has come to this event time; windows close by the newest."""
@@ -340,36 +287,3 @@ class Fold:
         self._closed, self._oldest = moments.closed_up_to(minute), minute - moments.LONGEST_WAIT
         self._clock.watermark, self._clock.turn = watermark, (minute + 1) * moments.MINUTE_MICROS
         self._clock.open_from = self._closed * moments.MINUTE_MICROS
-
-
-def _looked_at(value: bytes | None) -> Wire:
-    """One record that its batch could not be decoded with, or because of; raises Refusal."""
-    if value is None:
-        decoded(value)
-    try:
-        return wire.one.decode(value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        decoded(value)
-        raise Refusal(
-            "number_out_of_range",
-            f"有计数超过 {wire.LARGEST_COUNT}，不可能是真实计数，请检查适配器 / no real count, check the adapter",
-        ) from None
-
-
-def _readings(event: Snapshot) -> tuple[wire.Read, ...]:
-    r = event.readings
-    return r.views, r.likes, r.comments, r.shares, r.saves, r.follows, r.clicks, r.conversions
-
-
-def _is_whole(reading: wire.Read) -> bool:
-    """A value or a reason, and not both."""
-    return (reading.value is None) != (reading.reason is None)
-
-
-def _moved(post: PostState, event: OfPost) -> Refusal:
-    name = next(name for name in IDENTITY if getattr(post, name) != getattr(event, name))
-    return Refusal(
-        "identity_conflict",
-        f"帖子 {event.post_key} 的 {name} 原为 {getattr(post, name)}，事件却写 {getattr(event, name)}"
-        f" / {name} of this post was another one, a post cannot move",
-    )

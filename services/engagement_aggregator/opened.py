@@ -12,7 +12,7 @@ from services.engagement_aggregator import moments
 from services.engagement_aggregator.native.scanner import NEVER_SEEN, Follows, Group, Scanner
 from services.engagement_aggregator.sums import Curve, contribution, curve_of, shift_activity
 from services.engagement_aggregator.windows import PostWindows, Rows
-from services.engagement_aggregator.wire import AllRead, Snapshot
+from services.engagement_aggregator.wire import AllRead, OfPost, Snapshot
 
 MARKS_H: Final = (1, 2, 3, 6, 12, 24, 48, 72, 168)
 REASONS: Final = {None: 0, "unsupported": 1, "not_yet": 2, "failed": 3}
@@ -227,3 +227,23 @@ def _last_mark(post: PostState) -> datetime:
     if post.published_at is None or not post.marks:
         return moments.EPOCH
     return post.published_at + timedelta(hours=max(post.marks))
+
+
+def first_seen(event: OfPost) -> PostState:
+    """A post that nothing is known of but the event that names it."""
+    published = event.published_at
+    return PostState(
+        event.brand_id,
+        event.campaign_id,
+        event.content_id,
+        event.placement_id,
+        event.platform,
+        event.account,
+        event.post_key,
+        moments.utc(event.observed_at),
+        [None] * 8,
+        [0] * 8,
+        [0] * 8,
+        [0] * 8,
+        published_at=None if published is None or published.year > moments.LAST_YEAR else moments.utc(published),
+    )

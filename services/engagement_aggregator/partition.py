@@ -20,7 +20,8 @@ from services.engagement_aggregator import changelog
 from services.engagement_aggregator.batch import Batch
 from services.engagement_aggregator.brand import fold_campaigns
 from services.engagement_aggregator.flush import FlushWriter
-from services.engagement_aggregator.fold import Fold, Refused
+from services.engagement_aggregator.fold import Fold
+from services.engagement_aggregator.refusals import Refused
 from services.engagement_aggregator.rows import CachedRows
 from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
 from services.engagement_aggregator.staging import Staged, stage
