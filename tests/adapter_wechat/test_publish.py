@@ -141,6 +141,7 @@ def test_an_older_article_of_the_same_title_is_not_taken_for_ours(sim: Simulator
 def test_two_candidates_that_nothing_tells_apart_go_to_a_person(sim: SimulatorServer, worker: Worker) -> None:
     record = _lost_submit(sim, worker)
     worker.run(intended(content(), sim.clock.now(), slot="second"))
+    sim.clock.advance(600)  # both are out, whichever took longer
     for post in sim.world("wechat").posts:
         post.data["article"]["thumb_media_id"] = ""
     look = worker.publication.find(worker.client, record, frozenset())
