@@ -11,31 +11,33 @@ import gc
 import time
 from collections.abc import Iterator, Sequence
 
-from benchmarks.workload import PARTITIONS, Shape, feedback, truth_of
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+from benchmarks.workload import PARTITIONS, Feedback, Shape, feedback, truth_of
 from schemas.aggregate_state import TablePosition
 from services.engagement_aggregator.fold import Fold
-from services.engagement_aggregator.native.sections import of_values
+from services.engagement_aggregator.native.sections import Section, of_batch
 from services.engagement_aggregator.rows import CachedRows
 from services.engagement_aggregator.settings import AggregatorSettings
 from services.engagement_aggregator.staging import stage
 
 _BATCH, _FLUSH = 1_250, 25_000  # records of a fetch, and of a partition's flush at 100,000 events/s over four
+_HEAD, _LARGEST_BATCH = 61, 4 * 1024 * 1024
 _SETTINGS = AggregatorSettings()
 
 
-def parts(values: Sequence[bytes]) -> dict[str, float]:
+def parts(records: Sequence[Feedback]) -> dict[str, float]:
     """CPU µs per event: taking, settling, staging rows."""
     disk: dict[bytes, bytes | None] = {}
     rows = CachedRows(disk.get, 10**9)
     folding = Fold(rows, lambda _: True)
     spent: dict[str, list[float]] = {"take": [], "settle": [], "stage": []}
     waiting = 0
-    for batch in _batches(values):
-        section = of_values(batch)
+    for section in map(_section, _batches(records)):
         began = time.process_time()
         folding.take_section(section)
-        spent["take"].append((time.process_time() - began) / len(batch))
-        waiting += len(batch)
+        spent["take"].append((time.process_time() - began) / len(section))
+        waiting += len(section)
         if waiting >= _FLUSH:
             began = time.process_time()
             settled = folding.settle()
@@ -50,9 +52,17 @@ def parts(values: Sequence[bytes]) -> dict[str, float]:
     return {name: sorted(times)[len(times) // 8] * 1e6 for name, times in spent.items() if times}
 
 
-def _batches(values: Sequence[bytes]) -> Iterator[list[bytes]]:
-    for start in range(0, len(values), _BATCH):
-        yield list(values[start : start + _BATCH])
+def _batches(records: Sequence[Feedback]) -> Iterator[Sequence[Feedback]]:
+    for start in range(0, len(records), _BATCH):
+        yield records[start : start + _BATCH]
+
+
+def _section(records: Sequence[Feedback]) -> Section:
+    """As the broker would send them."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, _LARGEST_BATCH)
+    for number, record in enumerate(records):
+        builder.append(number, 0, record.key, record.value, [])
+    return of_batch(memoryview(builder.build())[_HEAD:], base_offset=0, count=len(records), start=0)
 
 
 def main() -> None:
@@ -62,11 +72,11 @@ def main() -> None:
     options = parser.parse_args()
     for posts in options.posts:
         shape = Shape(events=options.events, posts=posts)
-        values = [record.value for record in feedback(shape, truth_of(shape)) if record.partition == 0]
+        records = [record for record in feedback(shape, truth_of(shape)) if record.partition == 0]
         gc.collect()
         gc.freeze()
         gc.disable()  # as the worker does
-        found = parts(values)
+        found = parts(records)
         total = found["take"] + found.get("settle", 0) + found.get("stage", 0)
         print(f"{posts:>7} posts  {total:7.2f} µs/event  ", {name: round(cost, 2) for name, cost in found.items()})
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import strategies as st
 
 from schemas.aggregate import EngagementAggregate
@@ -25,6 +26,7 @@ from schemas.feedback import (
 from schemas.window import EngagementWindows
 from services.engagement_aggregator.brand import Folded, fold_campaigns
 from services.engagement_aggregator.fold import Fold
+from services.engagement_aggregator.native.sections import Section, of_batch
 from services.engagement_aggregator.output import campaign_totals, published
 
 START = datetime(2025, 3, 8, 2, 0, tzinfo=UTC)
@@ -172,6 +174,29 @@ def encoded(events: Sequence[FeedbackEvent]) -> list[bytes | None]:
 _contract = msgspec.json.Decoder(EngagementAggregate | EngagementWindows)
 
 
+def as_sent(values: Sequence[bytes | None]) -> Section:
+    """A broker batch of the values, under the keys that the collector gives them."""
+    rows = [(_key_of(value), value) for value in values]
+    return of_batch(memoryview(records_of(rows)), base_offset=0, count=len(rows), start=0)
+
+
+def _key_of(value: bytes | None) -> bytes:
+    try:
+        event = msgspec.json.decode(value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return b""
+    return str(event.get("post_key", "")).encode() if isinstance(event, dict) else b""
+
+
+def records_of(rows: Sequence[tuple[bytes | None, bytes | None]]) -> bytes:
+    """The records of a broker batch, without its head; every other one has a header."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 2**30)
+    for number, (key, value) in enumerate(rows):
+        builder.append(number, 1_700_000_000_000 + number, key, value, [("name", b"x")] if number % 2 else [])
+    whole = bytes(builder.build())
+    return whole[61:]
+
+
 class Table(dict[str, TableRow]):
     """One partition in memory with both stages on it, as the app runs them."""
 
@@ -179,11 +204,15 @@ class Table(dict[str, TableRow]):
     _owns: Callable[[str], bool]
 
     def fold(self, values: Sequence[bytes | None], owns: Callable[[str], bool] = lambda _: True) -> Folded:
+        """What was written to the topic, and a flush."""
+        return self.fold_sent(as_sent(values), owns)
+
+    def fold_sent(self, section: Section, owns: Callable[[str], bool] = lambda _: True) -> Folded:
         """A batch and a flush; the same fold goes on from batch to batch, as long as the table is the same one."""
         if self._fold is None:
             self._fold = Fold(self, lambda campaign: self._owns(campaign))  # noqa: PLW0108 - may be another by then
         self._owns = owns
-        refused = self._fold.take(values)
+        refused = self._fold.take_section(section)
         changed, items = self._fold.settle()
         for key, value in items:
             if key.decode() not in changed:  # else the row is newer, as on the changelog

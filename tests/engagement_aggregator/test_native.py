@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,12 +21,16 @@ from services.engagement_aggregator import keys, moments, wire
 from services.engagement_aggregator.fold import Fold
 from services.engagement_aggregator.native import sections
 from services.engagement_aggregator.native.library import ffi, lib
-from services.engagement_aggregator.native.scanner import COMMENT, REPLY
+from services.engagement_aggregator.native.scanner import COMMENT, REPLY, Scanner
 from services.engagement_aggregator.opened import REASONS, identity_of
-from tests.engagement_aggregator.audience import AUDIENCE, Table, encoded, histories
+from tests.engagement_aggregator.audience import AUDIENCE, Table, as_sent, encoded, histories, records_of
 
 _OTHER, _SNAPSHOT = 0, 1
 _KINDS: dict[type[Any], int] = {wire.Snapshot: _SNAPSHOT, wire.Comment: COMMENT, wire.Reply: REPLY}
+
+
+def sent(events: Sequence[FeedbackEvent]) -> sections.Section:
+    return as_sent(encoded(events))
 
 
 def read(value: bytes) -> Any:
@@ -143,15 +146,6 @@ def test_records_of_a_batch_are_those_that_the_client_finds(rows: list[tuple[byt
     assert len(sections.of_batch(memoryview(data), base_offset=5, count=len(rows), start=6)) == len(rows) - 1
 
 
-def records_of(rows: Sequence[tuple[bytes | None, bytes | None]]) -> bytes:
-    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10**6)
-    for number, (key, value) in enumerate(rows):
-        assert builder.append(number, 1_700_000_000_000 + number, key, value, [("name", b"x")] if number % 2 else [])
-    whole = bytes(builder.build())
-    assert [record.value for record in DefaultRecordBatch(whole)] == [value for _, value in rows]
-    return whole[61:]
-
-
 def test_a_batch_that_holds_fewer_records_than_its_head_promises_is_refused() -> None:
     data = records_of([(b"k", b"v")])
     with pytest.raises(sections.CorruptBatchError):
@@ -163,7 +157,7 @@ def test_a_batch_that_holds_fewer_records_than_its_head_promises_is_refused() ->
 def test_a_comment_kept_in_c_has_the_row_that_python_would_write() -> None:
     event = AUDIENCE.comment(0, 1, version=3, deleted=True)
     fold = Fold({}, lambda _: True)
-    fold.take(encoded([AUDIENCE.metrics(0, 1, likes=1), event, AUDIENCE.reply(0, 4)]))
+    fold.take_section(sent([AUDIENCE.metrics(0, 1, likes=1), event, AUDIENCE.reply(0, 4)]))
     rows = dict(fold.settle().items)
     minute = moments.minute_of(event.occurred_at)
     assert rows == {
@@ -172,14 +166,29 @@ def test_a_comment_kept_in_c_has_the_row_that_python_would_write() -> None:
     }
 
 
+@given(histories, st.lists(st.integers(0, 9)))
+@settings(max_examples=100, deadline=None)
+def test_the_key_of_a_record_is_only_a_guess(events: list[FeedbackEvent], wrong: list[int]) -> None:
+    values = encoded(events)
+    keys_of = [f"weibo:{500 + number}".encode() for number in (wrong or [0])]
+    rows = [(keys_of[number % len(keys_of)], value) for number, value in enumerate(values)]
+    right, guessed = Table(), Table()
+    assert right.fold(values) == guessed.fold_sent(of_batch_of(rows))
+    assert dict(right) == dict(guessed)
+
+
+def of_batch_of(rows: Sequence[tuple[bytes, bytes | None]]) -> sections.Section:
+    return sections.of_batch(memoryview(records_of(rows)), base_offset=0, count=len(rows), start=0)
+
+
 def test_what_a_flush_has_under_way_is_counted_once_though_it_is_on_no_disk_yet() -> None:
     rows: dict[str, TableRow] = {}
     fold = Fold(rows, lambda _: True)
-    fold.take(encoded([AUDIENCE.metrics(0, 1, likes=1), AUDIENCE.comment(0, 1)]))
+    fold.take_section(sent([AUDIENCE.metrics(0, 1, likes=1), AUDIENCE.comment(0, 1)]))
     assert len(fold.settle().items) == 1
-    fold.take(encoded([AUDIENCE.comment(0, 1), AUDIENCE.comment(0, 2)]))
+    fold.take_section(sent([AUDIENCE.comment(0, 1), AUDIENCE.comment(0, 2)]))
     fold.written()
-    fold.take(encoded([AUDIENCE.comment(0, 2), AUDIENCE.comment(0, 2, deleted=True), AUDIENCE.comment(0, 2)]))
+    fold.take_section(sent([AUDIENCE.comment(0, 2), AUDIENCE.comment(0, 2, deleted=True), AUDIENCE.comment(0, 2)]))
     settled = fold.settle()
     assert [key for key, _ in settled.items] == [keys.comment("weibo:500", "c2").encode()]
     assert rows[keys.comment("weibo:500", "c2")] == ItemState(
@@ -222,6 +231,9 @@ def hunt(chance: random.Random, rounds: int) -> None:
     batch = records_of([(b"key", value) for value in values[:3]])
     bits = [b"", b'"', b"\\", b"\xe4", b"\xf0\x9f", b"9", b"\x80\x80\x80", b"\xff\xff\xff\xff\x0f", b"2199-"]
     event, into = ffi.new("tb_event *"), ffi.new("tb_record[]", 3)
+    scanner, record, asked = Scanner(), ffi.new("tb_record *"), ffi.new("tb_asked[]", 1)
+    for known in _SAMPLES:
+        scanner.add(identity_of(known), is_new=False)
     for number in range(rounds):
         value = chance.choice(values) if number % 2 else batch
         for _ in range(chance.randrange(3)):
@@ -231,6 +243,12 @@ def hunt(chance: random.Random, rounds: int) -> None:
         start = ffi.cast("uint8_t *", base + 2 * page - len(value))
         if number % 2:
             lib.tb_read(start, len(value), event)
+            # Under its post's key, so that most of it is held against what came before.
+            record.key_at, record.value_at, record.value_size = -9, 0, len(value)
+            record.key_size = 9 if len(value) < page - 9 else -1
+            fence[2 * page - len(value) - 9 : 2 * page - len(value)] = b"weibo:500"
+            scanner.state.turn, scanner.state.next = 2**62, 0
+            lib.tb_scan(scanner._posts, start, record, 1, scanner.state, asked, 1)
         elif lib.tb_records(start, len(value), 0, 3, into) == 3:
             for one in into:
                 assert 0 <= one.value_at <= len(value)

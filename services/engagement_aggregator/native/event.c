@@ -109,11 +109,8 @@ static bool reply(tb_input *in, tb_parsed *event) {
   return LITERAL(",\"text\":") && text(in) && LITERAL(",\"actor\":") && text(in) && LITERAL("}");
 }
 
-static bool of_post(tb_input *in, tb_parsed *event) {
-  tb_text id, trace, native;
-  TRY(LITERAL(",\"event_id\":") && name(in, &id) && id.size >= 1 && id.size <= TB_LARGEST_SIZE);
-  TRY(LITERAL(",\"schema_version\":1,\"occurred_at\":") && instant(in, &event->occurred));
-  TRY(LITERAL(",\"observed_at\":") && instant(in, &event->observed));
+static bool names(tb_input *in, tb_parsed *event) {
+  tb_text trace, native;
   TRY(LITERAL(",\"brand_id\":") && name(in, &event->names[TB_BRAND]));
   TRY(LITERAL(",\"trace_id\":") && name(in, &trace));
   TRY(LITERAL(",\"campaign_id\":") && name(in, &event->names[TB_CAMPAIGN]));
@@ -124,21 +121,38 @@ static bool of_post(tb_input *in, tb_parsed *event) {
   TRY(LITERAL(",\"account\":") && name(in, &event->names[TB_ACCOUNT]));
   TRY(LITERAL(",\"native_id\":") && name(in, &native));
   TRY(LITERAL(",\"via\":\"poll\"") || LITERAL(",\"via\":\"webhook\""));
-  return LITERAL(",\"published_at\":") && instant_or_null(in);
+  return LITERAL(",\"published_at\":") && instant_or_null(in) && in->at < in->end && *in->at == ',';
 }
 
-int tb_parse(const uint8_t *value, size_t size, tb_parsed *event) {
+static bool of_post(tb_input *in, tb_text middle, tb_parsed *event) {
+  tb_text id;
+  TRY(LITERAL(",\"event_id\":") && name(in, &id) && id.size >= 1 && id.size <= TB_LARGEST_SIZE);
+  TRY(LITERAL(",\"schema_version\":1,\"occurred_at\":") && instant(in, &event->occurred));
+  TRY(LITERAL(",\"observed_at\":") && instant(in, &event->observed));
+  event->middle.at = in->at;
+  event->is_alike = middle.size && tb_literal(in, (const char *)middle.at, middle.size) && LITERAL(",");
+  if (event->is_alike) {
+    in->at--;  // the comma belongs to what follows
+    return true;
+  }
+  in->at = event->middle.at;
+  TRY(names(in, event));
+  event->middle.size = in->at - event->middle.at;
+  return true;
+}
+
+int tb_parse(const uint8_t *value, size_t size, tb_text middle, tb_parsed *event) {
   tb_input input = {value, value + size}, *in = &input;
   bool is_whole = false;
   if (LITERAL("{\"type\":\"MetricsObserved\"")) {
     event->kind = TB_SNAPSHOT;
-    is_whole = of_post(in, event) && snapshot(in, event);
+    is_whole = of_post(in, middle, event) && snapshot(in, event);
   } else if (LITERAL("{\"type\":\"CommentObserved\"")) {
     event->kind = TB_COMMENT;
-    is_whole = of_post(in, event) && comment(in, event);
+    is_whole = of_post(in, middle, event) && comment(in, event);
   } else if (LITERAL("{\"type\":\"ReplyPosted\"")) {
     event->kind = TB_REPLY;
-    is_whole = of_post(in, event) && reply(in, event);
+    is_whole = of_post(in, middle, event) && reply(in, event);
   }
   if (!is_whole || in->at != in->end) event->kind = TB_OTHER;
   return event->kind;
@@ -147,7 +161,7 @@ int tb_parse(const uint8_t *value, size_t size, tb_parsed *event) {
 void tb_read(const uint8_t *value, size_t size, tb_event *into) {
   tb_parsed event = {0};
   memset(into, 0, sizeof *into);
-  if ((into->kind = tb_parse(value, size, &event)) == TB_OTHER) return;
+  if ((into->kind = tb_parse(value, size, (tb_text){0}, &event)) == TB_OTHER) return;
   into->occurred = event.occurred;
   into->observed = event.observed;
   for (int name = 0; name < TB_NAMES; name++) {

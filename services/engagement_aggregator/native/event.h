@@ -18,11 +18,14 @@ typedef struct {
   int kind;
   int64_t occurred, observed;
   tb_text names[TB_NAMES], item_id;
+  tb_text middle;  // from brand_id to published_at: alike in most events of a post
+  bool is_alike;   // the middle is the expected one; then `names` are not set
   int64_t sequence, pattern, values[TB_METRICS], total;  // of a snapshot
   int64_t version;                                       // of a comment; 1 of a reply
   bool deleted;
 } tb_parsed;
 
-// Returns the kind. TB_OTHER is no verdict: Python decides what such a record is.
-int tb_parse(const uint8_t *value, size_t size, tb_parsed *into);
+// Returns the kind. TB_OTHER is no verdict: Python decides what such a record is. middle: one that was read before and is
+// expected again, or of size 0.
+int tb_parse(const uint8_t *value, size_t size, tb_text middle, tb_parsed *into);
 #endif

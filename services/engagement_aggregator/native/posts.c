@@ -99,6 +99,37 @@ tb_post *tb_find(tb_posts *posts, const tb_parsed *event) {
   return NULL;
 }
 
+tb_post *tb_guess(tb_posts *posts, tb_text key, tb_text *middle) {
+  middle->size = 0;
+  if (key.size <= 0) return NULL;
+  uint64_t hash = tb_hash(0, key.at, key.size);
+  for (uint64_t slot = hash & posts->mask; posts->slots[slot]; slot = (slot + 1) & posts->mask) {
+    tb_post *post = &posts->posts[posts->slots[slot] - 1];
+    if (post->hash != hash) continue;
+    *middle = (tb_text){posts->names + post->middle_at, post->middle_size};
+    return post;
+  }
+  return NULL;
+}
+
+void tb_name(const tb_posts *posts, const tb_post *post, tb_parsed *event) {
+  event->names[TB_POST_KEY] = (tb_text){posts->names + post->names_at, post->sizes[TB_POST_KEY]};
+}
+
+void tb_expect(tb_posts *posts, tb_post *post, const tb_parsed *event) {
+  int64_t size = event->middle.size;
+  if (size > post->middle_room) {
+    if (post->middle_room || size > LARGEST_NAME) return;
+    size_t needed = posts->names_size + (size_t)size;
+    if (!tb_reserve((void **)&posts->names, &posts->names_room, needed, 1)) return;
+    post->middle_at = posts->names_size;
+    post->middle_room = size;
+    posts->names_size = needed;
+  }
+  memcpy(posts->names + post->middle_at, event->middle.at, (size_t)size);
+  post->middle_size = size;
+}
+
 void tb_post_resume(tb_posts *posts, int64_t number, int64_t sequence, int64_t newest, int64_t pattern, int64_t minute,
                     int64_t after, int64_t until) {
   tb_post *post = &posts->posts[number];

@@ -7,6 +7,8 @@ typedef struct {
   uint64_t hash;
   size_t names_at;  // in the arena of names
   int32_t sizes[TB_NAMES];
+  size_t middle_at;               // in the arena as well
+  int64_t middle_size, middle_room;
   int64_t sequence, newest;
   int64_t pattern, after, until;  // pattern < 0: Python takes the next snapshot
   tb_group group, items;          // count 0: none yet in this minute
@@ -32,6 +34,15 @@ struct tb_posts {
 
 // The post that an event names, all seven names alike; NULL if it is not open or is named otherwise.
 tb_post *tb_find(tb_posts *posts, const tb_parsed *event);
+
+// The post of a record's key, which is a guess, and the middle of its last event; NULL for none.
+tb_post *tb_guess(tb_posts *posts, tb_text key, tb_text *middle);
+
+// Name in an event what its middle says, which was the expected one.
+void tb_name(const tb_posts *posts, const tb_post *post, tb_parsed *event);
+
+// Expect this event's middle in the next one.
+void tb_expect(tb_posts *posts, tb_post *post, const tb_parsed *event);
 
 // Put a group to the finished ones of its post; false where memory is short, and nothing has changed.
 bool tb_finish(tb_posts *posts, tb_post *post, tb_group *group);

@@ -77,11 +77,18 @@ int tb_scan(tb_posts *posts, const uint8_t *bytes, const tb_record *records, int
   for (; state->next < count; state->next++) {
     const tb_record *record = &records[state->next];
     if (record->value_size < 0) return FOR_PYTHON;
-    int kind = tb_parse(bytes + record->value_at, (size_t)record->value_size, &event);
+    tb_text middle, key = {bytes + record->key_at, record->key_size};
+    tb_post *post = tb_guess(posts, key, &middle);
+    int kind = tb_parse(bytes + record->value_at, (size_t)record->value_size, middle, &event);
     if (kind == TB_OTHER) return FOR_PYTHON;
     int64_t at = event.occurred < event.observed ? event.occurred : event.observed;
-    tb_post *post = at < state->turn && at >= state->open_from ? tb_find(posts, &event) : NULL;
-    if (!post) return FOR_PYTHON;
+    if (at >= state->turn || at < state->open_from) return FOR_PYTHON;
+    if (event.is_alike) {
+      tb_name(posts, post, &event);
+    } else {
+      if (!(post = tb_find(posts, &event))) return FOR_PYTHON;
+      tb_expect(posts, post, &event);
+    }
     if (kind == TB_SNAPSHOT) {
       if (!follows(posts, post, &event, at)) return FOR_PYTHON;
     } else {
