@@ -126,12 +126,16 @@ bool tb_item_remember(tb_items *items, uint64_t hash) {
 
 bool tb_items_drop(tb_items *items) {
   size_t left = items->count - items->staged;
-  size_t from = left ? items->items[items->staged].row_at : items->rows_size;
-  memmove(items->items, items->items + items->staged, left * sizeof *items->items);
-  memmove(items->sizes, items->sizes + items->staged, left * sizeof *items->sizes);
-  memmove(items->rows, items->rows + from, items->rows_size - from);
-  for (size_t number = 0; number < left; number++) items->items[number].row_at -= from;
-  items->rows_size -= from;
+  if (left && items->staged) {
+    size_t from = items->items[items->staged].row_at;
+    memmove(items->items, items->items + items->staged, left * sizeof *items->items);
+    memmove(items->sizes, items->sizes + items->staged, left * sizeof *items->sizes);
+    memmove(items->rows, items->rows + from, items->rows_size - from);
+    for (size_t number = 0; number < left; number++) items->items[number].row_at -= from;
+    items->rows_size -= from;
+  } else if (!left) {
+    items->rows_size = 0;
+  }
   items->written += (int64_t)items->staged;
   items->count = left;
   items->staged = 0;
