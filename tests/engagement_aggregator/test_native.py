@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from services.engagement_aggregator.native import sections
 from services.engagement_aggregator.native.library import ffi, lib
 from services.engagement_aggregator.native.scanner import COMMENT, REPLY, Scanner
 from services.engagement_aggregator.opened import REASONS, identity_of
-from tests.engagement_aggregator.audience import AUDIENCE, Table, as_sent, encoded, histories, records_of
+from tests.engagement_aggregator.audience import AUDIENCE, START, Table, as_sent, encoded, histories, records_of
 
 _OTHER, _SNAPSHOT = 0, 1
 _KINDS: dict[type[Any], int] = {wire.Snapshot: _SNAPSHOT, wire.Comment: COMMENT, wire.Reply: REPLY}
@@ -203,11 +204,29 @@ def test_more_comments_than_c_remembers_are_still_counted_once_each() -> None:
     first, *_ = encoded([AUDIENCE.comment(0, 7_000_000)])
     assert first is not None
     values: list[bytes | None] = [first.replace(b"7000000", b"%d" % (7_000_000 + number)) for number in range(many)]
+    table.fold(encoded([AUDIENCE.metrics(1, 1, likes=1), AUDIENCE.comment(1, 9)]))
     table.fold(values[:300_000])
     table.fold(values[200_000:])
     table.fold([*encoded([AUDIENCE.comment(0, 1)]), *values[:50_000]])
     table.fold([*encoded([AUDIENCE.comment(0, 2)]), *values[-5_000:]])
     assert table.rows()["post:weibo:500"].comments_collected == many + 2
+    table.fold(encoded([AUDIENCE.comment(1, 9)]))  # of a post that had room all the time
+    assert table.rows()["post:wechat:501"].comments_collected == 1
+
+
+def test_orderly_snapshots_across_an_age_of_the_post_leave_its_value_behind() -> None:
+    """Its first hour ends between two minutes, or within one."""
+    for edge in (3_600, 3_660 - 30):
+        shift = timedelta(seconds=3_600 - edge)
+        events = [
+            msgspec.structs.replace(
+                AUDIENCE.metrics(0, number, at, views=10 * number), published_at=START - shift if shift else START
+            )
+            for number, at in enumerate((edge - 8, edge - 5, edge, edge + 1, edge + 7), 1)
+        ]
+        table = Table()
+        table.fold(encoded(events))
+        assert [(point.age_h, point.views) for point in table.rows()["post:weibo:500"].curve] == [(1, 30)]
 
 
 _HUNT = """
