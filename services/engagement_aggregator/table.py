@@ -33,11 +33,13 @@ _IN_USE = {
     "level0_file_num_compaction_trigger": "4",
     "level0_slowdown_writes_trigger": "20",
     "level0_stop_writes_trigger": "36",
+    "write_buffer_size": str(_WRITE_BUFFER_BYTES),
 }
 _FILLING = {
     "level0_file_num_compaction_trigger": "20",
     "level0_slowdown_writes_trigger": "60",
     "level0_stop_writes_trigger": "80",
+    "write_buffer_size": str(4 * _WRITE_BUFFER_BYTES),  # each full one is synced to the disk, which writing waits for
 }
 
 
