@@ -116,7 +116,7 @@ def _keep_memory() -> None:
     if mallopt is not None:  # glibc's; other C libraries do without
         mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-        mallopt(_M_ARENA_MAX, 2)
+        mallopt(_M_ARENA_MAX, 1)
 
 
 async def _end(context: ServiceContext[AggregatorSettings], app: AggregatorApp) -> None:

@@ -5,6 +5,7 @@ Must not call a platform or anything else that can hang: the agent only folds.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -54,12 +55,12 @@ def build(settings: AggregatorSettings, counts: Counts, health: Health, flushed:
     app = _configured(settings, counts.partitions)
     app.transport = BatchTransport(app.conf.broker_consumer, app)
     rows = app.Table(TABLE, partitions=counts.partitions, key_type=bytes, value_type=bytes, options=dict(table.OPTIONS))
-    options, shares = client_options(settings.kafka), Shares(settings.cached_mb)
+    options, shares, large = client_options(settings.kafka), Shares(settings.cached_mb), asyncio.Semaphore(1)
 
     def make(number: int) -> OwnedPartition:
         return OwnedPartition(
             number, settings=settings, options=options, store=lambda: rows.data, counts=counts, shares=shares,
-            flushed=flushed,
+            flushed=flushed, large=large,
         )  # fmt: skip
 
     app.ownership = Ownership(

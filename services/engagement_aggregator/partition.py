@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -36,6 +37,7 @@ from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.logging import get_logger
 
 _MANY_RECORDS = 10_000
+_LARGE_FLUSH = 1_000  # rows
 
 Accepted = Literal["folded", "old", "hole"]
 
@@ -63,13 +65,14 @@ class OwnedPartition:
         counts: Counts,
         shares: Shares,
         flushed: Callable[[], None],
+        large: asyncio.Semaphore,
     ) -> None:
         self.number = number
         self.positions: dict[str, int] = {}
         self.behind: dict[str, int] = {}  # by source topic, told from outside
         self.is_open = False
         self._settings, self._options, self._store, self._counts = settings, options, store, counts
-        self._flushed, self._shares = flushed, shares
+        self._flushed, self._shares, self._large = flushed, shares, large
         shares.join(self)
         self._changelog = TP(settings.changelog_topic, number)
         self._lineage = ""
@@ -151,7 +154,7 @@ class OwnedPartition:
 
     async def flush(self) -> None:
         """Write out everything folded so far, in one transaction, and only then to the disk."""
-        async with self._flushing:
+        async with self._flushing, self._turn():
             if not self._moved.is_set() or not self.is_open:
                 return
             began = time.monotonic()
@@ -167,6 +170,10 @@ class OwnedPartition:
         metrics.FLUSH_SECONDS.observe(time.monotonic() - began)
         for scope, count in staged.scopes.items():
             metrics.AGGREGATE_ROWS.labels(scope).inc(count)
+
+    def _turn(self) -> AbstractAsyncContextManager[object]:
+        """Large flushes of a worker go one after the other: what they write stands in memory three times."""
+        return self._large if self._unwritten() > _LARGE_FLUSH else nullcontext()
 
     def abandon(self, reason: Exception) -> None:
         """End `run` with this error; nothing more is folded or written."""
