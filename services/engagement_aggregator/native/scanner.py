@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import NamedTuple
 
-from services.engagement_aggregator.native.library import ffi, lib
+from services.engagement_aggregator.native.library import address, ffi, lib, scan
 from services.engagement_aggregator.native.sections import Section
 
 NEVER_SEEN = -(2**63)
@@ -65,6 +65,7 @@ class Scanner:
         self.state = ffi.new("tb_scan_state *")
         self._asked = ffi.new("tb_asked[]", _ASKED)
         self._groups, self._newest = ffi.new("tb_group[]", _GROUPS), ffi.new("int64_t *")
+        self._addresses = [address(one) for one in (self._posts, self.state, self._asked)]
         self._touched, self._found = ffi.new("int64_t[]", _TOUCHED), ffi.new("int64_t[3]")
 
     def __len__(self) -> int:
@@ -108,9 +109,8 @@ class Scanner:
 
     def scan(self, section: Section) -> int:
         """Go on with `state.next` until DONE, or FOR_PYTHON, who steps over it, or FULL; see `asked` each time."""
-        status: int = lib.tb_scan(
-            self._posts, section.base, section.records, section.count, self.state, self._asked, _ASKED
-        )
+        posts, state, asked = self._addresses
+        status: int = scan(posts, section.address, section.records_address, section.count, state, asked, _ASKED)
         return status
 
     def asked(self) -> Iterator[Asked]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from services.engagement_aggregator.native.library import ffi, lib
+from services.engagement_aggregator.native.library import address, ffi, lib
 
 _NULL = -1
 
@@ -17,11 +17,12 @@ class CorruptBatchError(ValueError):
 class Section:
     """first: records before it are left out. records: where each stands in the bytes, `tb_record[]`."""
 
-    __slots__ = ("_view", "base", "count", "first", "records")
+    __slots__ = ("_view", "address", "base", "count", "first", "records", "records_address")
 
     def __init__(self, view: memoryview, records: Any, count: int, first: int = 0) -> None:
         self._view, self.records, self.count, self.first = view, records, count, first
         self.base = ffi.from_buffer("uint8_t[]", view)
+        self.address, self.records_address = address(self.base), address(records)
 
     def __len__(self) -> int:
         return self.count - self.first
