@@ -59,6 +59,7 @@ def partition(kind: type[P], settings: AggregatorSettings = SETTINGS) -> P:
     return kind(
         NUMBER, settings=settings, options=options, store=lambda: disk, counts=Counts(4, 4),
         shares=Shares(1), flushed=lambda: None,
+            large=asyncio.Semaphore(1),
     )  # fmt: skip
 
 
