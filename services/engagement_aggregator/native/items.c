@@ -7,8 +7,8 @@
 #include "memory.h"
 
 static const uint64_t FIRST_SLOTS = 1 << 12;
-static const uint64_t MOST_SLOTS = 1 << 20;  // 16 MB, half of them used
-static const int64_t IN_PYTHON = INT64_MAX;
+static const uint64_t MOST_SLOTS = 1 << 20;  // 8 MB, half of them used
+static const uint32_t IN_PYTHON = UINT32_MAX;
 enum { LONGEST_VALUE = 64 };
 
 // Names of rows as keys.py makes them.
@@ -32,9 +32,13 @@ uint64_t tb_item_hash(const tb_parsed *event) {
   return tb_hash(tb_hash((uint64_t)event->kind, post->at, post->size), event->item_id.at, event->item_id.size);
 }
 
-static tb_slot *slot_of(const tb_items *items, uint64_t hash) {
-  uint64_t at = hash & items->mask;
-  while (items->slots[at].number && items->slots[at].hash != hash) at = (at + 1) & items->mask;
+static uint32_t tag_of(uint64_t hash) {
+  return (uint32_t)(hash >> 32);
+}
+
+static tb_slot *slot_of(const tb_items *items, uint32_t tag) {
+  uint64_t at = tag & items->mask;
+  while (items->slots[at].number && items->slots[at].tag != tag) at = (at + 1) & items->mask;
   return &items->slots[at];
 }
 
@@ -58,10 +62,10 @@ static size_t longest_key(const tb_parsed *event) {
 }
 
 tb_known tb_item_look(const tb_items *items, uint64_t hash, const tb_parsed *event, const tb_item **item) {
-  const tb_slot *slot = slot_of(items, hash);
+  const tb_slot *slot = slot_of(items, tag_of(hash));
   if (!slot->number) return TB_NEW;
-  if (slot->number == IN_PYTHON || slot->number <= items->written) return TB_MAYBE_WRITTEN;
-  const tb_item *found = &items->items[slot->number - items->written - 1];
+  if (slot->number == IN_PYTHON || (int64_t)slot->number <= items->written) return TB_MAYBE_WRITTEN;
+  const tb_item *found = &items->items[(int64_t)slot->number - items->written - 1];
   // Of two ids with one hash Python decides.
   size_t kind = strlen(KINDS[event->kind]), post = (size_t)event->names[TB_POST_KEY].size;
   const uint8_t *key = items->rows + found->row_at;
@@ -84,7 +88,7 @@ static bool grow(tb_items *items) {
   items->slots = slots;
   items->mask = size - 1;
   for (uint64_t at = 0; at < count; at++) {
-    if (old[at].number) *slot_of(items, old[at].hash) = old[at];
+    if (old[at].number) *slot_of(items, old[at].tag) = old[at];
   }
   free(old);
   return true;
@@ -95,10 +99,9 @@ static bool enter(tb_items *items, uint64_t hash, int64_t number) {
     items->is_full = true;
     return false;
   }
-  tb_slot *slot = slot_of(items, hash);
+  tb_slot *slot = slot_of(items, tag_of(hash));
   items->used += !slot->number;
-  slot->hash = hash;
-  slot->number = number;
+  *slot = (tb_slot){tag_of(hash), (uint32_t)number};
   return true;
 }
 
@@ -108,6 +111,7 @@ bool tb_item_note(tb_items *items, uint64_t hash, const tb_parsed *event, int64_
   if (!tb_reserve((void **)&items->sizes, &same, needed, sizeof *items->sizes)) return false;
   if (!tb_reserve((void **)&items->items, &items->room, needed, sizeof *items->items)) return false;
   if (!tb_reserve((void **)&items->rows, &items->rows_room, rows, 1)) return false;
+  if (items->written + (int64_t)needed == IN_PYTHON) items->is_full = true;  // numbers have run out
   if (!enter(items, hash, items->written + (int64_t)needed)) return false;
   uint8_t *row = items->rows + items->rows_size;
   size_t key = key_of(event, row);
@@ -142,6 +146,7 @@ bool tb_items_drop(tb_items *items) {
   if (!items->is_full || left) return false;
   memset(items->slots, 0, (items->mask + 1) * sizeof *items->slots);
   items->used = 0;
+  items->written = 0;
   items->is_full = false;
   return true;
 }

@@ -4,8 +4,8 @@
 #include "event.h"
 
 typedef struct {
-  uint64_t hash;
-  int64_t number;  // of the item, from 1; 0: no entry
+  uint32_t tag;     // half of the item's hash: two items may have one, then Python decides
+  uint32_t number;  // of the item, from 1; 0: no entry
 } tb_slot;
 
 typedef struct {
