@@ -81,7 +81,10 @@ class BatchThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships 
             raise ConsumerStoppedError
         with fetcher._subscriptions.fetch_context():
             if fetcher._subscriptions.reassignment_in_progress:
-                await fetcher._subscriptions.wait_for_assignment()
+                # Without Kafka there is none, and whoever polls has to come back to say that Kafka is missed.
+                await asyncio.wait([fetcher._subscriptions.wait_for_assignment()], timeout=timeout or _ASK_S)
+                if fetcher._subscriptions.reassignment_in_progress:
+                    return {}
             found = _drained(fetcher, active_partitions)
             if not found and timeout:
                 waiter = fetcher._create_fetch_waiter()

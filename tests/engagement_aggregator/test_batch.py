@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +15,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import TopicPartition
 
 from services.engagement_aggregator.batch import Batch, FetchedBytes, taken, unpacked
+from services.engagement_aggregator.transport import BatchThread
 from tests.engagement_aggregator.log import ABORT, COMMIT, broker_batch, marker
 
 
@@ -101,3 +104,19 @@ def test_the_bytes_of_a_fetch_are_let_go_at_once_and_not_when_the_collector_come
         assert bytes_of_it() is None
     finally:
         gc.enable()
+
+
+def test_a_group_that_waits_for_kafka_to_assign_it_does_not_keep_the_poll_from_coming_back() -> None:
+    """Else nobody says that Kafka is missed: the worker stayed as healthy as it was for as long as Kafka was away."""
+
+    async def polled() -> dict[Any, Batch]:
+        never = asyncio.get_running_loop().create_future()
+        subscriptions = SimpleNamespace(
+            fetch_context=nullcontext, reassignment_in_progress=True, wait_for_assignment=lambda: never
+        )
+        fetcher = SimpleNamespace(_closed=False, _subscriptions=subscriptions, _records={})
+        thread: Any = SimpleNamespace(consumer=SimpleNamespace(flow_active=True))
+        consumer = SimpleNamespace(_closed=False, _fetcher=fetcher)
+        return await asyncio.wait_for(BatchThread._fetch_records(thread, consumer, set(), timeout=0.01), 5)
+
+    assert asyncio.run(polled()) == {}
