@@ -37,7 +37,6 @@ from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.logging import get_logger
 
 _MANY_RECORDS = 10_000
-_LARGE_FLUSH = 1_000  # rows
 
 Accepted = Literal["folded", "old", "hole"]
 
@@ -146,8 +145,7 @@ class OwnedPartition:
         """Until the next flush is due. While many records wait, folding them comes before showing rows of the past."""
         interval, longest = self._settings.flush_interval_s, self._settings.catch_up_interval_s
         while not self._full.is_set():
-            many = max(self.behind.values(), default=0) > _MANY_RECORDS
-            left = (max(interval, longest) if many else interval) - (time.monotonic() - began)
+            left = (max(interval, longest) if self._is_behind() else interval) - (time.monotonic() - began)
             if left <= 0:
                 return
             await _either(self._full, min(left, interval))
@@ -172,8 +170,11 @@ class OwnedPartition:
             metrics.AGGREGATE_ROWS.labels(scope).inc(count)
 
     def _turn(self) -> AbstractAsyncContextManager[object]:
-        """Large flushes of a worker go one after the other: what they write stands in memory three times."""
-        return self._large if self._unwritten() > _LARGE_FLUSH else nullcontext()
+        """Behind, flushes are large and go one after the other: what they write stands in memory three times."""
+        return self._large if self._is_behind() else nullcontext()
+
+    def _is_behind(self) -> bool:
+        return max(self.behind.values(), default=0) > _MANY_RECORDS
 
     def abandon(self, reason: Exception) -> None:
         """End `run` with this error; nothing more is folded or written."""
