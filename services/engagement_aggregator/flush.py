@@ -16,7 +16,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
-from services.engagement_aggregator.staging import KeyedRow, Place, Staged
+from services.engagement_aggregator.native.scanner import KeyedRow
+from services.engagement_aggregator.staging import Place, Staged
 from services.runtime.failpoints import reached
 from services.runtime.kafka.records import Headers
 from services.runtime.logging import get_logger

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
@@ -41,7 +41,7 @@ class OpenPost:
         self.follows: Follows | None = None
         self.activity: dict[int, int] = {}
         self.touched = False
-        self.newest = NEVER_SEEN if post.newest is None else moments.micros(post.newest)
+        self.newest = NEVER_SEEN  # as far as the scanner was told
         self.number = scanner.add(self.identity, is_new=is_new)
 
     def take_waiting(self) -> None:
@@ -66,33 +66,22 @@ class OpenPost:
 
     def _take(self, groups: list[Group]) -> None:
         """Nothing was closed for them when they came, whatever is by now."""
-        last: Group = ()
-        for group in groups:
-            minute, count, sequence, at, *values, total = group
+        follows, self.touched = self.follows, True
+        codes = [] if follows is None else [follows.pattern >> 2 * metric & 3 for metric in range(8)]
+        last: tuple[int, int, list[int | None], int] | None = None
+        for minute, count, sequence, at, *numbers, total in groups:
             self.post.events += count
             if sequence:
-                known, codes = self._readings(values)
-                self.windows.snapshot(minute, sequence, known, codes, moments.from_micros(at), count, closed=minute)
-                last = group
+                assert follows is not None  # or the scanner takes no snapshot
+                values = [None if code else number for code, number in zip(codes, numbers, strict=True)]
+                self.windows.snapshot(minute, sequence, values, codes, moments.from_micros(at), count, closed=minute)
+                last = minute, sequence, values, total
             elif at:
-                self._items(minute, values[0], values[1], moments.from_micros(at))
-        if last:
-            minute, _, sequence, _, *values, total = last
-            follows = self._follows
-            self._metrics(sequence, *self._readings(values), None if follows.pattern & _HAS_NO_TOTAL else total)
+                self._items(minute, numbers[0], numbers[1], moments.from_micros(at))
+        if follows is not None and last is not None:  # what the post itself has of them
+            minute, sequence, values, total = last
+            self._metrics(sequence, values, codes, None if follows.pattern & _HAS_NO_TOTAL else total)
             self.follows = follows._replace(minute=minute)
-        self.touched = True
-
-    @property
-    def _follows(self) -> Follows:
-        assert self.follows is not None  # or the scanner takes no snapshot
-        return self.follows
-
-    def _readings(self, numbers: Sequence[int]) -> tuple[list[int | None], list[int]]:
-        """Values and codes of the reasons for having none, of a snapshot that the scanner took."""
-        pattern = self._follows.pattern
-        codes = [pattern >> 2 * metric & 3 for metric in range(8)]
-        return [None if code else number for code, number in zip(codes, numbers, strict=True)], codes
 
     def _items(self, minute: int, comments: int, replies: int, at: datetime) -> None:
         self.post.comments += comments

@@ -14,6 +14,7 @@ import msgspec
 
 from schemas.aggregate_state import ItemState, TablePosition, TotalState
 from services.engagement_aggregator import keys
+from services.engagement_aggregator.native.scanner import KeyedRow
 from services.engagement_aggregator.output import campaign_totals, published
 from services.engagement_aggregator.rows import CachedRows
 from services.engagement_aggregator.settings import AggregatorSettings
@@ -21,7 +22,6 @@ from services.engagement_aggregator.wire_out import EngagementWindows
 from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.records import Outgoing
 
-KeyedRow = tuple[bytes, bytes]
 Place = tuple[str, int]
 POSITION_KEY = keys.POSITION.encode()
 _encode = msgspec.json.Encoder().encode

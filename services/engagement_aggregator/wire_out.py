@@ -49,8 +49,8 @@ class CurvePoint(Struct, gc=False):
     engagement: Level
 
 
-class EngagementAggregate(Struct, gc=False, tag_field="type", tag="EngagementAggregate"):
-    """The newest figures of one row."""
+class _Row(Struct, gc=False, tag_field="type"):
+    """What each published row begins with."""
 
     event_id: str
     schema_version: int
@@ -59,6 +59,11 @@ class EngagementAggregate(Struct, gc=False, tag_field="type", tag="EngagementAgg
     brand_id: str
     trace_id: str
     key: str
+
+
+class EngagementAggregate(_Row, gc=False, tag="EngagementAggregate"):
+    """The newest figures of one row."""
+
     scope: Scope
     campaign_id: str | None
     content_id: str | None
@@ -112,16 +117,9 @@ class Window(Struct, gc=False):
     restated: int
 
 
-class EngagementWindows(Struct, gc=False, tag_field="type", tag="EngagementWindows"):
+class EngagementWindows(_Row, gc=False, tag="EngagementWindows"):
     """All windows of one row in one hour, or of one day."""
 
-    event_id: str
-    schema_version: int
-    occurred_at: datetime
-    observed_at: datetime
-    brand_id: str
-    trace_id: str
-    key: str
     aggregate_key: str
     scope: str
     campaign_id: str

@@ -56,7 +56,7 @@ class Asked(NamedTuple):
 
 
 class Scanner:
-    """The open posts of one partition by number, from one settling to the next. Not for two threads at once."""
+    """The open posts of one partition by number, until they are cleared. Not for two threads at once."""
 
     def __init__(self) -> None:
         self._posts = ffi.gc(lib.tb_posts_new(), lib.tb_posts_free)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from services.engagement_aggregator.native.library import address, ffi, lib
@@ -29,20 +29,11 @@ class Section:
 
     def value(self, number: int) -> bytes | None:
         record = self.records[number]
-        return self._bytes(record.value_at, record.value_size)
-
-    def rows(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Key and value of each record from the first on; a missing key is an empty one."""
-        for number in range(self.first, self.count):
-            record = self.records[number]
-            key = self._bytes(record.key_at, record.key_size) or b""
-            yield key, self._bytes(record.value_at, record.value_size)
+        at, size = record.value_at, record.value_size
+        return None if size == _NULL else bytes(self._view[at : at + size])
 
     def text(self, at: int, size: int) -> str:
         return str(self._view[at : at + size], "ascii")
-
-    def _bytes(self, at: int, size: int) -> bytes | None:
-        return None if size == _NULL else bytes(self._view[at : at + size])
 
 
 def of_batch(data: memoryview, *, base_offset: int, count: int, start: int) -> Section:
