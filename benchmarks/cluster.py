@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -10,8 +9,9 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from kafka import KafkaAdminClient
-from kafka.errors import GroupIdNotFoundError, KafkaError, NonEmptyGroupError
+from kafka.errors import GroupIdNotFoundError, KafkaError
 
+from benchmarks.leftovers import forget_groups, remove_topics
 from benchmarks.workload import PARTITIONS, Feedback
 from services.runtime.embedded_broker import EmbeddedBroker, layout
 
@@ -51,30 +51,12 @@ class Cluster:
         self._admin.wait_for_topics(sorted(wanted), timeout_ms=60_000)
 
     def remove(self, prefix: str, keep: Iterable[str] = ()) -> None:
-        """Remove the topics whose names contain this, and return when they are gone."""
-        kept = set(keep)
+        """Remove the topics whose names contain this, and return when they are gone; raises LeftBehind."""
+        remove_topics(self._admin, prefix, keep, _DEADLINE_S)
 
-        def left() -> list[str]:
-            return [name for name in self._admin.list_topics() if prefix in name and name not in kept]
-
-        if not left():
-            return
-        self._admin.delete_topics(left())
-        deadline = time.monotonic() + _DEADLINE_S
-        while left() and time.monotonic() < deadline:
-            time.sleep(0.1)
-
-    def forget_group(self, group: str) -> None:
-        """Remove a group and its offsets; a group that never was is gone already."""
-        deadline = time.monotonic() + _DEADLINE_S
-        while time.monotonic() < deadline:
-            try:
-                if self._admin.delete_groups([group]).get(group) != NonEmptyGroupError.__name__:
-                    return
-            except KafkaError as error:
-                if not error.retriable:
-                    raise
-            time.sleep(0.2)  # a member that was killed is not given up yet
+    def forget_groups(self, prefix: str) -> None:
+        """Remove the groups whose names begin with this, and their offsets; raises LeftBehind."""
+        forget_groups(self._admin, prefix, _DEADLINE_S)
 
     def committed(self, group: str, topic: str) -> int:
         """How many records of the topic the group's committed offsets cover."""

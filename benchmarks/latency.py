@@ -88,7 +88,7 @@ def measure(
     cluster: Cluster, contender: Contender, stage: Stage, *, rate: float, posts: int, seconds: float
 ) -> dict[str, Any]:
     """p50 and p99 in milliseconds over `seconds`, once the contender has caught up; raises ContenderFailed."""
-    clear(cluster, contender, stage)
+    clear(cluster, stage)
     cluster.create([stage.feedback_topic])
     cluster.create(contender.topics(stage), {"cleanup.policy": "compact"})
     shape = Shape(events=int(rate * (seconds + 2 * _START_WITHIN_S)), posts=posts, rate=rate)

@@ -26,7 +26,7 @@ _CLAIM = Claim(scopes=("content", "campaign_platform", "campaign"), windows=Fals
 def measure(cluster: Cluster, stage: Stage, truth: Truth, posts: int) -> dict[str, Any]:
     """Fold one snapshot of each post, lose the disk, recover; raises ContenderFailed."""
     contender = tongbo.contender(1)
-    clear(cluster, contender, stage)
+    clear(cluster, stage)
     cluster.create(contender.topics(stage), {"cleanup.policy": "compact"})
     folding = stage.folder / "folding"
     with processes(contender.commands(stage), folding) as started:

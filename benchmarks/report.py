@@ -115,6 +115,8 @@ def _latency(latency: Mapping[str, Any]) -> str:
 
 
 def _recovery(found: Mapping[str, Any]) -> str:
+    if "failed" in found:
+        return f"**{found['posts']:,} posts of state: did not come to an end.**"
     return (
         f"**{found['posts']:,} posts of state:** {found['peak_mb_folding']:,} MB at most while folding them, "
         f"{found['peak_mb_recovering']:,} MB while recovering. Disk lost: {found['rows']:,} rows back from the log "

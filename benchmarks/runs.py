@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.cluster import Cluster
 from benchmarks.contenders.contract import ROOT, Command, Contender, Latest, Stage
 from benchmarks.exactness import Difference, differences
+from benchmarks.liveness import STALL_S, Liveness
 from benchmarks.measure import Sample, TooCoarse, figures
 from benchmarks.processes import ProcessTree
 from benchmarks.results import Outcome
@@ -26,7 +27,7 @@ Expected = tuple[Mapping[str, Row], Mapping[WindowKey, Row]]
 
 
 class ContenderFailed(Exception):  # noqa: N818 - says what is the case
-    """Raised when a process of a contender ends by itself or takes too long; carries the end of its log."""
+    """Raised when a process of a contender ends by itself, stands still or is too slow; carries the end of its log."""
 
 
 @contextmanager
@@ -67,8 +68,8 @@ def run(
     progress: Callable[[int], None],
     timeout_s: float,
 ) -> Outcome:
-    """Run once and check; raises ContenderFailed, or TooCoarse where there were too few events."""
-    clear(cluster, contender, stage)
+    """Run once and check; raises ContenderFailed, or LeftBehind where the run before could not be cleared away."""
+    clear(cluster, stage)
     cluster.create(contender.topics(stage), {"cleanup.policy": "compact"})
     with processes(contender.commands(stage), stage.folder) as started:
         began = time.monotonic()
@@ -91,9 +92,9 @@ def run(
     )
 
 
-def clear(cluster: Cluster, contender: Contender, stage: Stage) -> None:
-    """Nothing of an earlier run may be left but the workload."""
-    cluster.forget_group(contender.group(stage))
+def clear(cluster: Cluster, stage: Stage) -> None:
+    """Nothing of an earlier run may be left but the workload; raises LeftBehind."""
+    cluster.forget_groups(stage.prefix)
     cluster.remove(stage.prefix, keep=[stage.feedback_topic])
     shutil.rmtree(stage.folder, ignore_errors=True)
 
@@ -110,20 +111,28 @@ def _samples(
 ) -> Iterator[Sample]:
     """A sample whenever the commits have moved on, up to the one that covers everything."""
     group, known, deadline = contender.group(stage), -1, time.monotonic() + timeout_s
+    liveness = Liveness(time.monotonic(), tree.cpu_s())
     while known < stage.events:
         committed, at = cluster.committed(group, stage.feedback_topic), time.monotonic()
         if committed != known:
-            known = committed
-            yield Sample(at, committed, tree.cpu_s(), broker.cpu_s())
+            known, cpu_s = committed, tree.cpu_s()
+            liveness.moved(at, cpu_s)
+            yield Sample(at, committed, cpu_s, broker.cpu_s())
             progress(min(committed, stage.events))
         tree.peak_mb()
         if any(process.poll() is not None for process in started):
             raise ContenderFailed(f"{contender.name} 自行结束 / ended by itself:\n{last_words(stage.folder)}")
+        if liveness.stalled(at, tree.cpu_s):
+            raise _given_up(contender, stage, f"{STALL_S:.0f} 秒没有进展 / no progress for {STALL_S:.0f} s", known)
         if at > deadline:
-            raise ContenderFailed(
-                f"{contender.name} 超时 / too slow: {known} of {stage.events}\n{last_words(stage.folder)}"
-            )
+            raise _given_up(contender, stage, "超时 / too slow", known)
         time.sleep(_SAMPLE_S)
+
+
+def _given_up(contender: Contender, stage: Stage, why: str, known: int) -> ContenderFailed:
+    return ContenderFailed(
+        f"{contender.name} {why}: {known:,} of {stage.events:,} events committed\n{last_words(stage.folder)}"
+    )
 
 
 def _settled(cluster: Cluster, contender: Contender, stage: Stage, expected: Expected) -> list[Difference]:

@@ -33,6 +33,11 @@ def test_a_contender_that_is_not_exact_is_shown_as_such_and_the_factor_is_over_k
     assert "| kafka-streams-eos | 1,000 (900–1,100) | 1.00 | 6.00 | – | 512 | 10 | yes |" in text
 
 
+def test_a_recovery_that_did_not_come_to_an_end_does_not_take_the_page_with_it() -> None:
+    text = tables(RESULTS | {"recovery": {"posts": 1_000, "exact": False, "failed": "too slow"}})
+    assert "1,000 posts of state: did not come to an end" in text
+
+
 def test_only_what_lies_between_the_marks_is_written_anew(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", "utf-8")

@@ -44,19 +44,15 @@ public final class Main {
             streams.close();
             ended.countDown();
         }));
-        streams.setUncaughtExceptionHandler(error -> {
-            error.printStackTrace();
-            Runtime.getRuntime().halt(1);
-            return null;
-        });
-        streams.start();
         System.out.println("measured pass started");
+        streams.start();
         ended.await();
     }
 
     private void warm(String application, String output, long events) throws InterruptedException {
         LongAdder folded = new LongAdder();
         KafkaStreams streams = streams(application, output, folded);
+        System.out.println("warm pass started: " + events + " events");
         streams.start();
         while (folded.sum() < events) {
             Thread.sleep(20);
@@ -67,7 +63,13 @@ public final class Main {
     }
 
     private KafkaStreams streams(String application, String output, LongAdder folded) {
-        return new KafkaStreams(topology(output, folded), properties(application));
+        KafkaStreams streams = new KafkaStreams(topology(output, folded), properties(application));
+        streams.setUncaughtExceptionHandler(error -> {
+            error.printStackTrace();
+            Runtime.getRuntime().halt(1);
+            return null;
+        });
+        return streams;
     }
 
     private Topology topology(String output, LongAdder folded) {
