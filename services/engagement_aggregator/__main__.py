@@ -13,14 +13,17 @@ from contextlib import contextmanager
 
 from aiokafka.errors import KafkaError
 
-from services.engagement_aggregator.app import AggregatorApp, build
 from services.engagement_aggregator.collector import Collector
-from services.engagement_aggregator.partition import Counts
 from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
-from services.runtime.kafka.admin import partition_count, wait_for_kafka
+from services.runtime.imports import left_out
 from services.runtime.kafka.errors import KafkaUnavailable, UnknownTopic
 from services.runtime.main import ServiceContext, run_service
 from services.runtime.settings import Problem, SettingsError
+
+with left_out("aiohttp.client", ClientSession=object):  # Faust only names the type: 8 MB in each worker
+    from services.engagement_aggregator.app import AggregatorApp, build
+    from services.engagement_aggregator.partition import Counts
+    from services.engagement_aggregator.topics import partition_counts
 
 _LOOK_S = 0.1
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -39,6 +42,7 @@ class UnequalPartitions(Exception):  # noqa: N818 - says what is the case
 
 def main(context: ServiceContext[AggregatorSettings]) -> int:
     _keep_memory()
+    context.health.waiting("Kafka")
     with _claimed(context.settings):
         while (counts := _wait_for_topics(context)) is not None:
             try:
@@ -72,15 +76,15 @@ def _wait_for_topics(context: ServiceContext[AggregatorSettings]) -> Counts | No
     settings = context.settings
     while not context.stop.is_set():
         try:
-            context.health.waiting("Kafka")
-            wait_for_kafka(settings.kafka, context.stop, context.log)
-            found = {topic: partition_count(settings.kafka, topic) for topic in settings.copartitioned}
-            dead_letters = partition_count(settings.kafka, settings.dead_letter_topic)
+            found = partition_counts(settings.kafka, [*settings.copartitioned, settings.dead_letter_topic])
         except (KafkaUnavailable, UnknownTopic) as problem:
             context.health.waiting(str(problem))
-            context.log.warning("topics_awaited", reason=str(problem))
+            event = "kafka_waiting" if isinstance(problem, KafkaUnavailable) else "topics_awaited"
+            context.log.warning(event, reason=str(problem))
             context.stop.wait(_TOPICS_RETRY_S)
             continue
+        context.log.info("kafka_answers", bootstrap=settings.kafka.bootstrap)
+        dead_letters = found.pop(settings.dead_letter_topic)
         if len(set(found.values())) > 1:
             raise UnequalPartitions(f"这些主题的分区数必须相同 / these topics need the same partition count: {found}")
         return Counts(partitions=next(iter(found.values())), dead_letters=dead_letters)

@@ -14,7 +14,11 @@ from functools import lru_cache
 from typing import Any, TextIO, cast
 
 import orjson
-import structlog
+
+from services.runtime.imports import left_out
+
+with left_out("rich"):  # for coloured tracebacks, which are never shown: 3 MB in each process
+    import structlog
 
 _MASK = "***"
 _SECRET_NAMES = ("token", "secret", "password", "authorization", "cookie")

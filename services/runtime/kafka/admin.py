@@ -13,9 +13,11 @@ from kafka import IsolationLevel, KafkaAdminClient, OffsetSpec
 from kafka import errors as client
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from services.runtime.kafka.connection import client_options, connected
-from services.runtime.kafka.errors import KafkaUnavailable, UnknownTopic, translated
+from services.runtime.kafka.connection import client_options
+from services.runtime.kafka.errors import KafkaUnavailable, UnknownTopic
 from services.runtime.kafka.records import TopicPartition
+from services.runtime.kafka.translation import translated
+from services.runtime.kafka.waiting import connected
 from services.runtime.logging import Logger, get_logger
 from services.runtime.settings import KafkaSettings
 

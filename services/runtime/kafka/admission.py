@@ -12,8 +12,6 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from kafka.net.sasl import get_sasl_mechanism
-
 from services.runtime.kafka.errors import AccessRefused
 from services.runtime.settings import KafkaSettings
 
@@ -101,6 +99,8 @@ def _log_in(settings: KafkaSettings, connection: socket.socket, options: dict[st
             f"Kafka 不支持 {settings.sasl_mechanism}（可用：{offered}）：请检查 KAFKA_SASL_MECHANISM"
             " / Kafka does not offer this mechanism, check KAFKA_SASL_MECHANISM"
         )
+    from kafka.net.sasl import get_sasl_mechanism  # noqa: PLC0415 - all of the library comes with it
+
     login: Any = get_sasl_mechanism(settings.sasl_mechanism)(host=host, **options)
     while not login.is_done():
         token = login.auth_bytes()

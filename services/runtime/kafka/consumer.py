@@ -18,9 +18,11 @@ from kafka import errors as client
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.structs import TopicPartition as ClientTopicPartition
 
-from services.runtime.kafka.connection import client_options, connected
-from services.runtime.kafka.errors import Fenced, KafkaUnavailable, translated
+from services.runtime.kafka.connection import client_options
+from services.runtime.kafka.errors import Fenced, KafkaUnavailable
 from services.runtime.kafka.records import GroupMetadata, Record, TopicPartition
+from services.runtime.kafka.translation import translated
+from services.runtime.kafka.waiting import connected
 from services.runtime.logging import get_logger
 from services.runtime.settings import KafkaSettings
 

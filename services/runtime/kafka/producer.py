@@ -12,16 +12,11 @@ from kafka import errors as client
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 from kafka.structs import TopicPartition as ClientTopicPartition
 
-from services.runtime.kafka.connection import client_options, connected
-from services.runtime.kafka.errors import (
-    Fenced,
-    KafkaProblem,
-    SendFailed,
-    TransactionFailed,
-    is_producer_fenced,
-    translated,
-)
+from services.runtime.kafka.connection import client_options
+from services.runtime.kafka.errors import Fenced, KafkaProblem, SendFailed, TransactionFailed
 from services.runtime.kafka.records import GroupMetadata, Outgoing, TopicPartition
+from services.runtime.kafka.translation import is_producer_fenced, translated
+from services.runtime.kafka.waiting import connected
 from services.runtime.logging import get_logger
 from services.runtime.settings import KafkaSettings
 

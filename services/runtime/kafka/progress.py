@@ -16,10 +16,12 @@ from kafka import KafkaAdminClient, KafkaConsumer
 from kafka import errors as client
 from kafka.structs import TopicPartition as ClientTopicPartition
 
-from services.runtime.kafka.connection import client_options, connected
+from services.runtime.kafka.connection import client_options
 from services.runtime.kafka.consumer import reading_options
-from services.runtime.kafka.errors import KafkaUnavailable, translated
+from services.runtime.kafka.errors import KafkaUnavailable
 from services.runtime.kafka.records import TopicPartition
+from services.runtime.kafka.translation import translated
+from services.runtime.kafka.waiting import connected
 from services.runtime.settings import KafkaSettings
 
 _ANSWER_MS = 5_000

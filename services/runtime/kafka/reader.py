@@ -16,10 +16,11 @@ from kafka import IsolationLevel, KafkaConsumer
 from kafka import errors as client
 from kafka.structs import TopicPartition as ClientTopicPartition
 
-from services.runtime.kafka.connection import connected
 from services.runtime.kafka.consumer import Start, reading_options, to_record, wait_for_topics
-from services.runtime.kafka.errors import KafkaUnavailable, UnknownTopic, translated
+from services.runtime.kafka.errors import KafkaUnavailable, UnknownTopic
 from services.runtime.kafka.records import Record, TopicPartition
+from services.runtime.kafka.translation import translated
+from services.runtime.kafka.waiting import connected
 from services.runtime.logging import get_logger
 from services.runtime.settings import KafkaSettings
 
