@@ -16,17 +16,17 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
-from services.engagement_aggregator.native.scanner import KeyedRow
+from services.engagement_aggregator.native.keyed_rows import KeyedRows
+from services.engagement_aggregator.native.record_batches import RecordBatch, record_batches
 from services.engagement_aggregator.staging import Place, Staged
 from services.runtime.failpoints import reached
 from services.runtime.kafka.records import Headers
 from services.runtime.logging import get_logger
 
-Row = KeyedRow | tuple[bytes | None, bytes | None, Headers]
+Headed = tuple[bytes | None, bytes | None, Headers]
 _BATCH_BYTES = 900_000  # of a partition one batch is under way at a time, so few large ones; brokers take 1 MB
 _POINTS = ("flush:after_changelog", "flush:after_output", "flush:after_offsets")
 _CLOSE_S = 3.0
-_NO_HEADERS: list[tuple[str, bytes]] = []
 _TRANSACTION_TIMEOUT_MS = 60_000  # only for a worker that never comes back: a successor ends it at once
 
 log = get_logger(__name__)
@@ -85,46 +85,48 @@ class FlushWriter:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(step, _CLOSE_S)
 
-    async def _write_changelog(self, rows: Sequence[KeyedRow]) -> int:
+    async def _write_changelog(self, rows: KeyedRows) -> int:
         """The last row's offset: a sent batch reports that of its first record."""
-        sent = await self._send((self._changelog, self._partition), rows)
+        sent = await self._send((self._changelog, self._partition), self._batches(rows))
         written = await asyncio.gather(*(future for _, future in sent))
         return int(written[-1].offset) + sent[-1][0] - 1
 
     async def _write_records(self, staged: Staged) -> None:
-        besides: dict[Place, list[Row]] = {}
+        besides: dict[Place, list[Headed]] = {}
         for record in staged.besides:
             besides.setdefault((record.topic, record.partition), []).append((record.key, record.value, record.headers))
-        streams: list[tuple[Place, Sequence[Row]]] = [*staged.published.items(), *besides.items()]
-        sent = await asyncio.gather(*(self._send(place, rows) for place, rows in streams if rows))
+        streams = [(place, self._batches(rows)) for place, rows in staged.published.items()]
+        streams += [(place, self._with_headers(records)) for place, records in besides.items()]
+        sent = await asyncio.gather(*(self._send(place, batches) for place, batches in streams))
         await asyncio.gather(*(future for stream in sent for _, future in stream))
 
-    async def _send(self, place: Place, rows: Sequence[Row]) -> list[tuple[int, asyncio.Future[Any]]]:
-        """Queue rows as whole batches; returns how many records each holds and when it is acknowledged."""
+    async def _send(self, place: Place, batches: Iterator[Any]) -> list[tuple[int, asyncio.Future[Any]]]:
+        """Queue batches one after the other; returns how many records each holds and when it is acknowledged."""
         topic, partition = place
         sent: list[tuple[int, asyncio.Future[Any]]] = []
-        for builder in self._batches(rows):
-            future = await self._producer.send_batch(builder, topic, partition=partition)
-            sent.append((builder.record_count(), future))
+        for batch in batches:
+            future = await self._producer.send_batch(batch, topic, partition=partition)
+            sent.append((batch.record_count(), future))
         return sent
 
-    def _batches(self, rows: Sequence[Row]) -> Iterator[Any]:
-        """Rows as whole batches, put straight into the record builder: its wrapper takes twice as long as the work."""
-        now = int(time.time() * 1000)
-        builder, count = self._producer.create_batch(), 0
-        append = builder._builder.append
-        for key, value, *more in rows:
-            headers = list(more[0]) if more else _NO_HEADERS
-            if append(count, now, key, value, headers) is None:
-                yield _closed(builder, count)
-                builder, count = self._producer.create_batch(), 0
-                append = builder._builder.append
-                append(count, now, key, value, headers)
-            count += 1
-        yield _closed(builder, count)
+    def _batches(self, rows: KeyedRows) -> Iterator[RecordBatch]:
+        for batch in record_batches(rows, largest=_BATCH_BYTES, timestamp=_now()):
+            if batch.size() > _BATCH_BYTES:  # alone in its batch; a broker that refuses it does not say which it was
+                log.warning("row_larger_than_a_batch", key=batch.first_key.decode(), bytes=batch.size())
+            yield batch
+
+    def _with_headers(self, records: Sequence[Headed]) -> Iterator[Any]:
+        """Few, so the client's own builder will do."""
+        batch, now = self._producer.create_batch(), _now()
+        for key, value, headers in records:
+            whole = {"timestamp": now, "key": key, "value": value, "headers": list(headers)}
+            if batch.append(**whole) is None:
+                yield batch
+                batch = self._producer.create_batch()
+                batch.append(**whole)
+        batch.close()
+        yield batch
 
 
-def _closed(builder: Any, count: int) -> Any:
-    builder._relative_offset = count
-    builder.close()
-    return builder
+def _now() -> int:
+    return int(time.time() * 1000)

@@ -17,7 +17,8 @@ from schemas.aggregate_state import ItemState, PostState, Watermark
 from services.engagement_aggregator import keys, moments
 from services.engagement_aggregator.moments import utc
 from services.engagement_aggregator.native import sections
-from services.engagement_aggregator.native.scanner import COMMENT, FOR_PYTHON, FULL, REPLY, Asked, KeyedRow, Scanner
+from services.engagement_aggregator.native.keyed_rows import KeyedRows
+from services.engagement_aggregator.native.scanner import COMMENT, FOR_PYTHON, FULL, REPLY, Asked, Scanner
 from services.engagement_aggregator.native.sections import Section
 from services.engagement_aggregator.opened import OpenPost, first_seen, identity_of
 from services.engagement_aggregator.refusals import (
@@ -49,7 +50,7 @@ class Settled(NamedTuple):
     """Keys of the rows that changed, and the rows of new comments and replies, which are in no cache."""
 
     changed: set[str]
-    items: list[KeyedRow]
+    items: KeyedRows
 
 
 class Fold:

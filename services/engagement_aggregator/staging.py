@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.aggregate_state import ItemState, TablePosition, TotalState
 from services.engagement_aggregator import keys
-from services.engagement_aggregator.native.scanner import KeyedRow
+from services.engagement_aggregator.native.keyed_rows import GrowingRows, KeyedRows
 from services.engagement_aggregator.output import campaign_totals, published
 from services.engagement_aggregator.rows import CachedRows
 from services.engagement_aggregator.settings import AggregatorSettings
@@ -35,8 +35,8 @@ class Staged:
     besides: dead letters, and canaries on their way.
     """
 
-    changelog: Sequence[KeyedRow]
-    published: Mapping[Place, Sequence[KeyedRow]]
+    changelog: KeyedRows
+    published: Mapping[Place, KeyedRows]
     besides: Sequence[Outgoing]
     offsets: Mapping[str, int]
     scopes: Mapping[str, int]
@@ -45,7 +45,7 @@ class Staged:
 def stage(
     rows: CachedRows,
     changed: Iterable[str],
-    items: Iterable[KeyedRow],
+    items: KeyedRows,
     *,
     position: TablePosition,
     besides: Sequence[Outgoing],
@@ -57,29 +57,29 @@ def stage(
     place: the number of this partition, and how many there are.
     """
     number, count = place
-    table = list(items)  # before the rows, for of one item the row is newer
-    outputs: list[KeyedRow] = []
-    windows: list[KeyedRow] = []
-    streams: dict[Place, list[KeyedRow]] = {
+    table, outputs, windows = GrowingRows(), GrowingRows(), GrowingRows()
+    streams: dict[Place, GrowingRows] = {
         (settings.output_topic, number): outputs,
         (settings.window_topic, number): windows,
     }
     scopes: Counter[str] = Counter()
     for key in sorted(changed):  # rows of one kind after each other: a tenth less time than in the order of a set
         row, name = rows[key], key.encode()
-        table.append((name, _encode(row)))
+        table.add(name, _encode(row))
         kind = type(row)
         if kind is ItemState:  # comments and replies, most of all rows where events come thick
             continue
         aggregate = published(key, row)
         if type(aggregate) is EngagementWindows:
             scopes["window"] += 1
-            windows.append((aggregate.key.encode(), _encode(aggregate)))
+            windows.add(aggregate.key.encode(), _encode(aggregate))
         elif aggregate is not None:
             scopes[aggregate.scope] += 1
-            outputs.append((name, _encode(aggregate)))
+            outputs.add(name, _encode(aggregate))
             if kind is TotalState and (totals := campaign_totals(key, row)) is not None:
-                stream = streams.setdefault((settings.campaign_topic, _home(totals.brand_id, count)), [])
-                stream.append((totals.campaign_id.encode(), _encode(totals)))
-    table.append((POSITION_KEY, _encode(position)))
-    return Staged(table, streams, besides, position.next_offsets, scopes)
+                stream = streams.setdefault((settings.campaign_topic, _home(totals.brand_id, count)), GrowingRows())
+                stream.add(totals.campaign_id.encode(), _encode(totals))
+    table.add(POSITION_KEY, _encode(position))
+    changelog = items + table.done()  # in this order, for of one item the changed row is newer
+    published_rows = {place: rows.done() for place, rows in streams.items()}
+    return Staged(changelog, published_rows, besides, position.next_offsets, scopes)

@@ -216,7 +216,7 @@ class Table(dict[str, TableRow]):
         changed, items = self._fold.settle()
         for key, value in items:
             if key.decode() not in changed:  # else the row is newer, as on the changelog
-                self[key.decode()] = _row.decode(value)
+                self[key.decode()] = _row.decode(value or b"")
                 changed.add(key.decode())
         self._fold.written()
         totals = [campaign_totals(key, self[key]) for key in sorted(changed)]

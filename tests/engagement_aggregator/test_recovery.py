@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.engagement_aggregator.flush import FlushWriter
+from services.engagement_aggregator.native.keyed_rows import KeyedRows
 from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.kafka.records import Outgoing
 from services.runtime.settings import KafkaSettings
@@ -100,7 +101,7 @@ async def _leave_aborted_rows(pipeline: Pipeline, partition: int) -> None:
     )
     await writer.start()
     await writer._producer.begin_transaction()
-    await writer._write_changelog([(b"post:lost", b"{}")] * 5)
+    await writer._write_changelog(KeyedRows.of([(b"post:lost", b"{}")] * 5))
     await writer._producer.abort_transaction()
     await writer.close()
 

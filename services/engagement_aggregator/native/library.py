@@ -30,13 +30,25 @@ if not LIBRARY.exists():
     )
 ffi, lib = opened(str(LIBRARY))
 
-# A scan takes half a millisecond. cffi would give the interpreter's lock away meanwhile, and having it back from the
-# thread that fetches costs more than the scan: a fifth of all CPU of a worker.
-scan: Any = ctypes.PyDLL(str(LIBRARY)).tb_scan
-scan.restype = ctypes.c_int
-scan.argtypes = [*[ctypes.c_void_p] * 3, ctypes.c_int64, *[ctypes.c_void_p] * 2, ctypes.c_int64]
+
+def _holding(name: str, result: Any, *arguments: Any) -> Any:
+    """A function that keeps the interpreter's lock.
+
+    cffi would give the lock away meanwhile, and having it back from the thread that fetches costs more than half a
+    millisecond of work: for scans it was a fifth of all CPU of a worker.
+    """
+    function = getattr(ctypes.PyDLL(str(LIBRARY)), name)
+    function.restype, function.argtypes = result, arguments
+    return function
+
+
+_address, _number = ctypes.c_void_p, ctypes.c_int64
+scan = _holding("tb_scan", ctypes.c_int, _address, _address, _address, _number, _address, _address, _number)
+rows_size = _holding("tb_rows_size", _number, _address, _number)
+plan_batch = _holding("tb_batch_plan", None, _address, _number, _number, _address)
+write_batch = _holding("tb_batch_write", _number, _address, _address, _number, _number, _address, _number)
 
 
 def address(pointer: Any) -> int:
-    """Of what cffi points at, for `scan`."""
+    """Of what cffi points at, for functions that keep the lock."""
     return int(ffi.cast("intptr_t", pointer))

@@ -73,6 +73,23 @@ void tb_items_written(tb_posts *posts);
 int tb_scan(tb_posts *posts, const uint8_t *bytes, const tb_record *records, int64_t count, tb_scan_state *state,
             tb_asked *asked, int64_t room);
 
+// Keyed rows one after the other in a block: key and value of each, sizes in pairs; a value's size of -1 means null.
+// Their size in all; -1 where a size is none.
+int64_t tb_rows_size(const int32_t *sizes, int64_t rows);
+
+// Where a record batch stands that is filled with rows. row: the next one; at: where it begins in its block; count,
+// size: of what is in the batch already, its head included.
+typedef struct {
+  int64_t row, at, count, size;
+} tb_batch;
+
+// Step over the rows that fit into a batch of `largest` bytes; the first one always does.
+void tb_batch_plan(const int32_t *sizes, int64_t rows, int64_t largest, tb_batch *batch);
+
+// Write rows as records of a batch, the first as record `number`; how many bytes that took, -1 where room is short.
+int64_t tb_batch_write(const uint8_t *block, const int32_t *sizes, int64_t rows, int64_t number, uint8_t *into,
+                       int64_t room);
+
 // One event as the scan reads it, for tests. kind: 0 not in the contract's own form, 1 snapshot, 2 comment, 3 reply.
 // spans: start and size of the seven names and of the id of a comment or reply.
 typedef struct {

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import NamedTuple
 
+from services.engagement_aggregator.native.keyed_rows import Block, KeyedRows
 from services.engagement_aggregator.native.library import address, ffi, lib, scan
 from services.engagement_aggregator.native.sections import Section
 
@@ -20,10 +21,9 @@ _ASKED = 2_048
 _GROUPS = 64
 _TOUCHED = 4_096
 COMMENT, REPLY = 2, 3
-_asked, _group, _sizes = Struct("=9q"), Struct("=13q"), Struct("=2i")
+_asked, _group = Struct("=9q"), Struct("=13q")
 
 Group = tuple[int, ...]  # minute, count, sequence, at, eight values, comments_total; see tb_group
-KeyedRow = tuple[bytes, bytes]
 
 
 class Follows(NamedTuple):
@@ -131,19 +131,15 @@ class Scanner:
         encoded = name.encode()
         lib.tb_item_kept(self._posts, post, kind, encoded, len(encoded))
 
-    def staged(self) -> list[KeyedRow]:
+    def staged(self) -> KeyedRows:
         """Rows of the comments and replies that came since the last call; they stay here until they are `written`."""
         rows, sizes, size = ffi.new("uint8_t **"), ffi.new("int32_t **"), ffi.new("int64_t *")
         count = lib.tb_items_staged(self._posts, rows, sizes, size)
         if not count:
-            return []
-        found, at, pairs = bytes(ffi.buffer(rows[0], size[0])), 0, []
-        for key, value in _sizes.iter_unpack(ffi.buffer(sizes[0], count * _sizes.size)):
-            middle = at + key
-            end = middle + value
-            pairs.append((found[at:middle], found[middle:end]))
-            at = end
-        return pairs
+            return KeyedRows()
+        # Copies, for what comes in meanwhile moves them.
+        pairs = ffi.buffer(sizes[0], count * 2 * ffi.sizeof("int32_t"))
+        return KeyedRows(Block(bytes(ffi.buffer(rows[0], size[0])), bytes(pairs)))
 
     def written(self) -> None:
         """What was staged is on disk."""
