@@ -17,10 +17,11 @@ from aiokafka.consumer import fetcher as client_fetcher
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
-from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.structs import TopicPartition
 from crc32c import crc32c
 
+from services.engagement_aggregator.frames import receive_in_place
 from services.engagement_aggregator.native import sections
 from services.engagement_aggregator.native.sections import Section
 
@@ -102,9 +103,9 @@ class Batch:
 class FetchedBytes:
     """Takes the place of aiokafka's MemoryRecords in its fetcher, which does not give its bytes away."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: memoryview | bytes) -> None:
         self.data = data
-        self._records = MemoryRecords(data)
+        self._records = _MemoryRecordsPy(data)  # the one that takes views
 
     def size_in_bytes(self) -> int:
         return len(self.data)
@@ -117,7 +118,8 @@ class FetchedBytes:
 
 
 def keep_fetched_bytes() -> None:
-    """From now on the fetchers of this process keep the bytes that `unpacked` needs."""
+    """From now on the fetchers of this process keep the bytes that `unpacked` needs, where they were received."""
+    receive_in_place()
     client_fetcher.MemoryRecords = FetchedBytes  # has all that the fetcher asks of it
 
 
@@ -159,7 +161,7 @@ def unpacked(topic: str, partition: int, fetched: Any) -> Batch:
     return Batch(topic, partition, start, fetched.next_fetch_offset, kept)
 
 
-def pieces(data: bytes) -> Iterator[memoryview]:
+def pieces(data: memoryview | bytes) -> Iterator[memoryview]:
     """The whole broker batches in what was fetched, each checked; the broker may cut off the last one."""
     at, size, view = 0, len(data), memoryview(data)
     while at + _HEAD.size <= size:
