@@ -28,7 +28,7 @@ _unwritten.restype, _unwritten.argtypes = ctypes.py_object, (ctypes.c_char_p, ct
 class FrameReceiver(asyncio.BufferedProtocol):
     """Cuts what comes in into frames, and hands each to the connection as soon as it is whole.
 
-    beside: the client's own protocol, which goes on to know of pauses, of the end and of losses.
+    beside: the client's own protocol, which goes on to know of pauses and of the end.
     """
 
     def __init__(self, connection: AIOKafkaConnection, beside: asyncio.Protocol) -> None:
@@ -54,7 +54,9 @@ class FrameReceiver(asyncio.BufferedProtocol):
         while filled - at >= _SIZE.size:
             (size,) = _SIZE.unpack_from(self._first, at)
             at += _SIZE.size
-            if not 0 <= size <= filled - at:
+            if size < 0:
+                raise ConnectionError(f"frame of {size} bytes")
+            if size > filled - at:
                 self._go_on_in(size, self._first[at:filled])
                 return
             self._deliver(bytes(self._first[at : at + size]))
@@ -64,7 +66,6 @@ class FrameReceiver(asyncio.BufferedProtocol):
     def _whole(self, large: BytesIO) -> bytes:
         """The very bytes that were written, which nobody can write to from now on."""
         self._lent.release()
-        self._room.release()
         self._begin()
         return large.getvalue()  # copies only where somebody still could
 
@@ -73,8 +74,6 @@ class FrameReceiver(asyncio.BufferedProtocol):
         self._first[: len(with_bytes)] = bytes(with_bytes)
 
     def _go_on_in(self, size: int, beginning: memoryview) -> None:
-        if size < 0:
-            raise ConnectionError(f"frame of {size} bytes")
         self._large = BytesIO(_unwritten(None, size))
         self._room, self._filled = self._large.getbuffer(), len(beginning)
         self._room[: len(beginning)] = beginning
@@ -83,9 +82,6 @@ class FrameReceiver(asyncio.BufferedProtocol):
         connection = self._connection()
         if connection is not None and connection._reader is not None:  # TLS goes on to decipher after a close
             connection._handle_frame(frame)
-
-    def eof_received(self) -> bool | None:
-        return self._beside.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._begin()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.errors import CorrelationIdError, KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.admin import ApiVersionRequest
 from aiokafka.protocol.fetch import FetchRequest
 
@@ -201,22 +201,24 @@ def test_a_connection_lost_in_the_middle_of_an_answer_fails_who_waits_and_is_kno
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("answer", "cause"),
     [
-        (fetched(-5, b"of another question"), CorrelationIdError),
-        (struct.pack(">i", -1) + b"x", KafkaConnectionError),
-        (struct.pack(">iii", 8, 2, 0), KafkaConnectionError),
+        (fetched(-5, b"of another question"), "CorrelationIdError"),
+        (struct.pack(">i", -4) + b"x", "frame of -4 bytes"),
+        (struct.pack(">iii", 8, 2, 0), "unpack requires a buffer"),
+        (struct.pack(">i", len(fetched(2, b"abc")) - 5) + fetched(2, b"abc")[4:-1], "fetched records are cut off"),
     ],
-    ids=["another", "size", "content"],
+    ids=["another", "size", "content", "records"],
 )
 def test_what_cannot_be_the_answer_ends_the_connection(
-    monkeypatch: pytest.MonkeyPatch, answer: bytes, error: type[Exception]
+    monkeypatch: pytest.MonkeyPatch, answer: bytes, cause: str
 ) -> None:
     async def test(connection: FrameConnection, broker: Broker) -> None:
         waiting = connection.send(asked())
         await broker.send(answer)
-        with pytest.raises(error):
+        with pytest.raises(KafkaError) as raised:
             await waiting
+        assert cause in repr(raised.value) + repr(raised.value.__cause__)
         assert not connection.connected()
 
     connected(monkeypatch, test)
