@@ -90,6 +90,7 @@ def _configured(settings: AggregatorSettings, partitions: int) -> AggregatorApp:
         Table=table.RowTable,
         TableManager=OwnershipTableManager,
         web_enabled=False,
+        HttpClient=object,  # nobody calls over HTTP from here, and naming Faust's own loads aiohttp
         autodiscover=False,
         topic_partitions=partitions,
         topic_allow_declare=False,
