@@ -1,4 +1,4 @@
-"""The table on disk: Faust's RocksDB store, opened and closed by partition, written only in whole committed flushes.
+"""The table on disk: Faust's RocksDB store, opened and closed by partition, written only with what has been committed.
 
 The disk is a cache of the changelog: what cannot be read is thrown away and recovered. Must run under the claim on
 the state folder, so that no other process has it open.
@@ -16,6 +16,7 @@ from faust.stores.rocksdb import Store
 from faust.types import TP
 from rocksdict import BlockBasedIndexType, BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
 
+from services.engagement_aggregator.native.keyed_rows import KeyedRow
 from services.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -24,6 +25,7 @@ log = get_logger(__name__)
 OPTIONS = {"driver": "rocksdict"}
 _CACHE_BYTES = 32 * 1024 * 1024  # for all partitions together
 _WRITE_BUFFER_BYTES = 4 * 1024 * 1024
+_SLICE_ROWS = 2_000
 _FILE_BYTES = 32 * 1024 * 1024
 _BLOOM_BITS = 10
 _BUFFER_BLOOM = 0.02  # of a write buffer: a new key costs a third less to look up, a written one hardly more
@@ -61,16 +63,25 @@ class RowStore(Store):  # type: ignore[misc]  # Faust ships no annotations for i
         value: bytes | None = self._db_for_partition(partition).get(key)
         return value
 
-    def write(self, where: TP, rows: Iterable[tuple[bytes, bytes | None]], offset: int) -> None:
-        """Write rows and the changelog offset they reach up to, together or not at all."""
+    def write(self, where: TP, rows: Iterable[KeyedRow], offset: int) -> None:
+        """Write committed rows of the changelog, and with the last of them the offset that they reach up to.
+
+        In slices, for a flush is large. What ends this between two of them, or leaves only the first ones on the disk,
+        leaves rows that are newer than the offset beside them: recovery reads on from that offset, comes by the same
+        rows again and ends with the newest of each, as it would have without them.
+        """
+        database = self._db_for_partition(where.partition)
         batch = WriteBatch(raw_mode=True)
         for key, value in rows:
+            if len(batch) == _SLICE_ROWS:
+                database.write(batch, self._unlogged)
+                batch = WriteBatch(raw_mode=True)
             if value is None:
                 batch.delete(key)
             else:
                 batch.put(key, value)
         batch.put(self.offset_key, str(offset).encode())
-        self._db_for_partition(where.partition).write(batch, self._unlogged)
+        database.write(batch, self._unlogged)
 
     @contextmanager
     def filling(self, partition: int) -> Iterator[None]:

@@ -176,4 +176,5 @@ def test_a_flush_of_several_batches_is_on_the_broker_in_order_and_a_row_too_larg
     assert [(one["key"], one["bytes"] > 2_000_000) for one in logs if one["event"] == "row_larger_than_a_batch"] == [
         ("post:large", True)
     ]
+    write()  # ends the transaction of its predecessor, which readers wait for
     assert sum(1 for _ in read_topic(kafka_settings, changelog)) == 2 * len(table), "of such a flush nothing is there"

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from faust.types import TP
 
+from schemas.aggregate_state import TablePosition
+from services.engagement_aggregator import changelog
+from services.engagement_aggregator.app import build
 from services.engagement_aggregator.flush import FlushWriter
-from services.engagement_aggregator.native.keyed_rows import KeyedRows
+from services.engagement_aggregator.native.keyed_rows import KeyedRow, KeyedRows
+from services.engagement_aggregator.partition import Counts
+from services.engagement_aggregator.settings import TABLE, AggregatorSettings
+from services.engagement_aggregator.staging import POSITION_KEY, Staged
+from services.engagement_aggregator.table import RowStore
 from services.runtime.embedded_broker import EmbeddedBroker
+from services.runtime.health import Health
 from services.runtime.kafka.records import Outgoing
 from services.runtime.settings import KafkaSettings
 from tests.engagement_aggregator.pipeline import Pipeline, Worker, eventually
@@ -158,3 +169,61 @@ def test_a_bad_record_becomes_a_dead_letter_and_its_neighbours_are_counted(pipel
     assert letters[b"weibo:1"].header("trace") == "追踪".encode()
     assert letters[b"weibo:1"].partition == 1
     assert worker.stop() == 0
+
+
+async def _flushed(kafka: KafkaSettings, name: str, changelog: str, *tables: KeyedRows) -> list[int]:
+    options = {"bootstrap_servers": kafka.bootstrap}
+    writer = FlushWriter(options, transactional_id=name, group=name, changelog=changelog, partition=0)
+    await writer.start()
+    try:
+        return [await writer.commit(Staged(table, {}, [], {changelog: 1}, {})) for table in tables]
+    finally:
+        await writer.close()
+
+
+def _table(kafka: KafkaSettings, folder: Path) -> RowStore:
+    counts = Counts(kafka.partitions, kafka.partitions)
+    app = build(AggregatorSettings(kafka=kafka, state_dir=folder), counts, Health(), lambda: None)
+    store: RowStore = app.tables[TABLE].data
+    return store
+
+
+async def _restored(kafka: KafkaSettings, store: RowStore, where: TP) -> TablePosition:
+    async with changelog.reader({"bootstrap_servers": kafka.bootstrap}) as consumer:
+        return await changelog.restore(consumer, store, where)
+
+
+def test_a_flush_of_which_only_the_first_rows_came_to_the_disk_is_made_good_by_recovery(
+    kafka_settings: KafkaSettings, topics: Callable[..., str], unique: str, tmp_path: Path
+) -> None:
+    topic = topics("changelog", cleanup_policy="compact")
+    where = TP(topic, 0)
+
+    def rows(version: int) -> list[KeyedRow]:
+        position = msgspec.json.encode(TablePosition(lineage="ours", next_offsets={"source": version}))
+        changed = range(0, 6_000, version)
+        return [*((b"post:%d" % number, b"%d" % version) for number in changed), (POSITION_KEY, position)]
+
+    first, _ = asyncio.run(_flushed(kafka_settings, unique, topic, KeyedRows.of(rows(1)), KeyedRows.of(rows(2))))
+
+    def cut_off(store: RowStore) -> Iterator[KeyedRow]:
+        yield from rows(2)[:2_900]
+        store._db_for_partition(0).flush()  # as when a buffer is full
+        raise InterruptedError
+
+    async def interrupted_and_restored() -> tuple[TablePosition, dict[bytes, bytes | None]]:
+        store = _table(kafka_settings, tmp_path)
+        store.write(where, rows(1), first)
+        with pytest.raises(InterruptedError):
+            store.write(where, cut_off(store), first + 10**6)
+        store.close(0)
+        again = _table(kafka_settings, tmp_path)
+        assert again.persisted_offset(where) == first
+        left = [again.read(0, b"post:%d" % number) for number in range(0, 6_000, 2)]
+        assert {left.count(b"1"), left.count(b"2")} == {2_000, 1_000}, "the hazard was there: some rows are newer"
+        position = await _restored(kafka_settings, again, where)
+        return position, {key: again.read(0, key) for key, _ in rows(1)}
+
+    position, found = asyncio.run(interrupted_and_restored())
+    assert position.next_offsets == {"source": 2}
+    assert found == dict(rows(1)) | dict(rows(2))
