@@ -10,6 +10,7 @@ import subprocess
 import sys
 from array import array
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
@@ -18,11 +19,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from schemas.aggregate_state import TableRow
 from services.engagement_aggregator.flush import FlushWriter
 from services.engagement_aggregator.fold import Fold
 from services.engagement_aggregator.native.keyed_rows import Block, KeyedRow, KeyedRows
 from services.engagement_aggregator.native.library import ffi, plan_batch, rows_size, write_batch
 from services.engagement_aggregator.native.record_batches import record_batches
+from services.engagement_aggregator.native.sections import Section
 from services.engagement_aggregator.staging import Staged
 from services.runtime.kafka.reader import read_topic
 from services.runtime.kafka.records import Outgoing
@@ -82,19 +85,39 @@ def test_sizes_that_are_not_those_of_the_bytes_are_refused(sizes: tuple[int, ...
         Block(b"kvv", array("i", sizes))
 
 
+def comments(first: int, end: int, **more: bool) -> Section:
+    return as_sent(encoded([AUDIENCE.comment(0, number, **more) for number in range(first, end)]))
+
+
 def test_rows_of_a_flush_under_way_stay_as_they_are_whatever_comes_in_meanwhile() -> None:
     fold = Fold({}, lambda _: True)
-    fold.take_section(as_sent(encoded([AUDIENCE.comment(0, number) for number in range(50)])))
+    fold.take_section(comments(0, 3_000))
     items = fold.settle().items
     before = list(items)
-    assert len(before) == len({key for key, _ in before}) == 50 - 1  # the first one opened the post
-    fold.take_section(as_sent(encoded([AUDIENCE.comment(0, number) for number in range(50, 5_000)])))
+    assert len(before) == len({key for key, _ in before}) == 3_000 - 1  # the first one opened the post
+    fold.take_section(comments(3_000, 5_000))
     fold.written()
-    fold.take_section(as_sent(encoded([AUDIENCE.comment(0, number) for number in range(5_000, 9_000)])))
+    fold.take_section(comments(5_000, 9_000))
+    assert len(fold.settle().items) == 6_000
     assert list(items) == before
     (batch,) = record_batches(items, largest=900_000, timestamp=_NOW)
     batch._set_producer_state(7, 3, 0)
     assert [bytes(batch._build())] == as_the_client_builds(before, 900_000)
+
+
+def test_a_comment_that_waits_to_be_written_is_found_wherever_it_stands() -> None:
+    rows: dict[str, TableRow] = {}
+    fold = Fold(rows, lambda _: True)
+    fold.take_section(comments(0, 5_000))
+    fold.settle()
+    fold.take_section(comments(5_000, 9_000))
+    fold.take_section(comments(0, 9_000))
+    places = (1, 2_047, 2_048, 2_049, 4_999, 5_000, 5_001, 8_999)
+    for number in places:
+        fold.take_section(comments(number, number + 1, deleted=True))
+    assert len(fold.settle().items) == 4_000
+    post: Any = rows["post:weibo:500"]
+    assert post.comments == 9_000 - len(places)
 
 
 _HUNT = """

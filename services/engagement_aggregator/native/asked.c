@@ -26,18 +26,20 @@ void tb_item_kept(tb_posts *posts, int64_t post, int64_t kind, const uint8_t *id
   if (!tb_item_remember(&posts->items, hash)) posts->posts[post].is_fresh = false;
 }
 
-int64_t tb_items_staged(tb_posts *posts, uint8_t **rows, int32_t **sizes, int64_t *size) {
+int64_t tb_items_staged(tb_posts *posts, tb_staged *into, int64_t room) {
   tb_items *items = &posts->items;
-  size_t first = items->staged, count = items->count - first, at = count ? items->items[first].row_at : items->rows_size;
-  *rows = items->rows + at;
-  *sizes = (int32_t *)(items->sizes + first);
-  *size = (int64_t)(items->rows_size - at);
-  items->staged = items->count;
-  return (int64_t)count;
+  int64_t told = 0;
+  for (; told < room && items->pages.staged < items->pages.count; told++) {
+    tb_page *page = items->pages.pages[items->pages.staged++];
+    page->holders++;
+    items->staged += page->count;
+    into[told] = (tb_staged){page, page->rows, page->sizes[0], page->size, page->count};
+  }
+  return told;
 }
 
 int64_t tb_items_waiting(const tb_posts *posts) {
-  return (int64_t)(posts->items.count - posts->items.staged);
+  return posts->items.last - posts->items.staged;
 }
 
 void tb_items_written(tb_posts *posts) {

@@ -22,9 +22,7 @@ bool tb_items_begin(tb_items *items) {
 
 void tb_items_end(tb_items *items) {
   free(items->slots);
-  free(items->items);
-  free(items->sizes);
-  free(items->rows);
+  tb_pages_end(&items->pages);
 }
 
 uint64_t tb_item_hash(const tb_parsed *event) {
@@ -65,11 +63,12 @@ tb_known tb_item_look(const tb_items *items, uint64_t hash, const tb_parsed *eve
   const tb_slot *slot = slot_of(items, tag_of(hash));
   if (!slot->number) return TB_NEW;
   if (slot->number == IN_PYTHON || (int64_t)slot->number <= items->written) return TB_MAYBE_WRITTEN;
-  const tb_item *found = &items->items[(int64_t)slot->number - items->written - 1];
+  const tb_page *page = tb_page_of(&items->pages, slot->number);
+  const tb_item *found = &page->items[(int64_t)slot->number - page->first];
   // Of two ids with one hash Python decides.
   size_t kind = strlen(KINDS[event->kind]), post = (size_t)event->names[TB_POST_KEY].size;
-  const uint8_t *key = items->rows + found->row_at;
-  size_t key_size = (size_t)items->sizes[found - items->items][0];
+  const uint8_t *key = page->rows + found->row_at;
+  size_t key_size = (size_t)page->sizes[found - page->items][0];
   if (key_size != kind + post + 1 + (size_t)event->item_id.size) return TB_MAYBE_WRITTEN;
   if (memcmp(key, KINDS[event->kind], kind) || memcmp(key + kind, event->names[TB_POST_KEY].at, post) ||
       memcmp(key + kind + post + 1, event->item_id.at, (size_t)event->item_id.size)) {
@@ -106,21 +105,20 @@ static bool enter(tb_items *items, uint64_t hash, int64_t number) {
 }
 
 bool tb_item_note(tb_items *items, uint64_t hash, const tb_parsed *event, int64_t minute) {
-  size_t same = items->room, needed = items->count + 1;
-  size_t rows = items->rows_size + longest_key(event) + LONGEST_VALUE;
-  if (!tb_reserve((void **)&items->sizes, &same, needed, sizeof *items->sizes)) return false;
-  if (!tb_reserve((void **)&items->items, &items->room, needed, sizeof *items->items)) return false;
-  if (!tb_reserve((void **)&items->rows, &items->rows_room, rows, 1)) return false;
-  if (items->written + (int64_t)needed == IN_PYTHON) items->is_full = true;  // numbers have run out
-  if (!enter(items, hash, items->written + (int64_t)needed)) return false;
-  uint8_t *row = items->rows + items->rows_size;
+  tb_page *page = tb_page_for(&items->pages, longest_key(event) + LONGEST_VALUE);
+  if (!page) return false;
+  if (items->last + 1 == IN_PYTHON) items->is_full = true;  // numbers have run out
+  if (!enter(items, hash, items->last + 1)) return false;
+  items->last++;
+  if (!page->count) page->first = items->last;
+  uint8_t *row = page->rows + page->size;
   size_t key = key_of(event, row);
   int value = snprintf((char *)row + key, LONGEST_VALUE, "[\"item\",%lld,%s,%lld]", (long long)event->version,
                        event->deleted ? "true" : "false", (long long)minute);
-  items->items[items->count] = (tb_item){items->rows_size, event->version, minute, event->deleted};
-  items->sizes[items->count][0] = (int32_t)key;
-  items->sizes[items->count++][1] = value;
-  items->rows_size += key + (size_t)value;
+  page->items[page->count] = (tb_item){event->version, minute, (uint32_t)page->size, event->deleted};
+  page->sizes[page->count][0] = (int32_t)key;
+  page->sizes[page->count++][1] = value;
+  page->size += (int64_t)key + value;
   return true;
 }
 
@@ -129,24 +127,12 @@ bool tb_item_remember(tb_items *items, uint64_t hash) {
 }
 
 bool tb_items_drop(tb_items *items) {
-  size_t left = items->count - items->staged;
-  if (left && items->staged) {
-    size_t from = items->items[items->staged].row_at;
-    memmove(items->items, items->items + items->staged, left * sizeof *items->items);
-    memmove(items->sizes, items->sizes + items->staged, left * sizeof *items->sizes);
-    memmove(items->rows, items->rows + from, items->rows_size - from);
-    for (size_t number = 0; number < left; number++) items->items[number].row_at -= from;
-    items->rows_size -= from;
-  } else if (!left) {
-    items->rows_size = 0;
-  }
-  items->written += (int64_t)items->staged;
-  items->count = left;
-  items->staged = 0;
-  if (!items->is_full || left) return false;
+  tb_pages_drop_staged(&items->pages);
+  items->written = items->staged;
+  if (!items->is_full || items->last > items->staged) return false;
   memset(items->slots, 0, (items->mask + 1) * sizeof *items->slots);
   items->used = 0;
-  items->written = 0;
+  items->last = items->staged = items->written = 0;
   items->is_full = false;
   return true;
 }

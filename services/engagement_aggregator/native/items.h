@@ -2,6 +2,7 @@
 #ifndef TB_ITEMS_H
 #define TB_ITEMS_H
 #include "event.h"
+#include "pages.h"
 
 typedef struct {
   uint32_t tag;     // half of the item's hash: two items may have one, then Python decides
@@ -9,21 +10,11 @@ typedef struct {
 } tb_slot;
 
 typedef struct {
-  size_t row_at;  // key and value, as they go to the changelog
-  int64_t version, minute;
-  bool deleted;
-} tb_item;
-
-typedef struct {
   tb_slot *slots;
   uint64_t mask, used;
-  bool is_full;    // then nothing new is remembered before everything is written
-  tb_item *items;  // numbers `written` + 1 … `written` + `count`
-  int32_t (*sizes)[2];
-  uint8_t *rows;
-  size_t count, room, rows_size, rows_room;
-  size_t staged;  // how many of them a flush has already
-  int64_t written;
+  bool is_full;  // then nothing new is remembered before everything is written
+  tb_pages pages;
+  int64_t last, staged, written;  // numbers: of the newest item, of the last one a flush has, of the last one on disk
 } tb_items;
 
 bool tb_items_begin(tb_items *items);

@@ -1,4 +1,6 @@
 // What Python sees of the library; native/library.py reads the declarations of this file. Times are µs since the epoch.
+#ifndef TB_NATIVE_H
+#define TB_NATIVE_H
 #include <stddef.h>
 #include <stdint.h>
 
@@ -61,8 +63,18 @@ int tb_item_find(tb_posts *posts, int64_t post, int64_t kind, const uint8_t *id,
 // Remember an item that Python keeps the row of.
 void tb_item_kept(tb_posts *posts, int64_t post, int64_t kind, const uint8_t *id, int64_t size);
 
-// How many items are to be written that no earlier call has told, and their rows: key and value of each, sizes in pairs.
-int64_t tb_items_staged(tb_posts *posts, uint8_t **rows, int32_t **sizes, int64_t *size);
+// Rows of items that no earlier call has told, a page at a time: key and value of each, sizes in pairs. Returns how many
+// pages; fewer than `room` are the last ones. They stay as they are until they are released, each once.
+typedef struct tb_page tb_page;
+typedef struct {
+  tb_page *page;
+  uint8_t *rows;
+  int32_t *sizes;
+  int64_t size, count;
+} tb_staged;
+
+int64_t tb_items_staged(tb_posts *posts, tb_staged *into, int64_t room);
+void tb_page_release(tb_page *page);
 int64_t tb_items_waiting(const tb_posts *posts);
 
 // What was staged is on disk.
@@ -97,3 +109,4 @@ typedef struct {
 } tb_event;
 
 void tb_read(const uint8_t *value, size_t size, tb_event *into);
+#endif

@@ -20,6 +20,7 @@ DONE, FOR_PYTHON, FULL = range(3)
 _ASKED = 2_048
 _GROUPS = 64
 _TOUCHED = 4_096
+_PAGES = 64
 COMMENT, REPLY = 2, 3
 _asked, _group = Struct("=9q"), Struct("=13q")
 
@@ -67,6 +68,7 @@ class Scanner:
         self._groups, self._newest = ffi.new("tb_group[]", _GROUPS), ffi.new("int64_t *")
         self._addresses = [address(one) for one in (self._posts, self.state, self._asked)]
         self._touched, self._found = ffi.new("int64_t[]", _TOUCHED), ffi.new("int64_t[3]")
+        self._staged = ffi.new("tb_staged[]", _PAGES)
 
     def __len__(self) -> int:
         """Comments and replies that wait to be written."""
@@ -132,14 +134,16 @@ class Scanner:
         lib.tb_item_kept(self._posts, post, kind, encoded, len(encoded))
 
     def staged(self) -> KeyedRows:
-        """Rows of the comments and replies that came since the last call; they stay here until they are `written`."""
-        rows, sizes, size = ffi.new("uint8_t **"), ffi.new("int32_t **"), ffi.new("int64_t *")
-        count = lib.tb_items_staged(self._posts, rows, sizes, size)
-        if not count:
-            return KeyedRows()
-        # Copies, for what comes in meanwhile moves them.
-        pairs = ffi.buffer(sizes[0], count * 2 * ffi.sizeof("int32_t"))
-        return KeyedRows(Block(bytes(ffi.buffer(rows[0], size[0])), bytes(pairs)))
+        """Rows of the comments and replies that came since the last call; here until they are `written`, too."""
+        blocks: list[Block] = []
+        while True:
+            count = lib.tb_items_staged(self._posts, self._staged, _PAGES)
+            for page in self._staged[0:count]:
+                held = ffi.gc(page.page, lib.tb_page_release)
+                sizes = ffi.buffer(page.sizes, page.count * 2 * ffi.sizeof("int32_t"))
+                blocks.append(Block(ffi.buffer(page.rows, page.size), sizes, held))
+            if count < _PAGES:
+                return KeyedRows(*blocks)
 
     def written(self) -> None:
         """What was staged is on disk."""
