@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import httpx
 import orjson
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
@@ -21,6 +20,10 @@ from services.adapter.errors import NoAnswerError, NotSentError, PlatformError
 from services.adapter.lanes import Lanes
 from services.adapter.leaving import ask_last, too_late
 from services.adapter.sharing import Budget, Unlimited
+from services.runtime.imports import left_out
+
+with left_out("rich"):  # for its command line, which nobody uses
+    import httpx
 
 _HEADERS = httpx.Headers(
     {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive", "User-Agent": "tongbo"}

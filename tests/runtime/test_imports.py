@@ -31,6 +31,7 @@ assert aiohttp.client.ClientSession.__module__ == "aiohttp.client"
     [
         ("services.engagement_aggregator.__main__", ["aiohttp", "kafka", "rich"]),
         ("services.publisher.__main__", ["aiohttp", "rich"]),
+        ("services.adapter_weibo.__main__", ["aiohttp", "rich"]),
     ],
 )
 def test_a_worker_loads_no_library_it_does_not_use_and_could_still_load_it(module: str, libraries: list[str]) -> None:
