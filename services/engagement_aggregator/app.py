@@ -16,6 +16,7 @@ from faust.types import TP
 from services.engagement_aggregator import table
 from services.engagement_aggregator.connection import client_options, faust_credentials, servers
 from services.engagement_aggregator.ownership import Ownership
+from services.engagement_aggregator.pacing import Pace
 from services.engagement_aggregator.partition import Counts, OwnedPartition
 from services.engagement_aggregator.progress import Progress
 from services.engagement_aggregator.recovery import OwnershipTableManager
@@ -34,6 +35,7 @@ class AggregatorApp(faust.App):  # type: ignore[misc]  # Faust ships no annotati
     """Faust's app with an ownership object; releases the partitions before Faust gives them back."""
 
     ownership: Ownership
+    pace: Pace
 
     async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
         await self.ownership.release()
@@ -54,6 +56,7 @@ def build(settings: AggregatorSettings, counts: Counts, health: Health, flushed:
     """The app, ready to be started; the topics exist. flushed: told after each flush of a partition."""
     app = _configured(settings, counts.partitions)
     app.transport = BatchTransport(app.conf.broker_consumer, app)
+    app.pace = Pace(settings.flush_interval_s, time.monotonic)
     rows = app.Table(TABLE, partitions=counts.partitions, key_type=bytes, value_type=bytes, options=dict(table.OPTIONS))
     options, shares, large = client_options(settings.kafka), Shares(settings.cached_mb), asyncio.Semaphore(1)
 

@@ -84,6 +84,10 @@ class Batch:
                 found += [(record.key or b"", record.value) for record in batch]
         return found
 
+    def size(self) -> int:
+        """In bytes, as fetched."""
+        return sum(len(piece) for piece in self.pieces)
+
     def last_offset(self) -> int:
         """Of the last record, which may stand well before the end: markers and what compaction took follow it."""
         for piece in reversed(self.pieces):

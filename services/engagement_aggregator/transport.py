@@ -20,6 +20,7 @@ from faust.types import TP, ConsumerMessage
 from mode import Service
 
 from services.engagement_aggregator.batch import Batch, keep_fetched_bytes, taken
+from services.engagement_aggregator.pacing import keep_pace
 from services.engagement_aggregator.progress import Standing
 from services.runtime.logging import get_logger
 
@@ -40,6 +41,10 @@ class BatchThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships 
         consumer._check_crcs = False  # `taken` does, with the processor's own instruction
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS  # Faust's 1.5 s would hold up partitions that join meanwhile
         return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        keep_pace(self._consumer._fetcher, self.app.pace)
 
     @Service.task  # type: ignore[untyped-decorator]  # as above
     async def _go_on_after_group_errors(self) -> None:
@@ -94,6 +99,7 @@ class BatchThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships 
                     return {}
                 waiter.result()  # raises what the fetcher could not get past, such as refused access
                 found = _drained(fetcher, active_partitions)
+            self.app.pace.brought(sum(batch.size() for batch in found.values()))
             return found
 
 
