@@ -15,8 +15,8 @@ from schemas.aggregate import CampaignTotals, FollowersState
 from schemas.aggregate_state import CampaignShare, TotalState
 from services.engagement_aggregator import keys
 from services.engagement_aggregator.refusals import Refused
+from services.engagement_aggregator.rows import Rows
 from services.engagement_aggregator.sums import NOTHING, added, follow, less, shift_activity, shift_curve
-from services.engagement_aggregator.windows import Rows
 
 _decode = msgspec.json.Decoder(CampaignTotals).decode
 

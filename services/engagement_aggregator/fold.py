@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from schemas.aggregate import FollowersState
-from schemas.aggregate_state import ItemState, PostState, Watermark
-from services.engagement_aggregator import keys, moments
+from schemas.aggregate_state import ItemState, PostHour, PostState, TableRow, Watermark
+from services.engagement_aggregator import keys, moments, rates
 from services.engagement_aggregator.moments import utc
 from services.engagement_aggregator.native import sections
 from services.engagement_aggregator.native.keyed_rows import KeyedRows
 from services.engagement_aggregator.native.scanner import COMMENT, FOR_PYTHON, FULL, REPLY, Asked, Scanner
 from services.engagement_aggregator.native.sections import Section
+from services.engagement_aggregator.native.state import POST_ROWS, StagedRows, State
 from services.engagement_aggregator.opened import OpenPost, first_seen, identity_of
+from services.engagement_aggregator.parents import Parents
 from services.engagement_aggregator.refusals import (
     Refusal,
     Refused,
@@ -33,12 +35,9 @@ from services.engagement_aggregator.refusals import (
     refuse_long,
     refuse_unreal,
 )
-from services.engagement_aggregator.settling import parents, settle, total_of
-from services.engagement_aggregator.sums import follow
-from services.engagement_aggregator.windows import Rows
-from services.engagement_aggregator.wire import Followers, OfPost, Reply, Snapshot, Wire
+from services.engagement_aggregator.rows import Rows
+from services.engagement_aggregator.wire import Comment, Followers, OfPost, Reply, Snapshot, Wire
 
-_STAY_OPEN = 8_192  # posts that stay open from one settling to the next
 _ITEM_KEYS = {COMMENT: keys.comment, REPLY: keys.reply}
 _ITEMS_OF_A_ROW = 16  # 110 bytes against 1,700
 _ROWS_OF_A_POST = 4  # itself, its hour, its day, and a share in its parents
@@ -47,35 +46,46 @@ _account: Callable[[Any], tuple[str, ...]] = attrgetter("brand_id", "campaign_id
 
 
 class Settled(NamedTuple):
-    """Keys of the rows that changed, and the rows of new comments and replies, which are in no cache."""
+    """Keys of the rows that changed here; rows of new comments and replies, and of posts, parents and windows."""
 
     changed: set[str]
     items: KeyedRows
+    rows: StagedRows
 
 
 class Fold:
     """Folds batch after batch of one partition; parents and windows follow only when it is settled, once per flush.
 
-    Between two calls of `settle` the rows are not fit to be written, and what is `held` may not leave memory. `owns`
-    says whether a campaign belongs to this partition.
+    Between two calls of `settle` the rows are not fit to be written, and what is `held` may not leave memory. load: a
+    row as it was last written. owns: whether a campaign belongs to this partition. home: the partition of a brand.
+    limit: bytes that posts and parents may take while they are not in use.
     """
 
-    def __init__(self, rows: Rows, owns: Callable[[str], bool]) -> None:
-        self._rows, self._owns = rows, owns
+    def __init__(
+        self,
+        rows: Rows,
+        owns: Callable[[str], bool],
+        *,
+        load: Callable[[str], TableRow | None] | None = None,
+        home: Callable[[str], int] = lambda _: 0,
+        limit: Callable[[], int] = lambda: 2**63,
+    ) -> None:
+        self._rows, self._owns, self._load, self._limit = rows, owns, load or rows.get, limit
         self._changed: set[str] = set()
         self._opened: dict[str, OpenPost] = {}
         self._by_number: list[OpenPost] = []
-        self._touched: dict[int, OpenPost] = {}
         self._accounts: set[tuple[str, ...]] = set()
         self._begun = False
         self._scanner = Scanner()
+        self._state = State(self._scanner.posts)
+        self._parents = Parents(self._state, self._load, home)
         self._clock = self._scanner.state
         self._written = self._closed = self._oldest = 0
 
     def __len__(self) -> int:
         """How many rows wait to be written, about; comments and replies are so small that they count little."""
         items = len(self._scanner) // _ITEMS_OF_A_ROW
-        return len(self._changed) + items + _ROWS_OF_A_POST * len(self._touched)
+        return len(self._changed) + items + _ROWS_OF_A_POST * self._state.touched()
 
     def take(self, values: Sequence[bytes | None]) -> list[Refused]:
         """Fold records in the order of the partition; returns those that were refused."""
@@ -120,45 +130,74 @@ class Fold:
 
     def held(self) -> set[str]:
         """Keys of the rows that must stay in memory until they are settled and written."""
-        held = set(self._changed)
-        for one in self._opened.values():
-            held.add(one.key)
-            held.update(one.windows.keys())
-        return held
+        return set(self._changed)
 
     def settle(self) -> Settled:
         """Let parents and windows follow; returns all that changed since the last call."""
-        touched = self._touched
-        for number in self._scanner.touched():
-            touched[number] = self._by_number[number]
-        changed = self._changed | settle(self._rows, touched.values())
-        watermark = self._clock.watermark
+        self._parents.settle_followers()
+        while needed := list(self._state.needs()):
+            for need in needed:
+                if need.kind in POST_ROWS:
+                    self._state.load_row(need, self._by_number[need.owner].key, self._load)
+                else:
+                    self._state.load_row(need, self._parents.key(need.owner), self._load)
+        self._state.settle()
+        watermark, changed = self._clock.watermark, self._changed
         if watermark > self._written:
             self._rows[keys.WATERMARK] = Watermark(moments.from_micros(watermark))
             self._written = watermark
             changed.add(keys.WATERMARK)
-        self._changed, self._touched, self._accounts = set(), {}, set()
-        if len(self._by_number) > _STAY_OPEN:
-            self._opened, self._by_number = {}, []
-            self._scanner.clear()
-        return Settled(changed, self._scanner.staged())
+        self._changed, self._accounts = set(), set()
+        return Settled(changed, self._scanner.staged(), self._state.staged())
 
     def written(self) -> None:
-        """What the last call of `settle` returned can be read from the rows, or is on disk."""
-        self._scanner.written()
+        """What the last call of `settle` returned can be loaded."""
+        if self._state.written() <= self._limit():
+            return
+        numbers, of_parents = self._state.forget(len(self._by_number), len(self._parents))
+        kept = [one for one, number in zip(self._by_number, numbers, strict=True) if number >= 0]
+        for number, one in enumerate(kept):
+            one.number = number
+        self._by_number, self._opened = kept, {one.identity[0]: one for one in kept}
+        self._parents.renumber(of_parents)
 
     def _answer(self, asked: Asked, section: Section) -> None:
         """Fold a comment or reply of an open post in a window that is open; it may be known already."""
-        one, seen = self._by_number[asked.post], moments.from_micros(asked.seen)
-        one.take_waiting()
+        one, kind = self._by_number[asked.post], asked.kind
         item = ItemState(asked.version, bool(asked.deleted), asked.minute)
-        if self._item(one, asked.kind, section.text(asked.id_at, asked.id_size), item, seen) or asked.moved:
-            one.post.events += 1
-            self._touch(one)
+        counted = self._item(one, kind, section.text(asked.id_at, asked.id_size), item)
+        if counted is None:
+            if asked.moved:
+                self._state.happened(one.number)
+            return
+        change, minute = counted
+        if change and minute < self._closed:
+            self._take(one)
+            one.item(change, minute, moments.from_micros(asked.seen), self._closed, self._oldest, reply=kind == REPLY)
+            one.give(self._scanner)
+        elif change:
+            came = (0, change) if kind == REPLY else (change, 0)
+            while (hour := self._state.count(one.number, minute, *came, asked.seen)) is not None:
+                self._load_hour(one, hour)
+        self._state.happened(one.number)
 
-    def _touch(self, one: OpenPost) -> None:
-        one.touched = True
-        self._touched[one.number] = one
+    def _take(self, one: OpenPost) -> None:
+        """Let Python change a post, after all that came in for it before."""
+        while (hour := self._state.apply(one.number)) is not None:
+            self._load_hour(one, hour)
+        one.take(partial(self._hour, one))
+
+    def _hour(self, one: OpenPost, number: int) -> PostHour:
+        copy = self._state.hour(one.number, number)
+        if copy is None:
+            self._load_hour(one, number)
+            copy = self._state.hour(one.number, number)
+        assert copy is not None
+        return copy
+
+    def _load_hour(self, one: OpenPost, number: int) -> None:
+        row = self._load(keys.hour(one.key, number))
+        self._state.load_hour(one.number, number, row if isinstance(row, PostHour) else None)
 
     def _apply(self, event: Wire, value: bytes | None) -> None:
         """Fold one record of any kind; raises Refusal."""
@@ -171,39 +210,64 @@ class Fold:
             decoded(value)
         one, is_new = self._open(event, value)
         self._advance(at)
-        one.take_waiting()
+        self._take(one)
         try:
             self._change(one, event, at, is_new=is_new)
         finally:
-            one.resume()
+            one.give(self._scanner)
+        if one.marks_changed:
+            self._follow_account(one.post)
 
     def _change(self, one: OpenPost, event: OfPost, at: datetime, *, is_new: bool) -> None:
         seen, observed = utc(event.observed_at), True
         if isinstance(event, Snapshot):
             changed = one.snapshot(event, at, self._closed, self._oldest)
             observed = any(reading.value is not None for reading in readings(event))
-        elif isinstance(event, Reply):
-            item = ItemState(1, False, moments.minute_of(at))
-            changed = self._item(one, REPLY, event.reply_id, item, seen)
         else:
-            item = ItemState(event.version, event.deleted, moments.minute_of(at))
-            changed = self._item(one, COMMENT, event.comment_id, item, seen)
+            changed = self._change_item(one, event, at, seen)
         news = one.seen(seen, observed=observed)
         if changed or news or is_new:
             one.post.events += 1
-            self._touch(one)
-        elif one.windows.changed:
-            self._touched[one.number] = one
+            one.touched = True
 
-    def _item(self, one: OpenPost, kind: int, name: str, item: ItemState, seen: datetime) -> bool:
-        """A comment or reply counts once whatever its versions; of one version, the deletion wins."""
-        key = _ITEM_KEYS[kind](one.post.post_key, name)
+    def _change_item(self, one: OpenPost, event: Comment | Reply, at: datetime, seen: datetime) -> bool:
+        if isinstance(event, Reply):
+            kind, name, item = REPLY, event.reply_id, ItemState(1, False, moments.minute_of(at))
+        else:
+            kind, name = COMMENT, event.comment_id
+            item = ItemState(event.version, event.deleted, moments.minute_of(at))
+        counted = self._item(one, kind, name, item)
+        if counted is None:
+            return False
+        change, minute = counted
+        if change:
+            one.item(change, minute, seen, self._closed, self._oldest, reply=kind == REPLY)
+        return True
+
+    def _follow_account(self, post: PostState) -> None:
+        """An age of a post was reached or amended: the index of the account's posts follows."""
+        if (followed := rates.follow_account(self._rows, post)) is None:
+            return
+        account, indexes = followed
+        self._changed.add(account)
+        for post_key, index in indexes.items():
+            other = self._known(post_key)
+            if other is not None and self._state.set_index(other.number, index):
+                self._state.changed(other.number, is_counted=False)
+
+    def _item(self, one: OpenPost, kind: int, name: str, item: ItemState) -> tuple[int, int] | None:
+        """A comment or reply counts once whatever its versions; of one version, the deletion wins.
+
+        By how much the count changes, and in which minute; None if nothing of it is new.
+        """
+        post_key = one.identity[0]
+        key = _ITEM_KEYS[kind](post_key, name)
         before = self._rows.get(key)
         if before is None and (kept := self._scanner.item(one.number, kind, name)) is not None:
             before = ItemState(*kept)
         if isinstance(before, ItemState):
             if (before.version, before.deleted) >= (item.version, item.deleted):
-                return False
+                return None
             change = int(before.deleted) - int(item.deleted)
             item = ItemState(item.version, item.deleted, before.minute)
         else:
@@ -211,9 +275,7 @@ class Fold:
             self._scanner.kept(one.number, kind, name)
         self._rows[key] = item
         self._changed.add(key)
-        if change:
-            one.item(change, item.minute, seen, self._closed, self._oldest, reply=kind == REPLY)
-        return True
+        return change, item.minute
 
     def _followers(self, event: Followers, value: bytes | None, at: datetime) -> None:
         account = _account(event)
@@ -222,47 +284,32 @@ class Fold:
             self._refuse_conflicts(event, keys.campaign(event.campaign_id))
             self._accounts.add(account)
         self._advance(at)
-        observed_at, reading = utc(event.observed_at), event.followers
-        seen = (
-            FollowersState(reason=reading.reason, reason_at=observed_at)
-            if reading.value is None
-            else FollowersState(value=reading.value, value_at=observed_at)
-        )
-        name = keys.followers(event.platform, event.account)
-        on_platform = keys.campaign_platform(event.campaign_id, event.platform)
-        for key, total in (
-            total_of(self._rows, keys.campaign(event.campaign_id), "campaign", event, observed_at),
-            total_of(self._rows, on_platform, "campaign_platform", event, observed_at, event.platform),
-        ):
-            changed = follow(total.followers.setdefault(name, FollowersState()), seen)
-            if changed or observed_at > total.as_of:
-                total.as_of = max(total.as_of, observed_at)
-                total.follower_events += 1
-                self._changed.add(key)
+        self._parents.followed(event, utc(event.observed_at))
 
     def _open(self, event: OfPost, value: bytes | None) -> tuple[OpenPost, bool]:
         """The post of an event, opened; whether it is new."""
-        identity = identity_of(event)
-        one = self._opened.get(event.post_key)
-        if one is not None:
-            if one.identity != identity:
-                decoded(value)
-                raise moved(one.post, event)
-            return one, False
-        key = keys.post(event.post_key)
-        post = self._rows.get(key)
-        is_new = not isinstance(post, PostState)
-        if not isinstance(post, PostState):
-            post = self._new(event, value)
-            self._rows[key] = post
-            # From here on they hold their names against another brand or campaign.
-            self._changed.update(name for name, _ in parents(self._rows, post))
-        elif identity_of(post) != identity:
+        one = self._known(event.post_key)
+        if one is None:
+            return self._opened_with(self._new(event, value), is_new=True), True
+        if one.identity != identity_of(event):
             decoded(value)
-            raise moved(post, event)
-        one = self._opened[event.post_key] = OpenPost(self._rows, key, post, self._scanner, is_new=is_new)
+            raise moved(one.identity, event)
+        return one, False
+
+    def _known(self, post_key: str) -> OpenPost | None:
+        one = self._opened.get(post_key)
+        if one is None and isinstance(post := self._load(keys.post(post_key)), PostState):
+            one = self._opened_with(post, is_new=False)
+        return one
+
+    def _opened_with(self, post: PostState, *, is_new: bool) -> OpenPost:
+        """From here on its parents hold their names against another brand or campaign."""
+        number = self._scanner.add(identity_of(post), is_new=is_new)
+        one = OpenPost(keys.post(post.post_key), number, post, self._state)
+        self._state.load_post(number, one.key, post, self._parents.of(post), is_settled=not is_new)
+        self._opened[post.post_key] = one
         self._by_number.append(one)
-        return one, is_new
+        return one
 
     def _new(self, event: OfPost, value: bytes | None) -> PostState:
         decoded(value)
@@ -272,7 +319,8 @@ class Fold:
 
     def _refuse_conflicts(self, event: Wire, *names: str) -> None:
         """Refuse what would mix two brands or campaigns in one row, before anything is written."""
-        refuse_conflicts(self._rows, event, names, self._owns)
+        known = [(name, parent) for name in names if (parent := self._parents.known(name)) is not None]
+        refuse_conflicts(known, event, self._owns)
 
     def _advance(self, at: datetime) -> None:
         """The partition has come to this event time; windows close by the newest."""

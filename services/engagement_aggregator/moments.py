@@ -80,8 +80,12 @@ def day_word(day: int) -> str:
     return f"{EPOCH + timedelta(days=day):%Y-%m-%d}"
 
 
-@lru_cache(maxsize=4_096)
-def hour_of_week(hour: int) -> str:
-    """Weekday and hour in Asia/Shanghai of an hour of the epoch, as `1-00` … `7-23`."""
+def hour_of_week(hour: int) -> int:
+    """Of an hour of the epoch: hours since Monday midnight in Asia/Shanghai, 0 … 167."""
     hours = hour + _SHANGHAI // 60
-    return f"{(hours // 24 + 3) % 7 + 1}-{hours % 24:02d}"
+    return (hours // 24 + 3) % 7 * 24 + hours % 24
+
+
+def hour_of_word(word: str) -> int:
+    """The same of `1-00` … `7-23`, as rows write it."""
+    return (int(word[0]) - 1) * 24 + int(word[2:])

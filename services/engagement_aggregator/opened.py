@@ -1,4 +1,4 @@
-"""One post while it is being folded: what came in since it was opened, and the rules by which a post changes. Pure."""
+"""One post that is open: C has it, and Python a copy while an odd record changes it, by the rules that are here. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
-from schemas.aggregate_state import PostState
+from schemas.aggregate_state import PostHour, PostState
 from services.engagement_aggregator import moments
-from services.engagement_aggregator.native.scanner import NEVER_SEEN, Follows, Group, Scanner
-from services.engagement_aggregator.sums import Curve, contribution, curve_of, shift_activity
-from services.engagement_aggregator.windows import PostWindows, Rows
+from services.engagement_aggregator.native.scanner import NEVER_SEEN, Follows, Scanner
+from services.engagement_aggregator.native.state import State
+from services.engagement_aggregator.windows import PostWindows
 from services.engagement_aggregator.wire import AllRead, OfPost, Snapshot
 
 MARKS_H: Final = (1, 2, 3, 6, 12, 24, 48, 72, 168)
@@ -23,83 +23,45 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class OpenPost:
-    """A post between two settlings. What has come in at `scanner` becomes part of it with `take_waiting`."""
+    """A post by its number in C. Between `take` and `give` Python has a copy of it, as `post` and `windows`."""
 
     __slots__ = (
-        "activity", "before", "curve_before", "follows", "identity", "key", "newest", "next_mark", "number", "post",
-        "scanner", "sequence", "touched", "windows",
+        "_state", "follows", "identity", "key", "marks_changed", "next_mark", "number", "post", "sequence", "touched",
+        "windows",
     )  # fmt: skip
 
-    def __init__(self, rows: Rows, key: str, post: PostState, scanner: Scanner, *, is_new: bool) -> None:
-        self.key, self.post, self.scanner = key, post, scanner
+    post: PostState
+    windows: PostWindows
+
+    def __init__(self, key: str, number: int, post: PostState, state: State) -> None:
+        self.key, self.number, self._state = key, number, state
         self.identity = identity_of(post)
-        self.before = None if is_new else contribution(post)
-        self.curve_before = curve_of(post)
-        self.windows = PostWindows(rows, key, post)
-        self.sequence = max(*post.sequences, *post.reason_sequences, post.comments_total_sequence)
         self.next_mark = _next_mark(post)
         self.follows: Follows | None = None
-        self.activity: dict[int, int] = {}
-        self.touched = False
-        self.newest = NEVER_SEEN  # as far as the scanner was told
-        self.number = scanner.add(self.identity, is_new=is_new)
+        self.sequence = 0
+        self.touched = self.marks_changed = False
 
-    def take_waiting(self) -> None:
-        """Take what waits; afterwards the post is as if everything had been taken when it came."""
-        groups, newest = self.scanner.take(self.number)
-        if groups:
-            self._take(groups)
-        if newest > self.newest:
-            self._saw(moments.from_micros(newest))
-            self.newest = newest
+    def take(self, hours: Callable[[int], PostHour]) -> None:
+        """Begin to change it; nothing of it may wait in C."""
+        self.post = post = self._state.post(self.number, self.identity)
+        self.windows = PostWindows(hours, post)
+        if self.follows is not None and post.minute is not None:
+            self.follows = self.follows._replace(minute=post.minute)
+        self.sequence = max(*post.sequences, *post.reason_sequences, post.comments_total_sequence)
+        self.touched = self.marks_changed = False
 
-    def resume(self) -> None:
-        """Let the scanner go on from how the post is now."""
-        newest = self.post.newest
-        self.newest = NEVER_SEEN if newest is None else moments.micros(newest)
-        self.scanner.resume(self.number, self.sequence, self.newest, self.follows)
-
-    def settled(self, before: list[int], curve: Curve) -> None:
-        """The parents have followed; what comes from now on is compared with this."""
-        self.before, self.curve_before = before, curve
-        self.windows.changed = self.touched = False
-
-    def _take(self, groups: list[Group]) -> None:
-        """Nothing was closed for them when they came, whatever is by now."""
-        follows, self.touched = self.follows, True
-        codes = [] if follows is None else [follows.pattern >> 2 * metric & 3 for metric in range(8)]
-        last: tuple[int, int, list[int | None], int] | None = None
-        for minute, count, sequence, at, *numbers, total in groups:
-            self.post.events += count
-            if sequence:
-                assert follows is not None  # or the scanner takes no snapshot
-                values = [None if code else number for code, number in zip(codes, numbers, strict=True)]
-                self.windows.snapshot(minute, sequence, values, codes, moments.from_micros(at), count, closed=minute)
-                last = minute, sequence, values, total
-            elif at:
-                self._items(minute, numbers[0], numbers[1], moments.from_micros(at))
-        if follows is not None and last is not None:  # what the post itself has of them
-            minute, sequence, values, total = last
-            self._metrics(sequence, values, codes, None if follows.pattern & _HAS_NO_TOTAL else total)
-            self.follows = follows._replace(minute=minute)
-
-    def _items(self, minute: int, comments: int, replies: int, at: datetime) -> None:
-        self.post.comments += comments
-        self.post.replies += replies
-        if comments:
-            hour = minute // 60
-            self.activity[hour] = self.activity.get(hour, 0) + comments
-        self.windows.items(minute, comments, replies, at)
-
-    def take_activity(self) -> dict[str, int]:
-        """What came to the hours of the week since the last call; the post has it from here on."""
-        moved: dict[str, int] = {}
-        came, self.activity = self.activity, {}
-        for hour, change in came.items():
-            word = moments.hour_of_week(hour)
-            moved[word] = moved.get(word, 0) + change
-        shift_activity(self.post.activity, moved)
-        return moved
+    def give(self, scanner: Scanner) -> None:
+        """Put the changes in their place, and let the scanner go on from there."""
+        number, post, state = self.number, self.post, self._state
+        state.put_post(number, post)
+        if self.marks_changed:
+            state.put_marks(number, post.marks)
+        for hour in self.windows.changed_hours():
+            state.put_hour(number, hour)
+        if self.touched or self.windows.changed:
+            state.changed(number)
+        newest = NEVER_SEEN if post.newest is None else moments.micros(post.newest)
+        scanner.resume(number, self.sequence, newest, self.follows)
 
     def snapshot(self, event: Snapshot, at: datetime, closed: int, oldest: int) -> bool:
         """Take one snapshot, whatever it is; True if it changed the post. at: its event time."""
@@ -110,7 +72,7 @@ class OpenPost:
         before = list(post.values)
         changed |= self._metrics(event.sequence, values, reasons, event.comments_total)
         in_a_window = minute >= oldest and self.windows.snapshot(
-            minute, event.sequence, values, reasons, moments.utc(event.observed_at), 1, closed
+            minute, event.sequence, values, reasons, moments.utc(event.observed_at), closed
         )
         if not in_a_window and post.values != before:
             post.late += 1
@@ -128,8 +90,7 @@ class OpenPost:
             post.replies += change
         else:
             post.comments += change
-            hour = minute // 60
-            self.activity[hour] = self.activity.get(hour, 0) + change
+            self._state.activity(self.number, moments.hour_of_week(minute // 60), change)
         if minute < oldest:
             post.late += 1
         else:
@@ -144,13 +105,6 @@ class OpenPost:
         if observed and (post.newest is None or at > post.newest):
             post.newest, moved = at, True
         return moved
-
-    def _saw(self, at: datetime) -> None:
-        """What waited was seen up to then, and brought something."""
-        post = self.post
-        post.as_of = max(post.as_of, at)
-        if post.newest is None or at > post.newest:
-            post.newest = at
 
     def _metrics(self, sequence: int, values: list[int | None], reasons: list[int], comments_total: int | None) -> bool:
         """Per metric the value of the highest sequence; counters may go backwards, an older snapshot never wins."""
@@ -173,6 +127,7 @@ class OpenPost:
             age = next(age for age in MARKS_H if age not in post.marks)
             post.marks[age] = list(post.sequences), list(post.values)
             self.next_mark = _next_mark(post)
+        self.marks_changed |= reached
         return reached
 
     def _amend_marks(self, sequence: int, values: list[int | None], at: datetime) -> bool:
@@ -185,6 +140,7 @@ class OpenPost:
                 for metric, value in enumerate(values):
                     if value is not None and sequence > sequences[metric]:
                         sequences[metric], known[metric], changed = sequence, value, True
+        self.marks_changed |= changed
         return changed
 
 

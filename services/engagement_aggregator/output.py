@@ -1,4 +1,4 @@
-"""From a row of the table to what is published, and to the campaign totals of the brand stage. Pure."""
+"""From the row of a brand to what is published. Pure."""
 
 from __future__ import annotations
 
@@ -6,79 +6,29 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 
-from schemas.aggregate import FORMULAS_VERSION, RATE_FORMULA, CampaignTotals, FollowersState, Scope
-from schemas.aggregate_state import Day, PostHour, PostState, TableRow, TotalHour, TotalState
+from schemas.aggregate import FORMULAS_VERSION, RATE_FORMULA, FollowersState, Scope
+from schemas.aggregate_state import TotalState
 from schemas.feedback import Absence
 from services.engagement_aggregator import rates, sums
-from services.engagement_aggregator.sums import NO_CURVE, Curve, Sums, contribution, curve_of
-from services.engagement_aggregator.window_output import published_windows
+from services.engagement_aggregator.sums import Curve, Sums
 from services.engagement_aggregator.windows import MISSING
-from services.engagement_aggregator.wire_out import (
-    CurvePoint,
-    EngagementAggregate,
-    EngagementWindows,
-    MetricTotal,
-    Totals,
-)
+from services.engagement_aggregator.wire_out import CurvePoint, EngagementAggregate, MetricTotal, Totals
 
-_WINDOWS = frozenset((PostHour, TotalHour, Day))
 _LOW = MISSING[2] - 1  # a count of one reason
-_NO_INDEX: tuple[float | None, int | None, int] = (None, None, 0)
+NO_INDEX: tuple[float | None, int | None, int] = (None, None, 0)
 
 
-def published(key: str, row: TableRow) -> EngagementAggregate | EngagementWindows | None:
-    """The published form of a row; None for rows that are the aggregator's own."""
-    kind = type(row)
-    if kind is PostState:
-        return _post(key, row)  # type: ignore[arg-type]  # it is one, as just seen; isinstance costs more than the rest
-    if kind in _WINDOWS:
-        return published_windows(key, row)  # type: ignore[arg-type]
-    return _total(key, row) if isinstance(row, TotalState) else None
-
-
-def campaign_totals(key: str, row: TableRow) -> CampaignTotals | None:
-    """What a campaign row tells the brand stage; None for every other row."""
-    if not isinstance(row, TotalState) or row.scope != "campaign" or row.campaign_id is None:
-        return None
-    revision = row.sums[sums.EVENTS] + row.follower_events
-    return CampaignTotals(
-        event_id=f"{key}@{revision}",
-        occurred_at=row.as_of,
-        observed_at=row.as_of,
-        brand_id=row.brand_id,
-        campaign_id=row.campaign_id,
-        trace_id=key,
-        revision=revision,
-        sums=row.sums,
-        activity=row.activity,
-        curve=row.curve,
-        newest_observation=row.newest,
-        published_at=row.published_at,
-        followers=row.followers,
-        follower_events=row.follower_events,
-    )
-
-
-def _post(key: str, row: PostState) -> EngagementAggregate:
-    newest = {} if row.newest is None else {row.platform: row.newest}
-    return _aggregate(
-        key, contribution(row), newest, _NOBODY, row.as_of, row.events, row.published_at,
-        ("post", row.brand_id, row.campaign_id, row.content_id, row.platform),
-        (row.account, row.post_key, row.placement_id),
-        row.index or _NO_INDEX, row.activity, curve_of(row) if row.marks else NO_CURVE,
-    )  # fmt: skip
-
-
-def _total(key: str, row: TotalState) -> EngagementAggregate:
-    followers = _followers(row.followers.values()) if row.followers else _NOBODY
-    return _aggregate(
+def published(key: str, row: TotalState) -> EngagementAggregate:
+    """The published form of the row of a brand; C writes those of posts, contents and campaigns."""
+    followers = followers_total(row.followers.values())
+    return aggregate(
         key, row.sums, row.newest, followers, row.as_of, row.sums[sums.EVENTS] + row.follower_events, row.published_at,
         (row.scope, row.brand_id, row.campaign_id, row.content_id, row.platform), (None, None, None),
-        _NO_INDEX, row.activity, row.curve,
+        NO_INDEX, row.activity, row.curve,
     )  # fmt: skip
 
 
-def _aggregate(
+def aggregate(
     key: str, of: Sums, newest: dict[str, datetime], followers: MetricTotal, as_of: datetime, revision: int,
     published_at: datetime | None, parents: tuple[Scope, str, str | None, str | None, str],
     post: tuple[str | None, str | None, str | None], index: tuple[float | None, int | None, int],
@@ -144,7 +94,7 @@ def _reason(unsupported: int, not_yet: int, failed: int) -> Absence:
     return "unsupported" if unsupported and not not_yet else "not_yet"
 
 
-def _followers(accounts: Iterable[FollowersState]) -> MetricTotal:
+def followers_total(accounts: Iterable[FollowersState]) -> MetricTotal:
     states = list(accounts)
     known = [state.value for state in states if state.value is not None]
     if known:
@@ -152,9 +102,6 @@ def _followers(accounts: Iterable[FollowersState]) -> MetricTotal:
     reasons = [state.reason for state in states]
     reason = _reason(reasons.count("unsupported"), reasons.count("not_yet"), reasons.count("failed"))
     return MetricTotal(None, 0, len(states), reason)
-
-
-_NOBODY = _followers(())
 
 
 def _per_1000(engagement: int, followers: MetricTotal) -> float | None:

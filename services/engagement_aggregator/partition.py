@@ -76,7 +76,9 @@ class OwnedPartition:
         self._changelog = TP(settings.changelog_topic, number)
         self._lineage = ""
         self._rows = CachedRows(lambda key: store().read(number, key), shares.of_each)
-        self._fold = Fold(self._rows, self._owns)
+        self._fold = Fold(
+            self._rows, self._owns, load=self._rows.load, home=self._home, limit=shares.of_each
+        )
         self._brands: set[str] = set()
         self._dead: list[Outgoing] = []
         self._canaries: list[Outgoing] = []
@@ -221,6 +223,9 @@ class OwnedPartition:
     def _owns(self, campaign_id: str) -> bool:
         return partition_of(campaign_id, self._counts.partitions) == self.number
 
+    def _home(self, brand_id: str) -> int:
+        return partition_of(brand_id, self._counts.partitions)
+
     def _refuse(self, batch: Batch, refused: Sequence[Refused]) -> None:
         records, now = batch.records(), datetime.now(UTC)
         for one in refused:
@@ -251,18 +256,18 @@ class OwnedPartition:
     def _staged(self) -> Staged:
         """A consistent picture of now, taken without a pause; what is folded from here on belongs to the next one."""
         settled = self._fold.settle()
-        changed, self._brands = settled.changed | self._brands, set()
+        brands, self._brands = self._brands, set()
         besides, self._dead, self._canaries = self._dead + self._canaries, [], []
         self._moved.clear()
         self._full.clear()
         return stage(
             self._rows,
-            changed,
-            settled.items,
+            settled,
+            brands,
             position=TablePosition(lineage=self._lineage, next_offsets=dict(self.positions)),
             besides=besides,
             settings=self._settings,
-            place=(self.number, self._counts.partitions),
+            number=self.number,
         )
 
 

@@ -9,8 +9,8 @@ from typing import Final
 from schemas.aggregate import Maturity
 from schemas.aggregate_state import AccountState, PostState
 from services.engagement_aggregator import keys
+from services.engagement_aggregator.rows import Rows
 from services.engagement_aggregator.sums import engagement_of
-from services.engagement_aggregator.windows import Rows
 
 _SETTLING, _FINAL = timedelta(days=7), timedelta(days=30)
 _ACCOUNT_POSTS: Final = 20
@@ -44,33 +44,33 @@ def _allowance(published_at: datetime | None, at: datetime) -> timedelta:
     return next((due for up_to, due in _DUE if at - published_at < up_to), _DUE_AFTERWARDS)
 
 
-def follow_account(rows: Rows, post: PostState) -> set[str]:
-    """Bring the account up to date with a post, and the index of its other posts; the keys of rows that changed."""
+Index = tuple[float, int, int]
+
+
+def follow_account(rows: Rows, post: PostState) -> tuple[str, dict[str, Index | None]] | None:
+    """Bring the account up to date with a post: the key of its row, and the index of its posts by post_key.
+
+    None if the row stays as it is.
+    """
     by_age = {
         age: engagement for age, (_, values) in post.marks.items() if (engagement := engagement_of(values)) is not None
     }
     if not by_age:
-        return set()
+        return None
     key = keys.account(post.campaign_id, post.platform, post.account)
     row = rows.get(key)
     account = row if isinstance(row, AccountState) else AccountState()
     assert post.published_at is not None
     mine = (post.published_at, post.post_key, by_age)
     if mine in account.posts:
-        return set()
+        return None
     others = [one for one in account.posts if one[1] != post.post_key]
     kept = sorted([*others, mine], key=lambda one: (one[0], one[1]))[-_ACCOUNT_POSTS:]
     if kept == account.posts:
-        return set()
+        return None
     rows[key] = account = AccountState(kept)
-    changed = {key}
     indexes = {post_key: _index(account, post_key, ages) for _, post_key, ages in kept}
-    for post_key in {one[1] for one in (*others, mine)}:
-        other = rows.get(keys.post(post_key))
-        if isinstance(other, PostState) and other.index != indexes.get(post_key):
-            other.index = indexes.get(post_key)
-            changed.add(keys.post(post_key))
-    return changed
+    return key, {post_key: indexes.get(post_key) for _, post_key, _ in (*others, mine)}
 
 
 def _index(account: AccountState, post_key: str, ages: dict[int, int]) -> tuple[float, int, int] | None:

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from schemas.aggregate_state import TableRow
+from schemas.aggregate_state import TableRow, TotalState
 from services.engagement_aggregator.brand import fold_campaigns
 from services.engagement_aggregator.fold import Fold
-from services.engagement_aggregator.output import campaign_totals, published
+from services.engagement_aggregator.output import published
 from services.runtime.kafka.partitions import partition_of
 
 
@@ -36,21 +36,17 @@ class Refold:
 
         Its campaigns are told to the brands.
         """
-        totals = []
-        for key in sorted(self._fold.settle().changed):
-            row = self._rows[key]
-            if (aggregate := published(key, row)) is not None:
-                yield aggregate.key, msgspec.json.encode(aggregate)
-            if (campaign := campaign_totals(key, row)) is not None:
-                totals.append(msgspec.json.encode(campaign))
-        fold_campaigns(self._brands, totals)
+        rows = self._fold.settle().rows
+        for key, value in (*rows.aggregates, *rows.windows):
+            yield key.decode(), value or b""
+        fold_campaigns(self._brands, [totals for _, totals in rows.campaigns])
         self._begin(-1)
 
     def brands(self) -> Iterator[tuple[str, bytes]]:
         """The brand rows over all partitions."""
         for key, row in sorted(self._brands.items()):
-            if (aggregate := published(key, row)) is not None:
-                yield key, msgspec.json.encode(aggregate)
+            if isinstance(row, TotalState):
+                yield key, msgspec.json.encode(published(key, row))
 
     def _begin(self, number: int) -> None:
         self._number = number

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
-from schemas.aggregate_state import PostState, TotalState
 from schemas.feedback import FeedbackEvent
 from services.engagement_aggregator import moments, wire
 from services.engagement_aggregator.opened import IDENTITY
-from services.engagement_aggregator.windows import Rows
 from services.engagement_aggregator.wire import OfPost, Snapshot, Wire
 
 LONGEST_POST_KEY = 256
@@ -25,6 +24,16 @@ class Refused:
     index: int
     cause: str
     message: str
+
+
+class Owner(Protocol):
+    """A row by whose campaign it is."""
+
+    @property
+    def brand_id(self) -> str: ...
+
+    @property
+    def campaign_id(self) -> str | None: ...
 
 
 class Refusal(Exception):  # noqa: N818 - it is an outcome of one record, caught at once
@@ -69,11 +78,12 @@ def is_whole(reading: wire.Read) -> bool:
     return (reading.value is None) != (reading.reason is None)
 
 
-def moved(post: PostState, event: OfPost) -> Refusal:
-    name = next(name for name in IDENTITY if getattr(post, name) != getattr(event, name))
+def moved(identity: Sequence[str], event: OfPost) -> Refusal:
+    """The event of a post that is another one's; identity: of the post."""
+    name, known = next(one for one in zip(IDENTITY, identity, strict=True) if one[1] != getattr(event, one[0]))
     return Refusal(
         "identity_conflict",
-        f"帖子 {event.post_key} 的 {name} 原为 {getattr(post, name)}，事件却写 {getattr(event, name)}"
+        f"帖子 {event.post_key} 的 {name} 原为 {known}，事件却写 {getattr(event, name)}"
         f" / {name} of this post was another one, a post cannot move",
     )
 
@@ -92,9 +102,8 @@ def refuse_long(event: OfPost) -> None:
         )
 
 
-def refuse_conflicts(rows: Rows, event: Wire, names: Sequence[str], owns: Callable[[str], bool]) -> None:
-    """Refuse what would mix two brands or campaigns in one row, before anything is written."""
-    known = [(key, total) for key in names if isinstance(total := rows.get(key), TotalState)]
+def refuse_conflicts(known: Sequence[tuple[str, Owner]], event: Wire, owns: Callable[[str], bool]) -> None:
+    """Refuse what would mix two brands or campaigns in one row, before anything is written. known: by key of the row."""
     for key, total in known:
         if (total.brand_id, total.campaign_id) != (event.brand_id, event.campaign_id):
             raise Refusal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Set
+from typing import Protocol
 
 import msgspec
 
@@ -11,6 +12,14 @@ from services.engagement_aggregator.weights import weight
 
 _decoder: msgspec.json.Decoder[TableRow] = msgspec.json.Decoder(TableRow)
 _GROWN, _TURNS = 1.05, 20  # rows are weighed when there are more of them, and now and then, for they grow in place
+
+
+class Rows(Protocol):
+    """The rows of one partition. A row that was got may be changed in place."""
+
+    def get(self, key: str, /) -> TableRow | None: ...
+
+    def __setitem__(self, key: str, row: TableRow, /) -> None: ...
 
 
 class CachedRows:
@@ -46,6 +55,11 @@ class CachedRows:
         if type(row) is not ItemState:
             self._rows[key] = row
         return row
+
+    def load(self, key: str) -> TableRow | None:
+        """A row that somebody else keeps from now on, as it is on disk."""
+        stored = self._read(key.encode())
+        return None if stored is None else _decoder.decode(stored)
 
     def __setitem__(self, key: str, row: TableRow, /) -> None:
         (self._items if type(row) is ItemState else self._rows)[key] = row

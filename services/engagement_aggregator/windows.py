@@ -6,14 +6,13 @@ value less the newest value of an earlier minute, so a snapshot that comes late 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
-from operator import sub
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
-from schemas.aggregate_state import Minute, PostHour, PostState, TableRow
-from services.engagement_aggregator import keys, moments
+from schemas.aggregate_state import Minute, PostHour, PostState
+from services.engagement_aggregator import moments
 
 # Places in a vector: growth of each metric, readings that had it, readings that had it not (by reason, see MISSING).
 KNOWN, LACKING, COMMENTS, REPLIES, READINGS, RESTATED, PLACES = 8, 16, 24, 25, 26, 27, 31
@@ -22,47 +21,25 @@ ZERO: Final = [0] * PLACES
 _SIZES: Final = range(4)
 
 
-class Rows(Protocol):
-    """The rows of one partition. A row that was got may be changed in place."""
-
-    def get(self, key: str, /) -> TableRow | None: ...
-
-    def __setitem__(self, key: str, row: TableRow, /) -> None: ...
-
-
-class Reported(NamedTuple):
-    """What one hour of a post brought since the last settling; minutes by absolute number."""
-
-    key: str
-    owner: tuple[str | None, ...]
-    hour: int
-    as_of: datetime
-    revisions: int
-    minutes: dict[int, list[int]]
-
-
 class PostWindows:
-    """The windows of one post while it is open."""
+    """The windows of one post while Python changes it. hours: a copy of one of its hours, empty where there is none."""
 
-    __slots__ = ("_hours", "_key", "_owner", "_post", "_rows", "_touched", "changed")
+    __slots__ = ("_hours", "_opened", "_post", "changed")
 
-    def __init__(self, rows: Rows, key: str, post: PostState) -> None:
-        self._rows, self._key, self._post, self.changed = rows, key, post, False
-        self._hours: dict[int, tuple[PostHour, int]] = {}
-        self._touched: dict[int, tuple[Minute, list[int]]] = {}
-        self._owner: tuple[str | None, ...] | None = None
+    def __init__(self, hours: Callable[[int], PostHour], post: PostState) -> None:
+        self._hours, self._post, self.changed = hours, post, False
+        self._opened: dict[int, tuple[PostHour, int]] = {}
 
-    def keys(self) -> Iterator[str]:
-        """Keys of the rows that are open."""
-        return (keys.hour(self._key, number) for number in self._hours)
+    def changed_hours(self) -> Iterator[PostHour]:
+        """The copies that were changed."""
+        return (hour for hour, revision in self._opened.values() if hour.revision != revision)
 
     def snapshot(
-        self, minute: int, sequence: int, values: Sequence[int | None], reasons: Sequence[int], at: datetime,
-        count: int, closed: int,
-    ) -> bool:  # fmt: skip
-        """Take the last of `count` snapshots of one minute with rising sequences; False if it is too late for any.
+        self, minute: int, sequence: int, values: Sequence[int | None], reasons: Sequence[int], at: datetime, closed: int
+    ) -> bool:
+        """Take one snapshot; False if it is too late for any window.
 
-        at: the newest observed_at of them. closed: windows that end at this minute or before are closed.
+        at: observed_at. closed: windows that end at this minute or before are closed.
         """
         newest = self._post.minute
         if newest is not None and minute < newest - moments.SNAPSHOT_WAIT:
@@ -71,9 +48,8 @@ class PostWindows:
         if not any(place.sequences) and not any(place.reasons):
             place.before = self._carried(minute)
         earlier = vector(place) if minute < closed else ZERO
-        changes = _merged(place, sequence, values, reasons) * count
-        if changes:
-            self._count(hour, place, minute, earlier, changes, at, closed)
+        if _merged(place, sequence, values, reasons):
+            self._count(hour, place, minute, earlier, at, closed)
         if newest is None or minute > newest:
             self._post.minute = minute
         elif minute < newest:
@@ -86,66 +62,25 @@ class PostWindows:
         earlier = vector(place) if minute < closed else ZERO
         place.comments += comments
         place.replies += replies
-        self._count(hour, place, minute, earlier, 1, at, closed)
-
-    def items(self, minute: int, comments: int, replies: int, at: datetime) -> None:
-        """That many more in a minute whose windows were open when they came; at: newest observed_at."""
-        hour, place = self._open(minute)
-        place.comments += comments
-        place.replies += replies
-        self.changed = True
-        if at > hour.as_of or not hour.revision:
-            hour.as_of = at
-        hour.revision += comments + replies
-
-    def report(self) -> Iterator[Reported]:
-        """What changed since the last call, by hour."""
-        touched, self._touched = self._touched, {}
-        hours, self._hours = self._hours, {}
-        for number, (hour, revision) in hours.items():
-            if hour.revision != revision:
-                minutes = {
-                    minute: vector(place) if before is ZERO else list(map(sub, vector(place), before))
-                    for minute, (place, before) in touched.items()
-                    if minute // 60 == number
-                }
-                key = keys.hour(self._key, number)
-                yield Reported(key, hour.owner, number, hour.as_of, hour.revision - revision, minutes)
+        self._count(hour, place, minute, earlier, at, closed)
 
     def _open(self, minute: int) -> tuple[PostHour, Minute]:
-        number = minute // 60
-        hour = self._hour(number)
-        if (known := self._touched.get(minute)) is not None:
-            return hour, known[0]
-        place, is_new = _place(hour.minutes, minute % 60)
-        self._touched[minute] = place, ZERO if is_new else vector(place)
-        return hour, place
+        hour = self._hour(minute // 60)
+        return hour, _place(hour.minutes, minute % 60)
 
     def _hour(self, number: int) -> PostHour:
-        if (known := self._hours.get(number)) is not None:
+        if (known := self._opened.get(number)) is not None:
             return known[0]
-        key = keys.hour(self._key, number)
-        hour = self._rows.get(key)
-        if not isinstance(hour, PostHour):
-            hour = PostHour(self._belongs(), number, self._post.as_of, [])
-            self._rows[key] = hour
-        self._hours[number] = hour, hour.revision
+        hour = self._hours(number)
+        self._opened[number] = hour, hour.revision
         return hour
 
-    def _belongs(self) -> tuple[str | None, ...]:
-        if self._owner is None:
-            post = self._post
-            self._owner = (
-                "post", post.brand_id, post.campaign_id, post.content_id, post.platform, post.account, post.post_key,
-            )  # fmt: skip
-        return self._owner
-
     def _count(
-        self, hour: PostHour, place: Minute, minute: int, earlier: list[int], changes: int, at: datetime, closed: int
+        self, hour: PostHour, place: Minute, minute: int, earlier: list[int], at: datetime, closed: int
     ) -> None:
         self.changed = True
         fresh = not hour.revision
-        hour.revision += changes
+        hour.revision += 1
         hour.as_of = at if fresh else max(hour.as_of, at)
         if minute < closed and vector(place) != earlier:
             ends = moments.ends(minute)
@@ -170,7 +105,7 @@ class PostWindows:
                 return
             earlier = vector(follower) if later < closed else ZERO
             follower.before = carried
-            self._count(hour, follower, later, earlier, 1, at, closed)
+            self._count(hour, follower, later, earlier, at, closed)
             carried = _after(follower)
 
     def _following(self, minute: int) -> Iterator[tuple[int, Minute]]:
@@ -184,9 +119,7 @@ class PostWindows:
                     yield later, place
 
     def _known(self, minute: int) -> Minute:
-        if (touched := self._touched.get(minute)) is not None:
-            return touched[0]
-        return _place(self._hour(minute // 60).minutes, minute % 60)[0]
+        return _place(self._hour(minute // 60).minutes, minute % 60)
 
 
 def vector(place: Minute) -> list[int]:
@@ -214,16 +147,16 @@ def known_and_lacking(reasons: tuple[int, ...], *is_absent: bool) -> tuple[int, 
     return (*known, *[MISSING[why] if one else 0 for one, why in zip(is_absent, reasons, strict=True)])
 
 
-def _place(minutes: list[Minute], number: int) -> tuple[Minute, bool]:
-    """The minute of an hour, put in its place if it is new; whether it is."""
+def _place(minutes: list[Minute], number: int) -> Minute:
+    """The minute of an hour, put in its place if it is new."""
     at = len(minutes)
     while at and minutes[at - 1].minute >= number:
         at -= 1
         if minutes[at].minute == number:
-            return minutes[at], False
+            return minutes[at]
     place = Minute(number, [None] * 8, [0] * 8, [0] * 8, [None] * 8, 0, 0, [0] * 4)
     minutes.insert(at, place)
-    return place, True
+    return place
 
 
 def _merged(place: Minute, sequence: int, values: Sequence[int | None], reasons: Sequence[int]) -> bool:

@@ -27,7 +27,7 @@ from schemas.window import EngagementWindows
 from services.engagement_aggregator.brand import Folded, fold_campaigns
 from services.engagement_aggregator.fold import Fold
 from services.engagement_aggregator.native.sections import Section, of_batch
-from services.engagement_aggregator.output import campaign_totals, published
+from tests.engagement_aggregator.written import published
 
 START = datetime(2025, 3, 8, 2, 0, tzinfo=UTC)
 _PLATFORMS = ("weibo", "wechat", "douyin")
@@ -213,14 +213,15 @@ class Table(dict[str, TableRow]):
             self._fold = Fold(self, lambda campaign: self._owns(campaign))  # noqa: PLW0108 - may be another by then
         self._owns = owns
         refused = self._fold.take_section(section)
-        changed, items = self._fold.settle()
-        for key, value in items:
+        changed, items, rows = self._fold.settle()
+        for key, value in (*items, *rows.table):
             if key.decode() not in changed:  # else the row is newer, as on the changelog
                 self[key.decode()] = _row.decode(value or b"")
-                changed.add(key.decode())
+        changed |= {key.decode() for key, _ in (*items, *rows.table)}
+        for key, value in (*rows.aggregates, *rows.windows):
+            assert_written_as_python_would(self, key.decode(), value or b"")
         self._fold.written()
-        totals = [campaign_totals(key, self[key]) for key in sorted(changed)]
-        brands = fold_campaigns(self, [msgspec.json.encode(one) for one in totals if one is not None])
+        brands = fold_campaigns(self, [value for _, value in rows.campaigns])
         return Folded(changed | brands.changed, refused + brands.refused)
 
     def rows(self) -> dict[str, EngagementAggregate]:
@@ -232,3 +233,11 @@ class Table(dict[str, TableRow]):
     def published(self) -> list[EngagementAggregate | EngagementWindows]:
         found = (published(key, row) for key, row in sorted(self.items()))
         return [_contract.decode(msgspec.json.encode(row)) for row in found if row is not None]
+
+
+def assert_written_as_python_would(table: Table, key: str, value: bytes) -> None:
+    row = published(f"window\x1f{key}" if "@20" in key else key, table.get(key) or table[f"window\x1f{key}"])
+    assert row is not None
+    wanted = msgspec.json.encode(row)
+    if wanted != value:
+        assert _contract.decode(value) == _contract.decode(wanted)

@@ -16,4 +16,16 @@ static inline bool tb_reserve(void **block, size_t *room, size_t needed, size_t 
   *room = larger;
   return true;
 }
+
+// The same for blocks of which there are many small ones.
+static inline bool tb_reserve_few(void **block, size_t *room, size_t needed, size_t item) {
+  if (needed <= *room) return true;
+  size_t larger = *room ? *room + *room / 2 : 1;
+  if (larger < needed) larger = needed;
+  void *moved = realloc(*block, larger * item);
+  if (!moved) return false;
+  *block = moved;
+  *room = larger;
+  return true;
+}
 #endif

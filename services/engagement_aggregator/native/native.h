@@ -37,9 +37,6 @@ typedef struct tb_posts tb_posts;
 
 tb_posts *tb_posts_new(void);
 void tb_posts_free(tb_posts *posts);
-// Forget every post; comments and replies stay.
-void tb_posts_clear(tb_posts *posts);
-
 // A post by seven names, one after the other in `names`: post_key, brand_id, campaign_id, content_id, placement_id,
 // platform, account. is_new: nothing of it is on disk. Its number counts from 0; -1 where memory is short or a name is
 // too long.
@@ -51,11 +48,8 @@ int64_t tb_post_add(tb_posts *posts, const uint8_t *names, const int32_t sizes[7
 void tb_post_resume(tb_posts *posts, int64_t post, int64_t sequence, int64_t newest, int64_t pattern, int64_t minute,
                     int64_t after, int64_t until);
 
-// Up to `room` groups of a post, in order; they are forgotten here. newest: as above.
-int64_t tb_post_take(tb_posts *posts, int64_t post, tb_group *into, int64_t room, int64_t *newest);
-
-// Posts that something came in for since the last call, by number; returns how many, `room` of them at most.
-int64_t tb_posts_touched(tb_posts *posts, int64_t *into, int64_t room);
+// How many posts something came in for that is not settled.
+int64_t tb_posts_touched(const tb_posts *posts);
 
 // What is known here of an item of a post, kind as in tb_asked: 1 and its version, deleted and minute, or 0.
 int tb_item_find(tb_posts *posts, int64_t post, int64_t kind, const uint8_t *id, int64_t size, int64_t into[3]);
@@ -77,8 +71,12 @@ int64_t tb_items_staged(tb_posts *posts, tb_staged *into, int64_t room);
 void tb_page_release(tb_page *page);
 int64_t tb_items_waiting(const tb_posts *posts);
 
-// What was staged is on disk.
-void tb_items_written(tb_posts *posts);
+// What was staged is on disk: hours and days that are over are forgotten. How many bytes the posts and parents take.
+int64_t tb_written(tb_posts *posts);
+
+// Forget posts and parents that are on disk as they are. posts, totals: by number, the new number or -1. How many posts
+// are left; -1 where memory is short, and nothing has changed.
+int64_t tb_forget(tb_posts *posts, int64_t *posts_into, int64_t *totals_into);
 
 // Go on from state->next until all records are done (0), the next one is for Python, which steps over it (1), or there is
 // no more room for questions (2).
@@ -101,6 +99,93 @@ void tb_batch_plan(const int32_t *sizes, int64_t rows, int64_t largest, tb_batch
 // Write rows as records of a batch, the first as record `number`; how many bytes that took, -1 where room is short.
 int64_t tb_batch_write(const uint8_t *block, const int32_t *sizes, int64_t rows, int64_t number, uint8_t *into,
                        int64_t room);
+
+// --- Rows. Functions that return an int give -1 where memory is short; then nothing of `posts` may be used any more. ---
+
+// A post whose row is in hand; then come its numbers, and tb_post_loaded where its parents have it already. texts: key,
+// the same as JSON has it without quotes, and as JSON has them: scope, brand_id, campaign_id, content_id, platform,
+// account, post_key, placement_id. totals: numbers of content, campaign on the platform, campaign.
+int tb_post_load(tb_posts *posts, int64_t post, const uint8_t *texts, const int32_t *sizes, const int64_t totals[3],
+                 int32_t is_settled);
+void tb_post_loaded(tb_posts *posts, int64_t post);
+
+// 45 numbers that may be changed, until the next post is added: as in PostState, eight of each of its lists; as_of,
+// newest, published_at, comments, comments_total, comments_total_sequence, replies, events, late, minute, and the index:
+// bits of the double, age, sample. Times in µs, INT64_MIN for null.
+int64_t *tb_post_numbers(tb_posts *posts, int64_t post);
+
+// Take what waits for a post: 0, or 1 where the row of the missing hour has to be loaded first, or 2: memory is short.
+int64_t tb_post_apply(tb_posts *posts, int64_t post, int64_t *missing);
+
+// As above, for items of an open minute that Python has looked up. at: observed_at.
+int64_t tb_post_count(tb_posts *posts, int64_t post, int64_t minute, int64_t comments, int64_t replies, int64_t at,
+                      int64_t *missing);
+
+// The post is to be written with the next flush; is_counted: and its parents are to follow.
+int tb_post_changed(tb_posts *posts, int64_t post, int32_t is_counted);
+
+// came: it is news for the parents.
+int tb_post_activity(tb_posts *posts, int64_t post, int64_t hour_of_week, int64_t change, int32_t came);
+
+// Marks by 17 numbers: age, eight sequences, eight values. is_settled: the parents have them.
+int tb_post_marks_put(tb_posts *posts, int64_t post, const int64_t *marks, int64_t count, int32_t is_settled);
+int64_t tb_post_marks_get(tb_posts *posts, int64_t post, int64_t *into, int64_t room);
+
+// Minutes by 39 numbers, in the order of their type. The row of an hour is loaded once, and put when Python has changed
+// it; get returns how many minutes it has, or -1 if it is not here or there is not so much room. head: as_of, revision.
+int tb_post_hour_load(tb_posts *posts, int64_t post, int64_t hour, int64_t as_of, int64_t revision,
+                      const int64_t *minutes, int64_t count);
+int tb_post_hour_put(tb_posts *posts, int64_t post, int64_t hour, int64_t as_of, int64_t revision,
+                     const int64_t *minutes, int64_t count);
+int64_t tb_post_hour_get(tb_posts *posts, int64_t post, int64_t hour, int64_t *head, int64_t *into, int64_t room);
+
+// A parent by its 36 sums, as_of, published_at, follower_events and the partition of its brand; scope: its place in
+// tb_flush; is_new: it is not on disk. Its number, from 0. texts as above.
+int64_t tb_total_add(tb_posts *posts, const uint8_t *texts, const int32_t *sizes, const int64_t *numbers, int32_t scope,
+                     int32_t is_new);
+int tb_total_activity(tb_posts *posts, int64_t total, int64_t hour_of_week, int64_t count);
+int tb_total_point(tb_posts *posts, int64_t total, const int64_t *numbers);
+int tb_total_seen(tb_posts *posts, int64_t total, const uint8_t *platform, int64_t size, int64_t at);
+
+// Followers as they stand in the row and in what is published. value: of all, INT64_MIN unless each is known.
+int tb_total_followers(tb_posts *posts, int64_t total, const uint8_t *row, int64_t row_size, const uint8_t *shown,
+                       int64_t shown_size, int64_t value);
+// Followers were observed: 1 if that changes the row.
+int tb_total_followed(tb_posts *posts, int64_t total, int64_t at, int32_t is_news);
+
+// minutes: of the hour, and its 31 sums.
+int tb_total_hour_load(tb_posts *posts, int64_t total, int64_t hour, int64_t as_of, int64_t revision,
+                       const int64_t *minutes, int64_t count);
+int tb_day_load(tb_posts *posts, int32_t is_total, int64_t owner, int64_t day, int64_t as_of, int64_t revision,
+                const int64_t *sums);
+
+// Rows that have to be loaded before everything can be settled. kind: 0 hour of a post, 1 its day, 2 hour of a parent, 3
+// its day.
+typedef struct {
+  int64_t kind, owner, number;
+} tb_need;
+
+// How many; 0: settle now. -1 where memory is short.
+int64_t tb_needs(tb_posts *posts, tb_need *into, int64_t room);
+int tb_settle(tb_posts *posts);
+
+// Keyed rows in a block, as above.
+typedef struct {
+  uint8_t *bytes;
+  int32_t *sizes;
+  int64_t size, count;
+} tb_rows;
+
+// Rows that changed since they were last staged: of the table, aggregates and windows as they are published, and totals
+// of campaigns with the partitions of their brands. scopes: aggregates of posts, contents, campaigns on a platform,
+// campaigns. The caller frees each block, and what it holds of sizes and homes.
+typedef struct {
+  tb_rows table, aggregates, windows, campaigns;
+  int64_t *homes, scopes[4];
+} tb_flush;
+
+int tb_stage(tb_posts *posts, tb_flush *into);
+void tb_free(void *block);
 
 // One event as the scan reads it, for tests. kind: 0 not in the contract's own form, 1 snapshot, 2 comment, 3 reply.
 // spans: start and size of the seven names and of the id of a comment or reply.

@@ -4,6 +4,7 @@
 
 #include "hash.h"
 #include "memory.h"
+#include "rows.h"
 
 static const uint64_t FIRST_SLOTS = 1024;
 static const int64_t LARGEST_NAME = 4096;
@@ -22,6 +23,10 @@ tb_posts *tb_posts_new(void) {
 void tb_posts_free(tb_posts *posts) {
   if (!posts) return;
   tb_items_end(&posts->items);
+  for (size_t at = 0; at < posts->count; at++) tb_post_state_free(&posts->states[at]);
+  for (size_t at = 0; at < posts->totals_count; at++) tb_total_free(&posts->totals[at]);
+  free(posts->states);
+  free(posts->totals);
   free(posts->posts);
   free(posts->names);
   free(posts->groups);
@@ -31,13 +36,7 @@ void tb_posts_free(tb_posts *posts) {
   free(posts);
 }
 
-void tb_posts_clear(tb_posts *posts) {
-  posts->count = posts->groups_count = posts->touched_count = 0;
-  posts->names_size = 0;
-  memset(posts->slots, 0, (posts->mask + 1) * sizeof *posts->slots);
-}
-
-static void place(int64_t *slots, uint64_t mask, uint64_t hash, int64_t number) {
+void tb_place(int64_t *slots, uint64_t mask, uint64_t hash, int64_t number) {
   uint64_t slot = hash & mask;
   while (slots[slot]) slot = (slot + 1) & mask;
   slots[slot] = number + 1;
@@ -48,7 +47,7 @@ static bool grow_slots(tb_posts *posts) {
   int64_t *slots = calloc(size, sizeof *slots);
   if (!slots) return false;
   for (size_t number = 0; number < posts->count; number++) {
-    place(slots, size - 1, posts->posts[number].hash, (int64_t)number);
+    tb_place(slots, size - 1, posts->posts[number].hash, (int64_t)number);
   }
   free(posts->slots);
   posts->slots = slots;
@@ -65,6 +64,8 @@ int64_t tb_post_add(tb_posts *posts, const uint8_t *names, const int32_t sizes[7
   if (posts->count * 2 > posts->mask && !grow_slots(posts)) return -1;
   if (!tb_reserve((void **)&posts->posts, &posts->room, posts->count + 1, sizeof *posts->posts)) return -1;
   if (!tb_reserve((void **)&posts->names, &posts->names_room, posts->names_size + size, 1)) return -1;
+  if (!tb_reserve((void **)&posts->states, &posts->states_room, posts->count + 1, sizeof *posts->states)) return -1;
+  memset(&posts->states[posts->count], 0, sizeof *posts->states);
   tb_post *post = &posts->posts[posts->count];
   memset(post, 0, sizeof *post);
   post->hash = tb_hash(0, names, sizes[TB_POST_KEY]);
@@ -76,7 +77,7 @@ int64_t tb_post_add(tb_posts *posts, const uint8_t *names, const int32_t sizes[7
   post->pattern = -1;
   post->newest = INT64_MIN;
   post->first = post->last = -1;
-  place(posts->slots, posts->mask, post->hash, (int64_t)posts->count);
+  tb_place(posts->slots, posts->mask, post->hash, (int64_t)posts->count);
   return (int64_t)posts->count++;
 }
 
@@ -166,35 +167,6 @@ bool tb_touch(tb_posts *posts, tb_post *post) {
   return post->is_touched = true;
 }
 
-int64_t tb_posts_touched(tb_posts *posts, int64_t *into, int64_t room) {
-  int64_t told = 0;
-  while (posts->touched_count && told < room) {
-    int64_t number = posts->touched[--posts->touched_count];
-    posts->posts[number].is_touched = false;
-    into[told++] = number;
-  }
-  return told;
-}
-
-static bool take(tb_group *group, tb_group *into) {
-  if (!group->count) return false;
-  *into = *group;
-  int64_t minute = group->minute;
-  memset(group, 0, sizeof *group);
-  group->minute = minute;
-  return true;
-}
-
-int64_t tb_post_take(tb_posts *posts, int64_t number, tb_group *into, int64_t room, int64_t *newest) {
-  tb_post *post = &posts->posts[number];
-  int64_t taken = 0;
-  *newest = post->newest;
-  for (; post->first >= 0 && taken < room; post->first = posts->following[post->first]) {
-    into[taken++] = posts->groups[post->first];
-  }
-  if (post->first >= 0) return taken;
-  post->last = -1;
-  if (taken < room) taken += take(&post->group, &into[taken]);
-  if (taken < room) taken += take(&post->items, &into[taken]);
-  return taken;
+int64_t tb_posts_touched(const tb_posts *posts) {
+  return (int64_t)posts->touched_count;
 }

@@ -2,6 +2,7 @@
 #ifndef TB_POSTS_H
 #define TB_POSTS_H
 #include "items.h"
+#include "state.h"
 
 typedef struct {
   uint64_t hash;
@@ -30,6 +31,10 @@ struct tb_posts {
   int64_t *touched;
   size_t touched_count, touched_room;
   tb_items items;
+  tb_post_state *states;  // of the posts, by their numbers
+  size_t states_room;
+  tb_total *totals;
+  size_t totals_count, totals_room;
 };
 
 // The post that an event names, all seven names alike; NULL if it is not open or is named otherwise.
@@ -47,6 +52,12 @@ void tb_expect(tb_posts *posts, tb_post *post, const tb_parsed *event);
 // Put a group to the finished ones of its post; false where memory is short, and nothing has changed.
 bool tb_finish(tb_posts *posts, tb_post *post, tb_group *group);
 
+// Enter a number in a table by hash.
+void tb_place(int64_t *slots, uint64_t mask, uint64_t hash, int64_t number);
+
 // Something came in for a post; false where memory is short.
 bool tb_touch(tb_posts *posts, tb_post *post);
+
+// What was staged of items is on disk.
+void tb_items_written(tb_posts *posts);
 #endif

@@ -1,7 +1,7 @@
 """What most records do to an open post, done in C: it takes snapshots like the last one and lists new comments.
 
-Everything else is handed over in the order of the records, and a post is as it would be without C once `take` was asked
-what has come in meanwhile. Comments and replies that are surely new are counted and kept here until they are on disk.
+Everything else is handed over in the order of the records, and a post is as it would be without C once `State.apply` has
+taken what came in meanwhile. Comments and replies that are surely new are counted and kept here until they are on disk.
 """
 
 from __future__ import annotations
@@ -18,13 +18,9 @@ NEVER_SEEN = -(2**63)
 NOTHING_FOLLOWS = -1
 DONE, FOR_PYTHON, FULL = range(3)
 _ASKED = 2_048
-_GROUPS = 64
-_TOUCHED = 4_096
 _PAGES = 64
 COMMENT, REPLY = 2, 3
-_asked, _group = Struct("=9q"), Struct("=13q")
-
-Group = tuple[int, ...]  # minute, count, sequence, at, eight values, comments_total; see tb_group
+_asked = Struct("=9q")
 
 
 class Follows(NamedTuple):
@@ -60,23 +56,18 @@ class Scanner:
     """The open posts of one partition by number, until they are cleared. Not for two threads at once."""
 
     def __init__(self) -> None:
-        self._posts = ffi.gc(lib.tb_posts_new(), lib.tb_posts_free)
-        if self._posts == ffi.NULL:
+        self.posts = ffi.gc(lib.tb_posts_new(), lib.tb_posts_free)
+        if self.posts == ffi.NULL:
             raise MemoryError
         self.state = ffi.new("tb_scan_state *")
         self._asked = ffi.new("tb_asked[]", _ASKED)
-        self._groups, self._newest = ffi.new("tb_group[]", _GROUPS), ffi.new("int64_t *")
-        self._addresses = [address(one) for one in (self._posts, self.state, self._asked)]
-        self._touched, self._found = ffi.new("int64_t[]", _TOUCHED), ffi.new("int64_t[3]")
+        self._addresses = [address(one) for one in (self.posts, self.state, self._asked)]
+        self._found = ffi.new("int64_t[3]")
         self._staged = ffi.new("tb_staged[]", _PAGES)
 
     def __len__(self) -> int:
         """Comments and replies that wait to be written."""
-        return int(lib.tb_items_waiting(self._posts))
-
-    def clear(self) -> None:
-        """Forget every post; comments and replies stay."""
-        lib.tb_posts_clear(self._posts)
+        return int(lib.tb_items_waiting(self.posts))
 
     def add(self, names: Sequence[str], *, is_new: bool) -> int:
         """Open a post by its seven names; see native.h for their order. Its number counts from 0.
@@ -84,7 +75,7 @@ class Scanner:
         is_new: nothing of it is on disk.
         """
         encoded = [name.encode() for name in names]
-        number: int = lib.tb_post_add(self._posts, b"".join(encoded), [len(name) for name in encoded], is_new)
+        number: int = lib.tb_post_add(self.posts, b"".join(encoded), [len(name) for name in encoded], is_new)
         if number < 0:
             raise MemoryError
         return number
@@ -92,22 +83,7 @@ class Scanner:
     def resume(self, post: int, sequence: int, newest: int, follows: Follows | None) -> None:
         """Tell how a post stands after Python has dealt with it."""
         pattern, minute, after, until = follows or (NOTHING_FOLLOWS, 0, 0, 0)
-        lib.tb_post_resume(self._posts, post, sequence, newest, pattern, minute, after, until)
-
-    def take(self, post: int) -> tuple[list[Group], int]:
-        """The groups of snapshots that came in, in order, and the newest observation or NEVER_SEEN."""
-        taken: list[Group] = []
-        while True:
-            count = lib.tb_post_take(self._posts, post, self._groups, _GROUPS, self._newest)
-            if count:
-                taken += _group.iter_unpack(ffi.buffer(self._groups, count * _group.size))
-            if count < _GROUPS:
-                return taken, self._newest[0]
-
-    def touched(self) -> Iterator[int]:
-        """Posts that something came in for since the last call."""
-        while count := lib.tb_posts_touched(self._posts, self._touched, _TOUCHED):
-            yield from ffi.unpack(self._touched, count)
+        lib.tb_post_resume(self.posts, post, sequence, newest, pattern, minute, after, until)
 
     def scan(self, section: Section) -> int:
         """Go on with `state.next` until DONE, or FOR_PYTHON, who steps over it, or FULL; see `asked` each time."""
@@ -123,7 +99,7 @@ class Scanner:
     def item(self, post: int, kind: int, name: str) -> tuple[int, bool, int] | None:
         """Version, deleted and minute of a comment or reply that is kept here."""
         encoded = name.encode()
-        if lib.tb_item_find(self._posts, post, kind, encoded, len(encoded), self._found):
+        if lib.tb_item_find(self.posts, post, kind, encoded, len(encoded), self._found):
             version, deleted, minute = self._found
             return version, bool(deleted), minute
         return None
@@ -131,20 +107,16 @@ class Scanner:
     def kept(self, post: int, kind: int, name: str) -> None:
         """Remember a comment or reply that Python keeps the row of."""
         encoded = name.encode()
-        lib.tb_item_kept(self._posts, post, kind, encoded, len(encoded))
+        lib.tb_item_kept(self.posts, post, kind, encoded, len(encoded))
 
     def staged(self) -> KeyedRows:
         """Rows of the comments and replies that came since the last call; here until they are `written`, too."""
         blocks: list[Block] = []
         while True:
-            count = lib.tb_items_staged(self._posts, self._staged, _PAGES)
+            count = lib.tb_items_staged(self.posts, self._staged, _PAGES)
             for page in self._staged[0:count]:
                 held = ffi.gc(page.page, lib.tb_page_release)
                 sizes = ffi.buffer(page.sizes, page.count * 2 * ffi.sizeof("int32_t"))
                 blocks.append(Block(ffi.buffer(page.rows, page.size), sizes, held))
             if count < _PAGES:
                 return KeyedRows(*blocks)
-
-    def written(self) -> None:
-        """What was staged is on disk."""
-        lib.tb_items_written(self._posts)

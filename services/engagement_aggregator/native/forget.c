@@ -1,0 +1,140 @@
+// What is on disk and not in use leaves memory: hours and days that are over, and posts when there are many.
+#include <string.h>
+
+#include "hash.h"
+#include "memory.h"
+#include "posts.h"
+#include "rows.h"
+
+enum { KEPT = 2 };  // hours and days of a row, the youngest
+
+static int64_t drop_days(tb_days *days) {
+  int64_t newest = INT64_MIN;
+  size_t left = 0;
+  for (size_t at = 0; at < days->count; at++) newest = tb_later(newest, days->days[at].day);
+  for (size_t at = 0; at < days->count; at++) {
+    const tb_day *day = &days->days[at];
+    if (day->is_changed || day->day > newest - KEPT) days->days[left++] = *day;
+  }
+  days->count = left;
+  return (int64_t)(days->room * sizeof *days->days);
+}
+
+// Drops hours that are over and returns what is left in bytes.
+static int64_t tidy_post(tb_post_state *post) {
+  int64_t newest = INT64_MIN, bytes = 0;
+  size_t left = 0;
+  for (size_t at = 0; at < post->hours_count; at++) newest = tb_later(newest, post->hours[at].hour);
+  for (size_t at = 0; at < post->hours_count; at++) {
+    tb_post_hour *hour = &post->hours[at];
+    if (hour->is_changed || hour->revision != hour->settled || hour->hour > newest - KEPT) {
+      bytes += (int64_t)(hour->room * sizeof *hour->minutes);
+      post->hours[left++] = *hour;
+    } else {
+      free(hour->minutes);
+    }
+  }
+  post->hours_count = left;
+  return bytes + drop_days(&post->days) + (int64_t)(post->touched_room * sizeof *post->touched);
+}
+
+static int64_t tidy_total(tb_total *total) {
+  int64_t newest = INT64_MIN, bytes = 0;
+  size_t left = 0;
+  for (size_t at = 0; at < total->hours_count; at++) newest = tb_later(newest, total->hours[at].hour);
+  for (size_t at = 0; at < total->hours_count; at++) {
+    tb_total_hour *hour = &total->hours[at];
+    if (hour->is_changed || hour->hour > newest - KEPT) {
+      bytes += (int64_t)(hour->room * sizeof *hour->minutes);
+      total->hours[left++] = *hour;
+    } else {
+      free(hour->minutes);
+    }
+  }
+  total->hours_count = left;
+  return bytes + drop_days(&total->days);
+}
+
+int64_t tb_written(tb_posts *posts) {
+  int64_t bytes = (int64_t)(posts->room * sizeof *posts->posts + posts->states_room * sizeof *posts->states);
+  bytes += (int64_t)(posts->names_room + posts->totals_room * sizeof *posts->totals);
+  tb_items_written(posts);
+  for (size_t at = 0; at < posts->count; at++) bytes += tidy_post(&posts->states[at]);
+  for (size_t at = 0; at < posts->totals_count; at++) bytes += tidy_total(&posts->totals[at]);
+  return bytes;
+}
+
+static bool any_day(const tb_days *days) {
+  for (size_t at = 0; at < days->count; at++) {
+    if (days->days[at].is_changed) return true;
+  }
+  return false;
+}
+
+static bool is_post_in_use(const tb_posts *posts, size_t number) {
+  const tb_post_state *post = &posts->states[number];
+  if (posts->posts[number].is_touched || post->is_changed || post->is_to_write || any_day(&post->days)) return true;
+  for (size_t at = 0; at < post->hours_count; at++) {
+    if (post->hours[at].is_changed || post->hours[at].revision != post->hours[at].settled) return true;
+  }
+  return false;
+}
+
+static bool is_total_changed(const tb_total *total) {
+  for (size_t at = 0; at < total->hours_count; at++) {
+    if (total->hours[at].is_changed) return true;
+  }
+  return total->is_to_write || any_day(&total->days);
+}
+
+static void keep_names(tb_posts *posts, tb_post *post, uint8_t *into, size_t *size) {
+  size_t names = 0;
+  for (int name = 0; name < TB_NAMES; name++) names += (size_t)post->sizes[name];
+  memcpy(into + *size, posts->names + post->names_at, names);
+  post->names_at = *size;
+  *size += names;
+  memcpy(into + *size, posts->names + post->middle_at, (size_t)post->middle_room);
+  post->middle_at = *size;
+  *size += (size_t)post->middle_room;
+}
+
+int64_t tb_forget(tb_posts *posts, int64_t *into, int64_t *totals) {
+  uint8_t *names = malloc(posts->names_room + 1);
+  if (!names) return -1;
+  size_t size = 0, left = 0, totals_left = 0;
+  for (size_t at = 0; at < posts->totals_count; at++) totals[at] = is_total_changed(&posts->totals[at]) ? 0 : -1;
+  for (size_t at = 0; at < posts->count; at++) {
+    into[at] = is_post_in_use(posts, at) ? (int64_t)left++ : -1;
+    for (int parent = 0; parent < 3 && into[at] >= 0; parent++) totals[posts->states[at].totals[parent]] = 0;
+  }
+  for (size_t at = 0; at < posts->totals_count; at++) {
+    if (totals[at] < 0) {
+      tb_total_free(&posts->totals[at]);
+    } else {
+      posts->totals[totals_left] = posts->totals[at];
+      totals[at] = (int64_t)totals_left++;
+    }
+  }
+  memset(posts->slots, 0, (posts->mask + 1) * sizeof *posts->slots);
+  for (size_t at = 0; at < posts->count; at++) {
+    if (into[at] < 0) {
+      tb_post_state_free(&posts->states[at]);
+      continue;
+    }
+    tb_post *post = &posts->posts[into[at]];
+    tb_post_state *state = &posts->states[into[at]];
+    *post = posts->posts[at];
+    *state = posts->states[at];
+    for (int parent = 0; parent < 3; parent++) state->totals[parent] = totals[state->totals[parent]];
+    keep_names(posts, post, names, &size);
+    tb_place(posts->slots, posts->mask, post->hash, into[at]);
+  }
+  for (size_t at = 0; at < posts->touched_count; at++) posts->touched[at] = into[posts->touched[at]];
+  free(posts->names);
+  posts->names = names;
+  posts->names_size = size;
+  posts->names_room += 1;
+  posts->count = left;
+  posts->totals_count = totals_left;
+  return (int64_t)left;
+}

@@ -1,0 +1,7 @@
+#ifndef TB_SETTLE_H
+#define TB_SETTLE_H
+#include "posts.h"
+
+// Take everything that came in for a post.
+int64_t tb_waiting_apply(tb_posts *posts, int64_t post, int64_t *missing);
+#endif
