@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from benchmarks.workload import PARTITIONS, Feedback, Shape, feedback, truth_of
+from benchmarks.workload import Feedback, Shape, feedback, truth_of
 from schemas.aggregate_state import TablePosition
 from services.engagement_aggregator.fold import Fold
 from services.engagement_aggregator.native.sections import Section, of_batch
@@ -30,7 +30,7 @@ def parts(records: Sequence[Feedback]) -> dict[str, float]:
     """CPU µs per event: taking, settling, staging rows."""
     disk: dict[bytes, bytes | None] = {}
     rows = CachedRows(disk.get, 10**9)
-    folding = Fold(rows, lambda _: True)
+    folding = Fold(rows, lambda _: True, load=rows.load, limit=lambda: 10**9)
     spent: dict[str, list[float]] = {"take": [], "settle": [], "stage": []}
     waiting = 0
     for section in map(_section, _batches(records)):
@@ -44,7 +44,7 @@ def parts(records: Sequence[Feedback]) -> dict[str, float]:
             spent["settle"].append((time.process_time() - began) / waiting)
             began = time.process_time()
             position = TablePosition(lineage="", next_offsets={})
-            staged = stage(rows, *settled, position=position, besides=(), settings=_SETTINGS, place=(0, PARTITIONS))
+            staged = stage(rows, settled, (), position=position, besides=(), settings=_SETTINGS, number=0)
             spent["stage"].append((time.process_time() - began) / waiting)
             disk.update(staged.changelog)
             folding.written()

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.aggregate_state import ItemState, TableRow
+from schemas.aggregate_state import ItemState, PostState, TableRow
 from schemas.feedback import METRICS, CommentObserved, FeedbackEvent, FollowersObserved, MetricsObserved, ReplyPosted
 from services.engagement_aggregator import keys, moments, wire
 from services.engagement_aggregator.fold import Fold
@@ -197,7 +197,7 @@ def test_what_a_flush_has_under_way_is_counted_once_though_it_is_on_no_disk_yet(
     assert rows[keys.comment("weibo:500", "c2")] == ItemState(
         1, True, moments.minute_of(AUDIENCE.comment(0, 2).occurred_at)
     )
-    post: Any = rows[keys.post("weibo:500")]
+    post = msgspec.json.decode(dict(settled.rows.table)[keys.post("weibo:500").encode()], type=PostState)
     assert post.comments == 1
 
 
@@ -269,7 +269,7 @@ def hunt(chance: random.Random, rounds: int) -> None:
             record.key_size = 9 if len(value) < page - 9 else -1
             fence[2 * page - len(value) - 9 : 2 * page - len(value)] = b"weibo:500"
             scanner.state.turn, scanner.state.next = 2**62, 0
-            lib.tb_scan(scanner._posts, start, record, 1, scanner.state, asked, 1)
+            lib.tb_scan(scanner.posts, start, record, 1, scanner.state, asked, 1)
         elif lib.tb_records(start, len(value), 0, 3, into) == 3:
             for one in into:
                 assert 0 <= one.value_at <= len(value)
