@@ -33,6 +33,7 @@ class _Post:
     comments: dict[str, tuple[int, tuple[int, bool]]] = field(default_factory=dict)
     counted: dict[str, bool] = field(default_factory=dict)
     replies: dict[str, int | None] = field(default_factory=dict)
+    told: dict[int, Figures] = field(default_factory=dict)
     ever: set[int] = field(default_factory=set)
     restated: dict[tuple[int, str], int] = field(default_factory=dict)
 
@@ -59,15 +60,18 @@ class _Post:
         """What each minute brought."""
         found: dict[int, Figures] = {}
         last: dict[str, int] = dict.fromkeys(METRICS, 0)
-        for minute in sorted({minute for minute, _ in self.snapshots}):
-            own = [event for known, event in self.snapshots if known == minute]
+        by_minute: dict[int, list[MetricsObserved]] = {}
+        for minute, event in self.snapshots:
+            by_minute.setdefault(minute, []).append(event)
+        for minute, own in sorted(by_minute.items(), key=lambda one: one[0]):
             figures = found[minute] = _empty()
             figures["readings"] = 1
             for metric in METRICS:
                 readings = [(event.sequence, getattr(event.readings, metric)) for event in own]
                 known = [(sequence, reading.value) for sequence, reading in readings if reading.value is not None]
                 if known:
-                    value = next(value for sequence, value in known if sequence == max(known)[0])
+                    newest = max(known)[0]
+                    value = next(value for sequence, value in known if sequence == newest)
                     figures["growth"][metric] = value - last[metric]
                     figures["known"][metric] = 1
                     last[metric] = value
@@ -94,9 +98,9 @@ def recount_windows(records: Iterable[tuple[int, bytes | None]]) -> dict[str, Fi
         if isinstance(event, FollowersObserved):
             continue
         post = posts.setdefault(event.post_key, _Post(event))
-        before = post.minutes()
+        before = post.told
         post.take(event, _minute(at), _minute(watermark) - _minute(_EPOCH + _LONGEST))
-        after = post.minutes()
+        after = post.told = post.minutes()
         post.ever |= after.keys()
         for minute in before.keys() | after.keys():
             if before.get(minute, _empty()) != after.get(minute, _empty()):

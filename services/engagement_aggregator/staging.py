@@ -14,7 +14,7 @@ import msgspec
 from schemas.aggregate_state import TablePosition, TotalState
 from services.engagement_aggregator import keys
 from services.engagement_aggregator.fold import Settled
-from services.engagement_aggregator.native.scanner import KeyedRow
+from services.engagement_aggregator.native.keyed_rows import GrowingRows, KeyedRows
 from services.engagement_aggregator.output import published
 from services.engagement_aggregator.rows import CachedRows
 from services.engagement_aggregator.settings import AggregatorSettings
