@@ -1,4 +1,4 @@
-"""One post that is open: C has it, and Python a copy while an odd record changes it, by the rules that are here. Pure."""
+"""An open post, which C has, and the rules by which an odd record changes a copy of it. Pure."""
 
 from __future__ import annotations
 

@@ -76,9 +76,7 @@ class OwnedPartition:
         self._changelog = TP(settings.changelog_topic, number)
         self._lineage = ""
         self._rows = CachedRows(lambda key: store().read(number, key), shares.of_each)
-        self._fold = Fold(
-            self._rows, self._owns, load=self._rows.load, home=self._home, limit=shares.of_each
-        )
+        self._fold = Fold(self._rows, self._owns, load=self._rows.load, home=self._home, limit=shares.of_each)
         self._brands: set[str] = set()
         self._dead: list[Outgoing] = []
         self._canaries: list[Outgoing] = []

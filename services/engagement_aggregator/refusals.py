@@ -103,7 +103,7 @@ def refuse_long(event: OfPost) -> None:
 
 
 def refuse_conflicts(known: Sequence[tuple[str, Owner]], event: Wire, owns: Callable[[str], bool]) -> None:
-    """Refuse what would mix two brands or campaigns in one row, before anything is written. known: by key of the row."""
+    """Refuse what would mix two brands or campaigns in one row, before anything is written. known: rows by key."""
     for key, total in known:
         if (total.brand_id, total.campaign_id) != (event.brand_id, event.campaign_id):
             raise Refusal(

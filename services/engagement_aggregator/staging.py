@@ -51,7 +51,7 @@ def stage(
 ) -> Staged:
     """Everything that a fold has settled, and changed brands. number: of this partition."""
     ready, table, of_brands = settled.rows, GrowingRows(), GrowingRows()
-    scopes = Counter(ready.scopes, window=len(ready.windows))
+    scopes = Counter(ready.scopes | {"window": len(ready.windows)})
     for key in sorted((*settled.changed, *brands)):
         row, name = rows[key], key.encode()
         table.add(name, _encode(row))

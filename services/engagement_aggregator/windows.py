@@ -35,8 +35,9 @@ class PostWindows:
         return (hour for hour, revision in self._opened.values() if hour.revision != revision)
 
     def snapshot(
-        self, minute: int, sequence: int, values: Sequence[int | None], reasons: Sequence[int], at: datetime, closed: int
-    ) -> bool:
+        self, minute: int, sequence: int, values: Sequence[int | None], reasons: Sequence[int], at: datetime,
+        closed: int,
+    ) -> bool:  # fmt: skip
         """Take one snapshot; False if it is too late for any window.
 
         at: observed_at. closed: windows that end at this minute or before are closed.
@@ -75,9 +76,7 @@ class PostWindows:
         self._opened[number] = hour, hour.revision
         return hour
 
-    def _count(
-        self, hour: PostHour, place: Minute, minute: int, earlier: list[int], at: datetime, closed: int
-    ) -> None:
+    def _count(self, hour: PostHour, place: Minute, minute: int, earlier: list[int], at: datetime, closed: int) -> None:
         self.changed = True
         fresh = not hour.revision
         hour.revision += 1

@@ -1,4 +1,4 @@
-"""From a row of windows to what is published. Pure."""
+"""From a row of windows of the table to what is published, in Python."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from schemas.aggregate_state import Day, Minute, PostHour, TotalHour, WindowRow
 from schemas.feedback import METRICS, Absence, Metric
-from schemas.window import WAIT_S, WindowSize
+from schemas.window import WAIT_S, EngagementWindows, Window, WindowSize
 from services.engagement_aggregator import keys, moments
 from services.engagement_aggregator.sums import added
 from services.engagement_aggregator.windows import (
@@ -20,7 +20,6 @@ from services.engagement_aggregator.windows import (
     ZERO,
     absent,
 )
-from services.engagement_aggregator.wire_out import EngagementWindows, Window
 
 _SIZES: tuple[WindowSize, ...] = ("1m", "5m", "1h", "1d")
 _KINDS = range(len(METRICS))
@@ -47,10 +46,26 @@ def published_windows(key: str, row: WindowRow) -> EngagementWindows:
         windows, missing = _of_post_hour(row, minute) if isinstance(row, PostHour) else _of_hour(row, minute)
     as_of, revision = row.as_of, row.revision
     return EngagementWindows(
-        f"{name}@{revision}", 1, as_of, as_of, brand_id or "", aggregate_key,
-        name, aggregate_key, scope or "", campaign_id or "", content_id, platform or "", account, post_key,
-        moments.instant(minute), windows, missing, revision, as_of, WAIT_S,
-    )  # fmt: skip
+        event_id=f"{name}@{revision}",
+        occurred_at=as_of,
+        observed_at=as_of,
+        brand_id=brand_id or "",
+        trace_id=aggregate_key,
+        key=name,
+        aggregate_key=aggregate_key,
+        scope=scope or "",  # type: ignore[arg-type]  # as the row has it
+        campaign_id=campaign_id or "",
+        content_id=content_id,
+        platform=platform or "",
+        account=account,
+        post_key=post_key,
+        start=moments.instant(minute),
+        windows=windows,
+        missing=missing,
+        revision=revision,
+        as_of=as_of,
+        wait_s=WAIT_S,
+    )
 
 
 def _of_post_hour(row: PostHour, start: int) -> tuple[list[Window], dict[Metric, Absence]]:

@@ -1,7 +1,8 @@
 """What most records do to an open post, done in C: it takes snapshots like the last one and lists new comments.
 
-Everything else is handed over in the order of the records, and a post is as it would be without C once `State.apply` has
-taken what came in meanwhile. Comments and replies that are surely new are counted and kept here until they are on disk.
+Everything else is handed over in the order of the records, and a post is as it would be without C once `State.apply`
+has taken what came in meanwhile. Comments and replies that are surely new are counted and kept here until they are on
+disk.
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ class State:
             post.placement_id,
         )  # fmt: skip
         texts = _texts(key, names)
-        _check(lib.tb_post_load(self._posts, number, b"".join(texts), [len(text) for text in texts], totals, is_settled))
+        sizes = [len(text) for text in texts]
+        _check(lib.tb_post_load(self._posts, number, b"".join(texts), sizes, totals, is_settled))
         into = lib.tb_post_numbers(self._posts, number)
         into[0:_CHANGED_BY_PYTHON] = _numbers(post)
         into[_INDEX] = _index(post.index)
@@ -118,9 +119,7 @@ class State:
     def _marks_of(self, number: int) -> Marks:
         count = lib.tb_post_marks_get(self._posts, number, self._marks, _MARKS)
         of = ffi.unpack(self._marks, count * _MARK) if count else []
-        return {
-            of[at]: (of[at + 1 : at + 9], _levels(of[at + 9 : at + 17])) for at in range(0, count * _MARK, _MARK)
-        }
+        return {of[at]: (of[at + 1 : at + 9], _levels(of[at + 9 : at + 17])) for at in range(0, count * _MARK, _MARK)}
 
     def set_index(self, number: int, index: Index | None) -> bool:
         """True if it was another."""
