@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,8 @@ from schemas.feedback import (
 )
 from schemas.window import EngagementWindows
 from services.engagement_aggregator.brand import Folded, fold_campaigns
-from services.engagement_aggregator.fold import Fold
+from services.engagement_aggregator.fold import Fold, Settled
+from services.engagement_aggregator.refusals import Refused
 from services.engagement_aggregator.native.sections import Section, of_batch
 from tests.engagement_aggregator.written import published
 
@@ -202,6 +203,7 @@ class Table(dict[str, TableRow]):
 
     _fold: Fold | None = None
     _owns: Callable[[str], bool]
+    limit = 2**63  # bytes that posts may take in memory while nothing comes for them
 
     def fold(self, values: Sequence[bytes | None], owns: Callable[[str], bool] = lambda _: True) -> Folded:
         """What was written to the topic, and a flush."""
@@ -210,19 +212,31 @@ class Table(dict[str, TableRow]):
     def fold_sent(self, section: Section, owns: Callable[[str], bool] = lambda _: True) -> Folded:
         """A batch and a flush; the same fold goes on from batch to batch, as long as the table is the same one."""
         if self._fold is None:
-            self._fold = Fold(self, lambda campaign: self._owns(campaign))  # noqa: PLW0108 - may be another by then
+            self._fold = Fold(
+                self,
+                lambda campaign: self._owns(campaign),  # noqa: PLW0108 - may be another by then
+                limit=lambda: self.limit,
+            )
         self._owns = owns
         refused = self._fold.take_section(section)
-        changed, items, rows = self._fold.settle()
-        for key, value in (*items, *rows.table):
-            if key.decode() not in changed:  # else the row is newer, as on the changelog
-                self[key.decode()] = _row.decode(value or b"")
-        changed |= {key.decode() for key, _ in (*items, *rows.table)}
+        return self.flush(self._fold, refused)
+
+    def flush(self, fold: Fold, refused: list[Refused]) -> Folded:
+        settled = fold.settle()
+        rows, written = settled.rows, self.written_by(settled, self)
+        self.update(written)
+        changed = set(written)
         for key, value in (*rows.aggregates, *rows.windows):
             assert_written_as_python_would(self, key.decode(), value or b"")
-        self._fold.written()
+        fold.written()
         brands = fold_campaigns(self, [value for _, value in rows.campaigns])
         return Folded(changed | brands.changed, refused + brands.refused)
+
+    @staticmethod
+    def written_by(settled: Settled, rows: Mapping[str, TableRow]) -> dict[str, TableRow]:
+        """What a flush writes to the changelog; rows: those that the fold keeps outside of C."""
+        ready = {key.decode(): _row.decode(value or b"") for key, value in (*settled.items, *settled.rows.table)}
+        return ready | {key: rows[key] for key in settled.changed}
 
     def rows(self) -> dict[str, EngagementAggregate]:
         return {row.key: row for row in self.published() if isinstance(row, EngagementAggregate)}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from schemas.aggregate import EngagementAggregate
 from schemas.aggregate_state import TableRow
 from schemas.feedback import FeedbackEvent, Reading
+from services.engagement_aggregator.fold import Fold
 from services.engagement_aggregator.recount import differences, recount
 from tests.engagement_aggregator.audience import AUDIENCE, START, Table, encoded, histories
 
@@ -71,6 +72,48 @@ def test_rows_read_back_from_disk_go_on_as_if_they_had_stayed_in_memory(
     resumed = Table({key: decoder.decode(msgspec.json.encode(row)) for key, row in table.items()})
     resumed.fold(values[cut:])
     assert differences(expected_of(values), resumed.rows()) == []
+
+
+@given(histories, st.lists(st.integers(1, 5), min_size=1))
+@settings(max_examples=200, deadline=None)
+def test_posts_that_leave_memory_after_every_flush_come_back_as_they_were(
+    events: list[FeedbackEvent], sizes: list[int]
+) -> None:
+    values, kept, forgetful, at = encoded(events), Table(), Table(), 0
+    forgetful.limit = -1
+    for turn in range(len(values)):
+        part = values[at : at + sizes[turn % len(sizes)]]
+        kept.fold(part)
+        forgetful.fold(part)
+        at += len(part)
+    assert dict(kept) == dict(forgetful)
+
+
+@given(histories, st.data())
+@settings(max_examples=200, deadline=None)
+def test_what_is_folded_while_a_flush_is_under_way_is_not_forgotten_with_what_the_flush_wrote(
+    events: list[FeedbackEvent], data: st.DataObject
+) -> None:
+    """Rows that are under way are on no disk yet, and what came after them is in no row yet."""
+    values, whole, disk = encoded(events), Table(), Table()
+    whole.fold(values)
+    rows: dict[str, TableRow] = {}  # those of Python's own
+    fold = Fold(rows, lambda _: True, load=lambda key: disk.get(key), limit=lambda: -1)
+    at = 0
+    while at < len(values):
+        size = data.draw(st.integers(1, 8))
+        fold.take(values[at : at + size])
+        under_way = disk.written_by(fold.settle(), rows)
+        fold.take(values[at + size : at + 2 * size])
+        disk.update(under_way)
+        fold.written()
+        at += 2 * size
+    disk.update(disk.written_by(fold.settle(), rows))
+    assert without_brands(whole) == dict(disk)
+
+
+def without_brands(table: Table) -> dict[str, TableRow]:
+    return {key: row for key, row in table.items() if not key.startswith(("brand:", "share"))}
 
 
 def folded(*events: FeedbackEvent) -> dict[str, EngagementAggregate]:

@@ -99,7 +99,7 @@ static void keep_names(tb_posts *posts, tb_post *post, uint8_t *into, size_t *si
 }
 
 int64_t tb_forget(tb_posts *posts, int64_t *into, int64_t *totals) {
-  uint8_t *names = malloc(posts->names_room + 1);
+  uint8_t *names = malloc(posts->names_room + 1);  // never of no bytes
   if (!names) return -1;
   size_t size = 0, left = 0, totals_left = 0;
   for (size_t at = 0; at < posts->totals_count; at++) totals[at] = is_total_changed(&posts->totals[at]) ? 0 : -1;
@@ -133,7 +133,6 @@ int64_t tb_forget(tb_posts *posts, int64_t *into, int64_t *totals) {
   free(posts->names);
   posts->names = names;
   posts->names_size = size;
-  posts->names_room += 1;
   posts->count = left;
   posts->totals_count = totals_left;
   return (int64_t)left;

@@ -8,8 +8,8 @@
 // Room for `needed` items in all; false where memory is short, and nothing has changed.
 static inline bool tb_reserve(void **block, size_t *room, size_t needed, size_t item) {
   if (needed <= *room) return true;
-  size_t larger = *room ? *room + *room / 2 : 256;
-  while (larger < needed) larger += larger / 2;
+  size_t larger = *room + *room / 2 + 256;
+  if (larger < needed) larger = needed;
   void *moved = realloc(*block, larger * item);
   if (!moved) return false;
   *block = moved;
