@@ -26,8 +26,8 @@ from schemas.feedback import (
 from schemas.window import EngagementWindows
 from services.engagement_aggregator.brand import Folded, fold_campaigns
 from services.engagement_aggregator.fold import Fold, Settled
-from services.engagement_aggregator.refusals import Refused
 from services.engagement_aggregator.native.sections import Section, of_batch
+from services.engagement_aggregator.refusals import Refused
 from tests.engagement_aggregator.written import published
 
 START = datetime(2025, 3, 8, 2, 0, tzinfo=UTC)

@@ -98,7 +98,7 @@ def test_what_is_folded_while_a_flush_is_under_way_is_not_forgotten_with_what_th
     values, whole, disk = encoded(events), Table(), Table()
     whole.fold(values)
     rows: dict[str, TableRow] = {}  # those of Python's own
-    fold = Fold(rows, lambda _: True, load=lambda key: disk.get(key), limit=lambda: -1)
+    fold = Fold(rows, lambda _: True, load=disk.get, limit=lambda: -1)
     at = 0
     while at < len(values):
         size = data.draw(st.integers(1, 8))

@@ -30,7 +30,7 @@ from services.engagement_aggregator.staging import Staged
 from services.runtime.kafka.reader import read_topic
 from services.runtime.kafka.records import Outgoing
 from services.runtime.settings import KafkaSettings
-from tests.engagement_aggregator.audience import AUDIENCE, as_sent, encoded
+from tests.engagement_aggregator.audience import AUDIENCE, Table, as_sent, encoded
 
 _NOW = 1_764_230_400_123
 _HEAD = 61
@@ -115,8 +115,9 @@ def test_a_comment_that_waits_to_be_written_is_found_wherever_it_stands() -> Non
     places = (1, 2_047, 2_048, 2_049, 4_999, 5_000, 5_001, 8_999)
     for number in places:
         fold.take_section(comments(number, number + 1, deleted=True))
-    assert len(fold.settle().items) == 4_000
-    post: Any = rows["post:weibo:500"]
+    settled = fold.settle()
+    assert len(settled.items) == 4_000
+    post: Any = Table.written_by(settled, rows)["post:weibo:500"]
     assert post.comments == 9_000 - len(places)
 
 

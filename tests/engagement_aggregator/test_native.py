@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.aggregate_state import ItemState, PostState, TableRow
+from schemas.aggregate_state import ItemState, TableRow
 from schemas.feedback import METRICS, CommentObserved, FeedbackEvent, FollowersObserved, MetricsObserved, ReplyPosted
 from services.engagement_aggregator import keys, moments, wire
 from services.engagement_aggregator.fold import Fold
@@ -197,7 +197,7 @@ def test_what_a_flush_has_under_way_is_counted_once_though_it_is_on_no_disk_yet(
     assert rows[keys.comment("weibo:500", "c2")] == ItemState(
         1, True, moments.minute_of(AUDIENCE.comment(0, 2).occurred_at)
     )
-    post = msgspec.json.decode(dict(settled.rows.table)[keys.post("weibo:500").encode()] or b"", type=PostState)
+    post: Any = Table.written_by(settled, rows)[keys.post("weibo:500")]
     assert post.comments == 1
 
 

@@ -260,7 +260,8 @@ def _rows(of: Any) -> KeyedRows:
     rows, sizes = ffi.gc(of.bytes, lib.tb_free), ffi.gc(of.sizes, lib.tb_free)
     if not of.count:
         return KeyedRows()
-    return KeyedRows(Block(ffi.buffer(rows, of.size), ffi.buffer(sizes, of.count * 2 * ffi.sizeof("int32_t"))))
+    pairs = ffi.buffer(sizes, of.count * 2 * ffi.sizeof("int32_t"))
+    return KeyedRows(Block(ffi.buffer(rows, of.size), pairs, (rows, sizes)))
 
 
 def _check(outcome: int) -> None:
