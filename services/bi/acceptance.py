@@ -36,7 +36,7 @@ class Acceptance:
         if any(count is not None and count > LARGEST_COUNT for count in _counts(event)):
             return "number_out_of_range"
         at = min(event.occurred_at, event.observed_at)
-        if not EPOCH <= at < LAST:
+        if not EPOCH <= at < LAST or event.observed_at >= LAST:
             return "time_out_of_range"
         if isinstance(event, FollowersObserved):
             return self._claim(event, [("campaign", event.campaign_id)])

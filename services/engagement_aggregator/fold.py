@@ -203,6 +203,7 @@ class Fold:
         """Fold one record of any kind; raises Refusal."""
         at = moments.event_time(event.occurred_at, event.observed_at)
         refuse_unreal(at)
+        refuse_unreal(utc(event.observed_at))  # rows say from when on they are old, which no calendar may lack
         if isinstance(event, Followers):
             self._followers(event, value, at)
             return
