@@ -48,6 +48,7 @@ int tb_post_activity(tb_posts *posts, int64_t number, int64_t hour_of_week, int6
 
 int tb_post_marks_put(tb_posts *posts, int64_t number, const int64_t *marks, int64_t count, int32_t is_settled) {
   tb_post_state *post = &posts->states[number];
+  if (!count) return 0;  // they never go away
   if (!tb_reserve_few((void **)&post->marks, &post->marks_room, (size_t)count, sizeof *post->marks)) return -1;
   memcpy(post->marks, marks, (size_t)count * sizeof *post->marks);
   post->marks_count = (size_t)count;
@@ -61,7 +62,7 @@ int tb_post_marks_put(tb_posts *posts, int64_t number, const int64_t *marks, int
 int64_t tb_post_marks_get(tb_posts *posts, int64_t number, int64_t *into, int64_t room) {
   const tb_post_state *post = &posts->states[number];
   if ((int64_t)post->marks_count > room) return -1;
-  memcpy(into, post->marks, post->marks_count * sizeof *post->marks);
+  if (post->marks_count) memcpy(into, post->marks, post->marks_count * sizeof *post->marks);
   return (int64_t)post->marks_count;
 }
 

@@ -21,7 +21,7 @@ bool tb_out_room(tb_out *out, size_t more) {
 }
 
 void tb_put(tb_out *out, const void *bytes, size_t size) {
-  if (!tb_out_room(out, size)) return;
+  if (!size || !tb_out_room(out, size)) return;
   memcpy(out->bytes + out->size, bytes, size);
   out->size += size;
 }
