@@ -1,4 +1,5 @@
-// What is on disk and not in use leaves memory: hours and days that are over, and posts when there are many.
+// What is on disk and not in use leaves memory: hours and days that are over, and posts when there are many. Only a
+// touched post has what no flush has written; parents and days change in settling alone, right before they are staged.
 #include <string.h>
 
 #include "hash.h"
@@ -6,28 +7,27 @@
 #include "posts.h"
 #include "rows.h"
 
-enum { KEPT = 2 };  // hours and days of a row, the youngest
+enum { KEPT = 2, PARENTS = 3 };  // hours and days of a row, the youngest
 
 static int64_t drop_days(tb_days *days) {
   int64_t newest = INT64_MIN;
   size_t left = 0;
   for (size_t at = 0; at < days->count; at++) newest = tb_later(newest, days->days[at].day);
   for (size_t at = 0; at < days->count; at++) {
-    const tb_day *day = &days->days[at];
-    if (day->is_changed || day->day > newest - KEPT) days->days[left++] = *day;
+    if (days->days[at].day > newest - KEPT) days->days[left++] = days->days[at];
   }
   days->count = left;
   return (int64_t)(days->room * sizeof *days->days);
 }
 
 // Drops hours that are over and returns what is left in bytes.
-static int64_t tidy_post(tb_post_state *post) {
+static int64_t tidy_post(tb_post_state *post, bool is_in_use) {
   int64_t newest = INT64_MIN, bytes = 0;
   size_t left = 0;
   for (size_t at = 0; at < post->hours_count; at++) newest = tb_later(newest, post->hours[at].hour);
   for (size_t at = 0; at < post->hours_count; at++) {
     tb_post_hour *hour = &post->hours[at];
-    if (hour->is_changed || hour->revision != hour->settled || hour->hour > newest - KEPT) {
+    if (is_in_use || hour->hour > newest - KEPT) {
       bytes += (int64_t)(hour->room * sizeof *hour->minutes);
       post->hours[left++] = *hour;
     } else {
@@ -44,7 +44,7 @@ static int64_t tidy_total(tb_total *total) {
   for (size_t at = 0; at < total->hours_count; at++) newest = tb_later(newest, total->hours[at].hour);
   for (size_t at = 0; at < total->hours_count; at++) {
     tb_total_hour *hour = &total->hours[at];
-    if (hour->is_changed || hour->hour > newest - KEPT) {
+    if (hour->hour > newest - KEPT) {
       bytes += (int64_t)(hour->room * sizeof *hour->minutes);
       total->hours[left++] = *hour;
     } else {
@@ -59,32 +59,9 @@ int64_t tb_written(tb_posts *posts) {
   int64_t bytes = (int64_t)(posts->room * sizeof *posts->posts + posts->states_room * sizeof *posts->states);
   bytes += (int64_t)(posts->names_room + posts->totals_room * sizeof *posts->totals);
   tb_items_written(posts);
-  for (size_t at = 0; at < posts->count; at++) bytes += tidy_post(&posts->states[at]);
+  for (size_t at = 0; at < posts->count; at++) bytes += tidy_post(&posts->states[at], posts->posts[at].is_touched);
   for (size_t at = 0; at < posts->totals_count; at++) bytes += tidy_total(&posts->totals[at]);
   return bytes;
-}
-
-static bool any_day(const tb_days *days) {
-  for (size_t at = 0; at < days->count; at++) {
-    if (days->days[at].is_changed) return true;
-  }
-  return false;
-}
-
-static bool is_post_in_use(const tb_posts *posts, size_t number) {
-  const tb_post_state *post = &posts->states[number];
-  if (posts->posts[number].is_touched || post->is_changed || post->is_to_write || any_day(&post->days)) return true;
-  for (size_t at = 0; at < post->hours_count; at++) {
-    if (post->hours[at].is_changed || post->hours[at].revision != post->hours[at].settled) return true;
-  }
-  return false;
-}
-
-static bool is_total_changed(const tb_total *total) {
-  for (size_t at = 0; at < total->hours_count; at++) {
-    if (total->hours[at].is_changed) return true;
-  }
-  return total->is_to_write || any_day(&total->days);
 }
 
 static void keep_names(tb_posts *posts, tb_post *post, uint8_t *into, size_t *size) {
@@ -98,23 +75,30 @@ static void keep_names(tb_posts *posts, tb_post *post, uint8_t *into, size_t *si
   *size += (size_t)post->middle_room;
 }
 
+// The new numbers of parents: of those that posts in use count in, or that are to be written on their own.
+static void keep_totals(tb_posts *posts, const int64_t *kept_posts, int64_t *into) {
+  size_t left = 0;
+  for (size_t at = 0; at < posts->totals_count; at++) into[at] = posts->totals[at].is_to_write ? 0 : -1;
+  for (size_t at = 0; at < posts->count; at++) {
+    for (int parent = 0; parent < PARENTS && kept_posts[at] >= 0; parent++) into[posts->states[at].totals[parent]] = 0;
+  }
+  for (size_t at = 0; at < posts->totals_count; at++) {
+    if (into[at] < 0) {
+      tb_total_free(&posts->totals[at]);
+    } else {
+      posts->totals[left] = posts->totals[at];
+      into[at] = (int64_t)left++;
+    }
+  }
+  posts->totals_count = left;
+}
+
 int64_t tb_forget(tb_posts *posts, int64_t *into, int64_t *totals) {
   uint8_t *names = malloc(posts->names_room + 1);  // never of no bytes
   if (!names) return -1;
-  size_t size = 0, left = 0, totals_left = 0;
-  for (size_t at = 0; at < posts->totals_count; at++) totals[at] = is_total_changed(&posts->totals[at]) ? 0 : -1;
-  for (size_t at = 0; at < posts->count; at++) {
-    into[at] = is_post_in_use(posts, at) ? (int64_t)left++ : -1;
-    for (int parent = 0; parent < 3 && into[at] >= 0; parent++) totals[posts->states[at].totals[parent]] = 0;
-  }
-  for (size_t at = 0; at < posts->totals_count; at++) {
-    if (totals[at] < 0) {
-      tb_total_free(&posts->totals[at]);
-    } else {
-      posts->totals[totals_left] = posts->totals[at];
-      totals[at] = (int64_t)totals_left++;
-    }
-  }
+  size_t size = 0, left = 0;
+  for (size_t at = 0; at < posts->count; at++) into[at] = posts->posts[at].is_touched ? (int64_t)left++ : -1;
+  keep_totals(posts, into, totals);
   memset(posts->slots, 0, (posts->mask + 1) * sizeof *posts->slots);
   for (size_t at = 0; at < posts->count; at++) {
     if (into[at] < 0) {
@@ -125,7 +109,7 @@ int64_t tb_forget(tb_posts *posts, int64_t *into, int64_t *totals) {
     tb_post_state *state = &posts->states[into[at]];
     *post = posts->posts[at];
     *state = posts->states[at];
-    for (int parent = 0; parent < 3; parent++) state->totals[parent] = totals[state->totals[parent]];
+    for (int parent = 0; parent < PARENTS; parent++) state->totals[parent] = totals[state->totals[parent]];
     keep_names(posts, post, names, &size);
     tb_place(posts->slots, posts->mask, post->hash, into[at]);
   }
@@ -134,6 +118,5 @@ int64_t tb_forget(tb_posts *posts, int64_t *into, int64_t *totals) {
   posts->names = names;
   posts->names_size = size;
   posts->count = left;
-  posts->totals_count = totals_left;
   return (int64_t)left;
 }
