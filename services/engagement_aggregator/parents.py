@@ -72,9 +72,8 @@ class Parents:
             self._total(keys.campaign(event.campaign_id), "campaign", event, at=seen),
             self._total(on_platform, "campaign_platform", event, platform=event.platform, at=seen),
         ):
-            is_new = name not in parent.followers
             is_news = follow(parent.followers.setdefault(name, FollowersState()), state)
-            if is_news or is_new:
+            if is_news:
                 self._followed.add(parent)
             self._state.followed(parent.number, seen, is_news=is_news)
 
