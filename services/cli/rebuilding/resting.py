@@ -26,7 +26,7 @@ def workers_here(layout: Layout, bootstrap: str) -> int:
         return 0
     with suppress(OSError, ValueError):
         if json.loads(layout.addresses.read_bytes()).get("kafka") == bootstrap:
-            return len(list(layout.run.glob(f"{SERVICE}-*.pid")))
+            return _running(layout)
     return 0
 
 
@@ -42,16 +42,21 @@ def at_rest(settings: AggregatorSettings, layout: Layout, workers: int, told: To
         return
     with hold(layout, SERVICE):
         _await(
-            lambda: members(settings.kafka, settings.application) == 0, LEAVE_WITHIN_S,
+            lambda: not _running(layout) and members(settings.kafka, settings.application) == 0, LEAVE_WITHIN_S,
             lambda share: told("停下汇总进程 / stopping the workers", int(100 * share), 100),
             "还有别处的汇总进程在运行，请先停止它们 / there are aggregator workers elsewhere, stop them first",
         )  # fmt: skip
         yield
     _await(
-        lambda: members(settings.kafka, settings.application) >= workers, COME_BACK_WITHIN_S,
+        lambda: min(_running(layout), members(settings.kafka, settings.application)) >= workers, COME_BACK_WITHIN_S,
         lambda share: told("启动汇总进程 / starting the workers again", int(100 * share), 100),
         f"已重建，但汇总进程没有回来，见 {layout.log} / rebuilt, but the workers did not come back, see the logs there",
     )  # fmt: skip
+
+
+def _running(layout: Layout) -> int:
+    """Processes that the supervisor has not seen end; a member of the group may be somebody else's or long gone."""
+    return len(list(layout.run.glob(f"{SERVICE}-*.pid")))
 
 
 def _await(reached: Callable[[], bool], within_s: float, told: Callable[[float], None], otherwise: str) -> None:
