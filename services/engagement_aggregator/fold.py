@@ -137,10 +137,8 @@ class Fold:
         self._parents.settle_followers()
         while needed := list(self._state.needs()):
             for need in needed:
-                if need.kind in POST_ROWS:
-                    self._state.load_row(need, self._by_number[need.owner].key, self._load)
-                else:
-                    self._state.load_row(need, self._parents.key(need.owner), self._load)
+                key = self._by_number[need.owner].key if need.kind in POST_ROWS else self._parents.key(need.owner)
+                self._state.load_row(need, key, self._load)
         self._state.settle()
         watermark, changed = self._clock.watermark, self._changed
         if watermark > self._written:

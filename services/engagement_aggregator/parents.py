@@ -99,7 +99,7 @@ class Parents:
             as_of = source.as_of if isinstance(source, PostState) else at
             assert as_of is not None
             total = TotalState(scope, source.brand_id, source.campaign_id, content, platform, as_of, NOTHING)
-            parent = self._opened(key, msgspec.structs.replace(total, followers={}), is_new=True)
+            parent = self._opened(key, total, is_new=True)
         return parent
 
     def _opened(self, key: str, total: TotalState, *, is_new: bool) -> Parent:

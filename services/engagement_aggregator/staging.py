@@ -59,12 +59,13 @@ def stage(
             of_brands.add(name, _encode(published(key, row)))
             scopes["brand"] += 1
     table.add(POSITION_KEY, _encode(position))
+    campaigns: dict[int, GrowingRows] = {}
+    for home, (name, totals) in zip(ready.homes, ready.campaigns, strict=True):
+        campaigns.setdefault(home, GrowingRows()).add(name, totals)
     streams = {
         (settings.output_topic, number): ready.aggregates + of_brands.done(),
         (settings.window_topic, number): ready.windows,
+        **{(settings.campaign_topic, home): rows.done() for home, rows in campaigns.items()},
     }
-    for home, totals in zip(ready.homes, ready.campaigns, strict=True):
-        place = settings.campaign_topic, home
-        streams[place] = streams.get(place, KeyedRows()) + KeyedRows.of([totals])
     # In this order, for of one comment or reply the row that was changed here is newer.
     return Staged(settled.items + ready.table + table.done(), streams, besides, position.next_offsets, scopes)

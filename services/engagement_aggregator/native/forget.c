@@ -7,7 +7,7 @@
 #include "posts.h"
 #include "rows.h"
 
-enum { KEPT = 2, PARENTS = 3 };  // hours and days of a row, the youngest
+enum { KEPT = 2 };  // hours and days of a row, the youngest
 
 static int64_t drop_days(tb_days *days) {
   int64_t newest = INT64_MIN;
@@ -80,7 +80,7 @@ static void keep_totals(tb_posts *posts, const int64_t *kept_posts, int64_t *int
   size_t left = 0;
   for (size_t at = 0; at < posts->totals_count; at++) into[at] = posts->totals[at].is_to_write ? 0 : -1;
   for (size_t at = 0; at < posts->count; at++) {
-    for (int parent = 0; parent < PARENTS && kept_posts[at] >= 0; parent++) into[posts->states[at].totals[parent]] = 0;
+    for (int parent = 0; parent < TB_PARENTS && kept_posts[at] >= 0; parent++) into[posts->states[at].totals[parent]] = 0;
   }
   for (size_t at = 0; at < posts->totals_count; at++) {
     if (into[at] < 0) {
@@ -109,7 +109,7 @@ int64_t tb_forget(tb_posts *posts, int64_t *into, int64_t *totals) {
     tb_post_state *state = &posts->states[into[at]];
     *post = posts->posts[at];
     *state = posts->states[at];
-    for (int parent = 0; parent < PARENTS; parent++) state->totals[parent] = totals[state->totals[parent]];
+    for (int parent = 0; parent < TB_PARENTS; parent++) state->totals[parent] = totals[state->totals[parent]];
     keep_names(posts, post, names, &size);
     tb_place(posts->slots, posts->mask, post->hash, into[at]);
   }

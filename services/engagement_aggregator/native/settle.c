@@ -8,7 +8,7 @@
 #include "minutes.h"
 #include "rows.h"
 
-enum { PARENTS = 3, POST_HOUR = 0, POST_DAY, TOTAL_HOUR, TOTAL_DAY };
+enum { POST_HOUR, POST_DAY, TOTAL_HOUR, TOTAL_DAY };
 
 typedef struct {
   tb_need *into;
@@ -63,7 +63,7 @@ static void look_for_rows(const tb_posts *posts, int64_t number, needs *list) {
     if (hour->revision == hour->settled) continue;
     int64_t day = tb_day_of(hour->hour);
     if (!tb_day_in(&post->days, day)) need(list, POST_DAY, number, day);
-    for (int parent = 0; parent < PARENTS; parent++) {
+    for (int parent = 0; parent < TB_PARENTS; parent++) {
       tb_total *total = &posts->totals[post->totals[parent]];
       if (!tb_total_hour_of(total, hour->hour)) need(list, TOTAL_HOUR, post->totals[parent], hour->hour);
       if (!tb_day_in(&total->days, day)) need(list, TOTAL_DAY, post->totals[parent], day);
@@ -100,8 +100,8 @@ static void move_day(tb_days *days, int64_t hour, int64_t as_of, int64_t revisio
 // One hour of a post: its minutes move those of the parents, their sum the days.
 static bool settle_hour(tb_posts *posts, tb_post_state *post, tb_post_hour *hour) {
   int64_t sum[TB_BROUGHT] = {0}, revisions = hour->revision - hour->settled;
-  tb_total_hour *of_parents[PARENTS];
-  for (int parent = 0; parent < PARENTS; parent++) {
+  tb_total_hour *of_parents[TB_PARENTS];
+  for (int parent = 0; parent < TB_PARENTS; parent++) {
     tb_total_hour *of = of_parents[parent] = tb_total_hour_of(&posts->totals[post->totals[parent]], hour->hour);
     of->as_of = tb_later(of->as_of, hour->as_of);
     of->revision += revisions;
@@ -116,14 +116,14 @@ static bool settle_hour(tb_posts *posts, tb_post_state *post, tb_post_hour *hour
     tb_brought(&hour->minutes[place], brought);
     for (int which = 0; which < TB_BROUGHT; which++) brought[which] -= touched->brought[which];
     add(sum, brought, TB_BROUGHT);
-    for (int parent = 0; parent < PARENTS; parent++) {
+    for (int parent = 0; parent < TB_PARENTS; parent++) {
       tb_total_minute *minute = tb_total_minute_made(of_parents[parent], touched->minute % 60);
       if (!minute) return false;
       add(minute->sums, brought, TB_BROUGHT);
     }
   }
   move_day(&post->days, hour->hour, hour->as_of, revisions, sum);
-  for (int parent = 0; parent < PARENTS; parent++) {
+  for (int parent = 0; parent < TB_PARENTS; parent++) {
     move_day(&posts->totals[post->totals[parent]].days, hour->hour, hour->as_of, revisions, sum);
   }
   hour->settled = hour->revision;
@@ -141,7 +141,7 @@ static bool settle_curve(tb_posts *posts, tb_post_state *post) {
     tb_point now = tb_point_of(&post->marks[at]);
     bool is_known = at < post->curve_count;
     if (is_known && is_same(&now, &post->curve[at])) continue;
-    for (int parent = 0; parent < PARENTS; parent++) {
+    for (int parent = 0; parent < TB_PARENTS; parent++) {
       tb_total *total = &posts->totals[post->totals[parent]];
       if (is_known && !tb_curve_shift(total, &post->curve[at], -1)) return false;
       if (!tb_curve_shift(total, &now, 1)) return false;
@@ -161,7 +161,7 @@ static bool settle_post(tb_posts *posts, tb_post_state *post) {
   if (post->is_settled) {
     for (int which = 0; which < TB_SUMS; which++) moved[which] -= post->before[which];
   }
-  for (int parent = 0; parent < PARENTS; parent++) {
+  for (int parent = 0; parent < TB_PARENTS; parent++) {
     tb_total *total = &posts->totals[post->totals[parent]];
     add(total->sums, moved, TB_SUMS);
     total->as_of = tb_later(total->as_of, post->numbers[TB_AS_OF]);

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
 #include "posts.h"
 #include "write.h"
 
@@ -18,41 +17,44 @@ typedef struct {
   int64_t scopes[TB_SCOPES];
 } staging;
 
-typedef void (*day_writer)(tb_out *, const tb_texts *, const tb_day *);
-
-// Ends a row whose key began at `from` and whose value began at `middle`.
-static void end(stream *into, size_t from, size_t middle) {
-  int32_t sizes[2] = {(int32_t)(middle - from), (int32_t)(into->out.size - middle)};
-  tb_put(&into->sizes, sizes, sizeof sizes);
-  into->count++;
-}
-
-// The key of a row of the table, or of what is published; word: of an hour or a day.
-static size_t key(tb_out *out, const char *kind, const tb_texts *texts, const uint8_t *word, size_t size) {
-  tb_put(out, kind, strlen(kind));
-  tb_put_text(out, texts, TB_KEY);
-  if (size) {
-    TB_PUT(out, "@");
-    tb_put(out, word, size);
-  }
-  return out->size;
-}
+// A row that is being written: where its key and its value began.
+typedef struct {
+  stream *into;
+  size_t from, middle;
+} open_row;
 
 static const char INSIDE[] = "window\x1f";
+
+// kind: before the key; word: of the hour or day that it is of, size 0 for none.
+static open_row begin(stream *into, const char *kind, const tb_texts *texts, const uint8_t *word, size_t size) {
+  size_t from = into->out.size;
+  tb_put(&into->out, kind, strlen(kind));
+  tb_put_text(&into->out, texts, TB_KEY);
+  if (size) {
+    TB_PUT(&into->out, "@");
+    tb_put(&into->out, word, size);
+  }
+  return (open_row){into, from, into->out.size};
+}
+
+static void end(open_row row) {
+  int32_t sizes[2] = {(int32_t)(row.middle - row.from), (int32_t)(row.into->out.size - row.middle)};
+  tb_put(&row.into->sizes, sizes, sizeof sizes);
+  row.into->count++;
+}
 
 static void stage_days(staging *into, const tb_texts *texts, tb_days *days) {
   for (size_t at = 0; at < days->count; at++) {
     tb_day *day = &days->days[at];
     if (!day->is_changed) continue;
     uint8_t word[TB_LONGEST_WORD];
-    size_t size = tb_day_word(word, day->day), from = into->table.out.size;
-    size_t middle = key(&into->table.out, INSIDE, texts, word, size);
+    size_t size = tb_day_word(word, day->day);
+    open_row row = begin(&into->table, INSIDE, texts, word, size);
     tb_write_day(&into->table.out, texts, day);
-    end(&into->table, from, middle);
-    from = into->windows.out.size;
-    middle = key(&into->windows.out, "", texts, word, size);
+    end(row);
+    row = begin(&into->windows, "", texts, word, size);
     tb_publish_day(&into->windows.out, texts, day);
-    end(&into->windows, from, middle);
+    end(row);
     day->is_changed = false;
   }
 }
@@ -60,13 +62,12 @@ static void stage_days(staging *into, const tb_texts *texts, tb_days *days) {
 static void stage_post(staging *into, tb_post_state *post) {
   const tb_texts *texts = &post->texts;
   if (post->is_to_write) {
-    size_t from = into->table.out.size, middle = key(&into->table.out, "", texts, NULL, 0);
+    open_row row = begin(&into->table, "", texts, NULL, 0);
     tb_write_post(&into->table.out, post);
-    end(&into->table, from, middle);
-    from = into->aggregates.out.size;
-    middle = key(&into->aggregates.out, "", texts, NULL, 0);
+    end(row);
+    row = begin(&into->aggregates, "", texts, NULL, 0);
     tb_publish_post(&into->aggregates.out, post);
-    end(&into->aggregates, from, middle);
+    end(row);
     into->scopes[TB_OF_POST]++;
     post->is_to_write = false;
   }
@@ -74,39 +75,37 @@ static void stage_post(staging *into, tb_post_state *post) {
     tb_post_hour *hour = &post->hours[at];
     if (!hour->is_changed) continue;
     uint8_t word[TB_LONGEST_WORD];
-    size_t size = tb_hour_word(word, hour->hour), from = into->table.out.size;
-    size_t middle = key(&into->table.out, INSIDE, texts, word, size);
+    size_t size = tb_hour_word(word, hour->hour);
+    open_row row = begin(&into->table, INSIDE, texts, word, size);
     tb_write_post_hour(&into->table.out, texts, hour);
-    end(&into->table, from, middle);
-    from = into->windows.out.size;
-    middle = key(&into->windows.out, "", texts, word, size);
+    end(row);
+    row = begin(&into->windows, "", texts, word, size);
     tb_publish_post_hour(&into->windows.out, texts, hour);
-    end(&into->windows, from, middle);
+    end(row);
     hour->is_changed = false;
   }
   stage_days(into, texts, &post->days);
 }
 
 static void stage_campaign(staging *into, const tb_total *total) {
-  size_t size, from = into->campaigns.out.size;
+  size_t size;
   const uint8_t *campaign = tb_text_of(&total->texts, TB_CAMPAIGN_TEXT, &size);
+  open_row row = {&into->campaigns, into->campaigns.out.size, into->campaigns.out.size + size - 2};
   tb_put(&into->campaigns.out, campaign + 1, size - 2);
-  size_t middle = into->campaigns.out.size;
   tb_write_campaign_totals(&into->campaigns.out, total);
-  end(&into->campaigns, from, middle);
+  end(row);
   tb_put(&into->homes, &total->home, sizeof total->home);
 }
 
 static void stage_total(staging *into, tb_total *total) {
   const tb_texts *texts = &total->texts;
   if (total->is_to_write) {
-    size_t from = into->table.out.size, middle = key(&into->table.out, "", texts, NULL, 0);
+    open_row row = begin(&into->table, "", texts, NULL, 0);
     tb_write_total(&into->table.out, total);
-    end(&into->table, from, middle);
-    from = into->aggregates.out.size;
-    middle = key(&into->aggregates.out, "", texts, NULL, 0);
+    end(row);
+    row = begin(&into->aggregates, "", texts, NULL, 0);
     tb_publish_total(&into->aggregates.out, total);
-    end(&into->aggregates, from, middle);
+    end(row);
     into->scopes[total->scope]++;
     if (total->scope == TB_OF_CAMPAIGN) stage_campaign(into, total);
     total->is_to_write = false;
@@ -115,14 +114,13 @@ static void stage_total(staging *into, tb_total *total) {
     tb_total_hour *hour = &total->hours[at];
     if (!hour->is_changed) continue;
     uint8_t word[TB_LONGEST_WORD];
-    size_t size = tb_hour_word(word, hour->hour), from = into->table.out.size;
-    size_t middle = key(&into->table.out, INSIDE, texts, word, size);
+    size_t size = tb_hour_word(word, hour->hour);
+    open_row row = begin(&into->table, INSIDE, texts, word, size);
     tb_write_total_hour(&into->table.out, texts, hour);
-    end(&into->table, from, middle);
-    from = into->windows.out.size;
-    middle = key(&into->windows.out, "", texts, word, size);
+    end(row);
+    row = begin(&into->windows, "", texts, word, size);
     tb_publish_total_hour(&into->windows.out, texts, hour);
-    end(&into->windows, from, middle);
+    end(row);
     hour->is_changed = false;
   }
   stage_days(into, texts, &total->days);

@@ -22,7 +22,7 @@ enum { TB_LACKING_SUMS = 28, TB_SUMS = 36 };
 // Places in what a minute brought, as windows.py names them.
 enum { TB_KNOWN = 8, TB_LACKING = 16, TB_CAME = 24, TB_REPLIED, TB_READ, TB_RESTATED, TB_BROUGHT = 31 };
 
-enum { TB_POINT = 5, TB_PLATFORM_SIZE = 32 };
+enum { TB_POINT = 5, TB_PLATFORM_SIZE = 32, TB_PARENTS = 3 };
 enum { TB_OF_POST, TB_OF_CONTENT, TB_OF_PLATFORM, TB_OF_CAMPAIGN, TB_SCOPES };  // places of rows by scope
 
 // Texts of a row, as native.h names them.
@@ -95,7 +95,7 @@ typedef struct {
 typedef struct {
   int64_t numbers[TB_NUMBERS], before[TB_SUMS];  // before: what its parents have of it
   tb_texts texts;
-  int64_t totals[3];
+  int64_t totals[TB_PARENTS];
   tb_activity activity, came;  // came: since it was settled
   tb_mark *marks;
   tb_point *curve;  // as its parents have it

@@ -5,7 +5,6 @@
 #include "write.h"
 
 static const int64_t LOW = (1 << 20) - 1, HOUR = 3600 * (int64_t)1000000, DAY = 86400 * (int64_t)1000000;
-static const char *const METRICS[] = {"views", "likes", "comments", "shares", "saves", "follows", "clicks", "conversions"};
 static const char NOBODY[] = "{\"value\":null,\"known\":0,\"unknown\":0,\"reason\":\"not_yet\"}";
 
 // What posts and totals have in common.
@@ -24,34 +23,17 @@ typedef struct {
 } aggregate;
 
 static void head(tb_out *out, const aggregate *of) {
-  TB_PUT(out, "{\"type\":\"EngagementAggregate\",\"event_id\":\"");
-  tb_put_text(out, of->texts, TB_KEY_TEXT);
-  TB_PUT(out, "@");
-  tb_put_int(out, of->revision);
-  TB_PUT(out, "\",\"schema_version\":1,\"occurred_at\":");
-  tb_put_instant(out, of->as_of);
-  TB_PUT(out, ",\"observed_at\":");
-  tb_put_instant(out, of->as_of);
-  TB_PUT(out, ",\"brand_id\":");
-  tb_put_text(out, of->texts, TB_BRAND_TEXT);
-  TB_PUT(out, ",\"trace_id\":\"");
-  tb_put_text(out, of->texts, TB_KEY_TEXT);
-  TB_PUT(out, "\",\"key\":\"");
-  tb_put_text(out, of->texts, TB_KEY_TEXT);
-  TB_PUT(out, "\",\"scope\":");
-  tb_put_text(out, of->texts, TB_SCOPE);
-  TB_PUT(out, ",\"campaign_id\":");
-  tb_put_text(out, of->texts, TB_CAMPAIGN_TEXT);
-  TB_PUT(out, ",\"content_id\":");
-  tb_put_text(out, of->texts, TB_CONTENT_TEXT);
-  TB_PUT(out, ",\"platform\":");
-  tb_put_text(out, of->texts, TB_PLATFORM_TEXT);
-  TB_PUT(out, ",\"account\":");
-  tb_put_text(out, of->texts, TB_ACCOUNT_TEXT);
-  TB_PUT(out, ",\"post_key\":");
-  tb_put_text(out, of->texts, TB_POST_KEY_TEXT);
-  TB_PUT(out, ",\"placement_id\":");
-  tb_put_text(out, of->texts, TB_PLACEMENT_TEXT);
+  tb_put_fact(out, "EngagementAggregate", of->texts, NULL, 0, of->as_of, of->revision);
+  TB_PUT(out, ",\"key\":\"");
+  tb_put_name(out, of->texts, NULL, 0);
+  TB_PUT(out, "\"");
+  tb_put_field(out, "scope", of->texts, TB_SCOPE);
+  tb_put_field(out, "campaign_id", of->texts, TB_CAMPAIGN_TEXT);
+  tb_put_field(out, "content_id", of->texts, TB_CONTENT_TEXT);
+  tb_put_field(out, "platform", of->texts, TB_PLATFORM_TEXT);
+  tb_put_field(out, "account", of->texts, TB_ACCOUNT_TEXT);
+  tb_put_field(out, "post_key", of->texts, TB_POST_KEY_TEXT);
+  tb_put_field(out, "placement_id", of->texts, TB_PLACEMENT_TEXT);
 }
 
 static void metric(tb_out *out, int64_t value, int64_t known, int64_t lacking) {
@@ -76,9 +58,7 @@ static void totals(tb_out *out, const aggregate *of) {
   tb_put_int(out, sums[TB_POSTS_SUM]);
   TB_PUT(out, ",\"totals\":{");
   for (int at = 0; at < TB_METRICS; at++) {
-    TB_PUT(out, "\"");
-    tb_put(out, METRICS[at], strlen(METRICS[at]));
-    TB_PUT(out, "\":");
+    tb_put_metric(out, at);
     metric(out, sums[TB_VALUE_SUMS + at], sums[TB_KNOWN_SUMS + at], sums[TB_LACKING_SUMS + at]);
     TB_PUT(out, ",");
   }
@@ -106,23 +86,12 @@ static int64_t allowance(int64_t published, int64_t at) {
   return age < DAY ? HOUR : age < 7 * DAY ? 2 * HOUR : age < 30 * DAY ? 12 * HOUR : 2 * DAY;
 }
 
-static void platform(tb_out *out, const tb_seen *seen) {
-  TB_PUT(out, "\"");
-  tb_put(out, seen->name, (size_t)seen->size);
-  TB_PUT(out, "\":");
-}
-
 static void observations(tb_out *out, const aggregate *of) {
-  TB_PUT(out, ",\"newest_observation\":{");
-  for (size_t at = 0; at < of->seen_count; at++) {
-    platform(out, &of->seen[at]);
-    tb_put_instant(out, of->seen[at].at);
-    TB_PUT(out, ",");
-  }
-  tb_put_end(out, '}');
+  TB_PUT(out, ",\"newest_observation\":");
+  tb_put_newest(out, of->seen, of->seen_count);
   TB_PUT(out, ",\"freshness_s\":{");
   for (size_t at = 0; at < of->seen_count; at++) {
-    platform(out, &of->seen[at]);
+    tb_put_platform(out, &of->seen[at]);
     tb_put_seconds(out, of->as_of - of->seen[at].at);
     TB_PUT(out, ",");
   }
@@ -149,7 +118,7 @@ static void rates(tb_out *out, const aggregate *of) {
   else TB_PUT(out, ",\"maturity\":\"provisional\"");
   TB_PUT(out, ",\"stale_after\":{");
   for (size_t at = 0; at < of->seen_count; at++) {
-    platform(out, &of->seen[at]);
+    tb_put_platform(out, &of->seen[at]);
     tb_put_instant(out, of->seen[at].at + allowance(of->published, of->seen[at].at));
     TB_PUT(out, ",");
   }

@@ -157,18 +157,6 @@ static void curve(tb_out *out, const tb_total *total) {
   tb_put_end(out, '}');
 }
 
-static void newest(tb_out *out, const tb_total *total) {
-  TB_PUT(out, "{");
-  for (size_t at = 0; at < total->seen_count; at++) {
-    TB_PUT(out, "\"");
-    tb_put(out, total->seen[at].name, (size_t)total->seen[at].size);
-    TB_PUT(out, "\":");
-    tb_put_instant(out, total->seen[at].at);
-    TB_PUT(out, ",");
-  }
-  tb_put_end(out, '}');
-}
-
 void tb_write_total(tb_out *out, const tb_total *total) {
   static const int FIELDS[] = {TB_SCOPE, TB_BRAND_TEXT, TB_CAMPAIGN_TEXT, TB_CONTENT_TEXT, TB_PLATFORM_TEXT};
   TB_PUT(out, "[\"total\",");
@@ -181,7 +169,7 @@ void tb_write_total(tb_out *out, const tb_total *total) {
   TB_PUT(out, ",");
   curve(out, total);
   TB_PUT(out, ",");
-  newest(out, total);
+  tb_put_newest(out, total->seen, total->seen_count);
   TB_PUT(out, ",");
   tb_put_instant_or_null(out, total->published);
   TB_PUT(out, ",");
@@ -193,20 +181,8 @@ void tb_write_total(tb_out *out, const tb_total *total) {
 
 void tb_write_campaign_totals(tb_out *out, const tb_total *total) {
   int64_t revision = total->sums[TB_EVENTS_SUM] + total->follower_events;
-  TB_PUT(out, "{\"type\":\"CampaignTotals\",\"event_id\":\"");
-  tb_put_text(out, &total->texts, TB_KEY_TEXT);
-  TB_PUT(out, "@");
-  tb_put_int(out, revision);
-  TB_PUT(out, "\",\"schema_version\":1,\"occurred_at\":");
-  tb_put_instant(out, total->as_of);
-  TB_PUT(out, ",\"observed_at\":");
-  tb_put_instant(out, total->as_of);
-  TB_PUT(out, ",\"brand_id\":");
-  tb_put_text(out, &total->texts, TB_BRAND_TEXT);
-  TB_PUT(out, ",\"trace_id\":\"");
-  tb_put_text(out, &total->texts, TB_KEY_TEXT);
-  TB_PUT(out, "\",\"campaign_id\":");
-  tb_put_text(out, &total->texts, TB_CAMPAIGN_TEXT);
+  tb_put_fact(out, "CampaignTotals", &total->texts, NULL, 0, total->as_of, revision);
+  tb_put_field(out, "campaign_id", &total->texts, TB_CAMPAIGN_TEXT);
   TB_PUT(out, ",\"revision\":");
   tb_put_int(out, revision);
   TB_PUT(out, ",\"sums\":");
@@ -216,7 +192,7 @@ void tb_write_campaign_totals(tb_out *out, const tb_total *total) {
   TB_PUT(out, ",\"curve\":");
   curve(out, total);
   TB_PUT(out, ",\"newest_observation\":");
-  newest(out, total);
+  tb_put_newest(out, total->seen, total->seen_count);
   TB_PUT(out, ",\"published_at\":");
   tb_put_instant_or_null(out, total->published);
   TB_PUT(out, ",\"followers\":");

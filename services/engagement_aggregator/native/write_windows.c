@@ -1,10 +1,7 @@
 // Windows as they are published: EngagementWindows, all of one row in one hour, or its window of one day.
-#include <string.h>
-
 #include "figures.h"
 #include "write.h"
 
-static const char *const METRICS[] = {"views", "likes", "comments", "shares", "saves", "follows", "clicks", "conversions"};
 static const char *const SIZES[] = {"1m", "5m", "1h", "1d"};
 static const int64_t MINUTE = 60000000, SHANGHAI = 480, DAY_MINUTES = 1440;
 enum { HOUR_MINUTES = 60, FIVE = 5, BY_MINUTE = 0, BY_FIVE, BY_HOUR, BY_DAY };
@@ -14,39 +11,19 @@ typedef struct {
   const int64_t *sums;
 } part;
 
-static void head(tb_out *out, const tb_texts *texts, const uint8_t *word, size_t word_size, int64_t as_of, int64_t revision) {
-  TB_PUT(out, "{\"type\":\"EngagementWindows\",\"event_id\":\"");
-  tb_put_text(out, texts, TB_KEY_TEXT);
-  TB_PUT(out, "@");
-  tb_put(out, word, word_size);
-  TB_PUT(out, "@");
-  tb_put_int(out, revision);
-  TB_PUT(out, "\",\"schema_version\":1,\"occurred_at\":");
-  tb_put_instant(out, as_of);
-  TB_PUT(out, ",\"observed_at\":");
-  tb_put_instant(out, as_of);
-  TB_PUT(out, ",\"brand_id\":");
-  tb_put_text(out, texts, TB_BRAND_TEXT);
-  TB_PUT(out, ",\"trace_id\":\"");
-  tb_put_text(out, texts, TB_KEY_TEXT);
-  TB_PUT(out, "\",\"key\":\"");
-  tb_put_text(out, texts, TB_KEY_TEXT);
-  TB_PUT(out, "@");
-  tb_put(out, word, word_size);
+static void head(tb_out *out, const tb_texts *texts, const uint8_t *word, size_t size, int64_t as_of, int64_t revision) {
+  tb_put_fact(out, "EngagementWindows", texts, word, size, as_of, revision);
+  TB_PUT(out, ",\"key\":\"");
+  tb_put_name(out, texts, word, size);
   TB_PUT(out, "\",\"aggregate_key\":\"");
-  tb_put_text(out, texts, TB_KEY_TEXT);
-  TB_PUT(out, "\",\"scope\":");
-  tb_put_text(out, texts, TB_SCOPE);
-  TB_PUT(out, ",\"campaign_id\":");
-  tb_put_text(out, texts, TB_CAMPAIGN_TEXT);
-  TB_PUT(out, ",\"content_id\":");
-  tb_put_text(out, texts, TB_CONTENT_TEXT);
-  TB_PUT(out, ",\"platform\":");
-  tb_put_text(out, texts, TB_PLATFORM_TEXT);
-  TB_PUT(out, ",\"account\":");
-  tb_put_text(out, texts, TB_ACCOUNT_TEXT);
-  TB_PUT(out, ",\"post_key\":");
-  tb_put_text(out, texts, TB_POST_KEY_TEXT);
+  tb_put_name(out, texts, NULL, 0);
+  TB_PUT(out, "\"");
+  tb_put_field(out, "scope", texts, TB_SCOPE);
+  tb_put_field(out, "campaign_id", texts, TB_CAMPAIGN_TEXT);
+  tb_put_field(out, "content_id", texts, TB_CONTENT_TEXT);
+  tb_put_field(out, "platform", texts, TB_PLATFORM_TEXT);
+  tb_put_field(out, "account", texts, TB_ACCOUNT_TEXT);
+  tb_put_field(out, "post_key", texts, TB_POST_KEY_TEXT);
   TB_PUT(out, ",\"start\":");
 }
 
@@ -57,9 +34,8 @@ static void window(tb_out *out, int size, int64_t minute, const int64_t *sums) {
   TB_PUT(out, "\",\"start\":");
   tb_put_instant(out, minute * MINUTE);
   for (int metric = 0; metric < TB_METRICS; metric++) {
-    TB_PUT(out, ",\"");
-    tb_put(out, METRICS[metric], strlen(METRICS[metric]));
-    TB_PUT(out, "\":");
+    TB_PUT(out, ",");
+    tb_put_metric(out, metric);
     tb_put_level(out, sums[TB_KNOWN + metric] ? sums[metric] : TB_NONE);
   }
   TB_PUT(out, ",\"comments_collected\":");
@@ -72,9 +48,7 @@ static void window(tb_out *out, int size, int64_t minute, const int64_t *sums) {
   for (int metric = 0; metric < TB_METRICS; metric++) {
     int64_t known = sums[TB_KNOWN + metric];
     if (known <= 0 || known >= read) continue;
-    TB_PUT(out, "\"");
-    tb_put(out, METRICS[metric], strlen(METRICS[metric]));
-    TB_PUT(out, "\":");
+    tb_put_metric(out, metric);
     tb_put_int(out, known);
     TB_PUT(out, ",");
   }
@@ -92,11 +66,10 @@ static void missing(tb_out *out, const part *parts, size_t count, const int64_t 
     size_t at = 0;
     while (at < count && parts[at].sums[TB_KNOWN + metric]) at++;
     if (!lacking || at == count) continue;
-    TB_PUT(out, "\"");
-    tb_put(out, METRICS[metric], strlen(METRICS[metric]));
-    if (lacking >= TB_MISSING[3]) TB_PUT(out, "\":\"failed\",");
-    else if (lacking >= TB_MISSING[2]) TB_PUT(out, "\":\"not_yet\",");
-    else TB_PUT(out, "\":\"unsupported\",");
+    tb_put_metric(out, metric);
+    if (lacking >= TB_MISSING[3]) TB_PUT(out, "\"failed\",");
+    else if (lacking >= TB_MISSING[2]) TB_PUT(out, "\"not_yet\",");
+    else TB_PUT(out, "\"unsupported\",");
   }
   tb_put_end(out, '}');
 }
