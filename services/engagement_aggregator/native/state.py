@@ -5,20 +5,31 @@ Rows are loaded once, from disk or new; from then on C has them, and an object o
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import msgspec
-
 from schemas.aggregate import Scope
-from schemas.aggregate_state import Day, Minute, PostHour, PostState, TableRow, TotalHour, TotalState
+from schemas.aggregate_state import Day, PostHour, PostState, TableRow, TotalHour, TotalState
 from services.engagement_aggregator import keys, moments
+from services.engagement_aggregator.native.flat import (
+    NONE,
+    Index,
+    Level,
+    index_of,
+    instant,
+    level,
+    levels,
+    micros,
+    minute_of,
+    minutes_of,
+    numbers_of,
+    plain,
+    texts_of,
+)
 from services.engagement_aggregator.native.keyed_rows import Block, KeyedRows
 from services.engagement_aggregator.native.library import ffi, lib
 
-NONE = -(2**63)
 POST_HOUR, POST_DAY, TOTAL_HOUR, TOTAL_DAY = range(4)
 POST_ROWS = (POST_HOUR, POST_DAY)
 SCOPES: tuple[Scope, ...] = ("post", "content", "campaign_platform", "campaign")
@@ -27,10 +38,6 @@ _MINUTE, _MARK = 39, 17
 _NUMBERS, _CHANGED_BY_PYTHON = 45, 42  # the index is put on its own
 _EVENTS, _INDEX = 39, slice(42, 45)
 _NO_SUMS = [0] * 31
-_bits, _double = struct.Struct("=q"), struct.Struct("=d")
-_json = msgspec.json.encode
-Level = int | None
-Index = tuple[float, int, int]
 Marks = dict[int, tuple[list[int], list[Level]]]
 
 
@@ -64,12 +71,12 @@ class State:
             "post", post.brand_id, post.campaign_id, post.content_id, post.platform, post.account, post.post_key,
             post.placement_id,
         )  # fmt: skip
-        texts = _texts(key, names)
+        texts = texts_of(key, names)
         sizes = [len(text) for text in texts]
         _check(lib.tb_post_load(self._posts, number, b"".join(texts), sizes, totals, is_settled))
         into = lib.tb_post_numbers(self._posts, number)
-        into[0:_CHANGED_BY_PYTHON] = _numbers(post)
-        into[_INDEX] = _index(post.index)
+        into[0:_CHANGED_BY_PYTHON] = numbers_of(post)
+        into[_INDEX] = index_of(post.index)
         for word, count in post.activity.items():
             self.activity(number, moments.hour_of_word(word), count, came=False)
         self.put_marks(number, post.marks, is_settled=is_settled)
@@ -100,31 +107,31 @@ class State:
         newest, published, comments, total, total_sequence, replies, events, late, minute = of[33:]
         return PostState(
             brand, campaign, content, placement, platform, account, post_key, moments.from_micros(of[32]),
-            _levels(of[:8]), of[8:16], of[16:24], of[24:32], _instant(newest), _instant(published),
-            comments, _level(total), total_sequence, replies, events, late, _level(minute), {}, self._marks_of(number),
+            levels(of[:8]), of[8:16], of[16:24], of[24:32], instant(newest), instant(published),
+            comments, level(total), total_sequence, replies, events, late, level(minute), {}, self._marks_of(number),
         )  # fmt: skip
 
     def put_post(self, number: int, post: PostState) -> None:
         """Put a changed copy in its place; marks, activity and index have their own ways."""
-        lib.tb_post_numbers(self._posts, number)[0:_CHANGED_BY_PYTHON] = _numbers(post)
+        lib.tb_post_numbers(self._posts, number)[0:_CHANGED_BY_PYTHON] = numbers_of(post)
 
     def activity(self, number: int, hour_of_week: int, change: int, *, came: bool = True) -> None:
         """came: it is news for the parents."""
         _check(lib.tb_post_activity(self._posts, number, hour_of_week, change, came))
 
     def put_marks(self, number: int, marks: Marks, *, is_settled: bool = False) -> None:
-        flat = [one for age, (sequences, values) in marks.items() for one in (age, *sequences, *_plain(values))]
+        flat = [one for age, (sequences, values) in marks.items() for one in (age, *sequences, *plain(values))]
         _check(lib.tb_post_marks_put(self._posts, number, flat, len(marks), is_settled))
 
     def _marks_of(self, number: int) -> Marks:
         count = lib.tb_post_marks_get(self._posts, number, self._marks, _MARKS)
         of = ffi.unpack(self._marks, count * _MARK) if count else []
-        return {of[at]: (of[at + 1 : at + 9], _levels(of[at + 9 : at + 17])) for at in range(0, count * _MARK, _MARK)}
+        return {of[at]: (of[at + 1 : at + 9], levels(of[at + 9 : at + 17])) for at in range(0, count * _MARK, _MARK)}
 
     def set_index(self, number: int, index: Index | None) -> bool:
         """True if it was another."""
         numbers = lib.tb_post_numbers(self._posts, number)
-        found, wanted = ffi.unpack(numbers + _INDEX.start, 3), _index(index)
+        found, wanted = ffi.unpack(numbers + _INDEX.start, 3), index_of(index)
         if found == wanted:
             return False
         numbers[_INDEX] = wanted
@@ -135,12 +142,12 @@ class State:
     def load_hour(self, number: int, hour: int, row: PostHour | None) -> None:
         """None: it is new."""
         as_of, revision, minutes = (0, 0, []) if row is None else (moments.micros(row.as_of), row.revision, row.minutes)
-        flat = _flat(minutes)
+        flat = minutes_of(minutes)
         _check(lib.tb_post_hour_load(self._posts, number, hour, as_of, revision, flat, len(minutes)))
 
     def put_hour(self, number: int, row: PostHour) -> None:
         """Put a changed copy in its place."""
-        at, flat = moments.micros(row.as_of), _flat(row.minutes)
+        at, flat = moments.micros(row.as_of), minutes_of(row.minutes)
         _check(lib.tb_post_hour_put(self._posts, number, row.hour, at, row.revision, flat, len(row.minutes)))
 
     def hour(self, number: int, hour: int) -> PostHour | None:
@@ -149,7 +156,7 @@ class State:
         if count < 0:
             return None
         of = ffi.unpack(self._minutes, count * _MINUTE) if count else []
-        minutes = [_minute(of[at : at + _MINUTE]) for at in range(0, count * _MINUTE, _MINUTE)]
+        minutes = [minute_of(of[at : at + _MINUTE]) for at in range(0, count * _MINUTE, _MINUTE)]
         return PostHour((), hour, moments.from_micros(max(self._head[0], 0)), minutes, self._head[1])
 
     def load_row(self, need: Need, key: str, load: Callable[[str], TableRow | None]) -> None:
@@ -179,11 +186,10 @@ class State:
 
     def load_total(self, key: str, total: TotalState, home: int, *, is_new: bool) -> int:
         """Its number. home: partition of its brand. Followers are put on their own."""
-        texts = _texts(key, (
+        texts = texts_of(key, (
             total.scope, total.brand_id, total.campaign_id, total.content_id, total.platform, None, None, None,
         ))  # fmt: skip
-        published = NONE if total.published_at is None else moments.micros(total.published_at)
-        numbers = [*total.sums, moments.micros(total.as_of), published, total.follower_events, home]
+        numbers = [*total.sums, micros(total.as_of), micros(total.published_at), total.follower_events, home]
         sizes, scope = [len(text) for text in texts], SCOPES.index(total.scope)
         number: int = lib.tb_total_add(self._posts, b"".join(texts), sizes, numbers, scope, is_new)
         _check(min(number, 0))
@@ -267,59 +273,3 @@ def _rows(of: Any) -> KeyedRows:
 def _check(outcome: int) -> None:
     if outcome < 0:
         raise MemoryError
-
-
-def _texts(key: str, fields: Iterable[str | None]) -> list[bytes]:
-    return [key.encode(), _json(key)[1:-1], *map(_json, fields)]
-
-
-def _plain(values: Iterable[Level]) -> list[int]:
-    return [NONE if value is None else value for value in values]
-
-
-def _levels(numbers: Iterable[int]) -> list[Level]:
-    return [None if number == NONE else number for number in numbers]
-
-
-def _level(number: int) -> Level:
-    return None if number == NONE else number
-
-
-def _instant(number: int) -> datetime | None:
-    return None if number == NONE else moments.from_micros(number)
-
-
-def _since(at: datetime | None) -> int:
-    return NONE if at is None else moments.micros(at)
-
-
-def _numbers(post: PostState) -> list[int]:
-    total, minute = post.comments_total, post.minute
-    return [
-        *_plain(post.values), *post.sequences, *post.reasons, *post.reason_sequences,
-        moments.micros(post.as_of), _since(post.newest), _since(post.published_at), post.comments,
-        NONE if total is None else total, post.comments_total_sequence, post.replies, post.events, post.late,
-        NONE if minute is None else minute,
-    ]  # fmt: skip
-
-
-def _index(index: Index | None) -> list[int]:
-    if index is None:
-        return [0, NONE, 0]
-    ratio, age, sample = index
-    return [_bits.unpack(_double.pack(ratio))[0], age, sample]
-
-
-def _flat(minutes: Sequence[Minute]) -> list[int]:
-    return [
-        one
-        for place in minutes
-        for one in (
-            place.minute, *_plain(place.values), *place.sequences, *place.reasons, *_plain(place.before),
-            place.comments, place.replies, *place.restated,
-        )
-    ]  # fmt: skip
-
-
-def _minute(of: list[int]) -> Minute:
-    return Minute(of[0], _levels(of[1:9]), of[9:17], of[17:25], _levels(of[25:33]), of[33], of[34], of[35:])
