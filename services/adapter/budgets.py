@@ -6,6 +6,7 @@ than the limit says, whoever makes them. Feedback may use a share only, so that 
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import threading
 from collections import Counter, deque
@@ -51,7 +52,10 @@ class BudgetLedger:
         self._db = sqlite3.connect(
             folder / FILE, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=64
         )
-        self._db.execute("PRAGMA journal_mode=WAL")
+        # While the file is new, switching its journal asks for it alone, and fails at once instead of waiting.
+        with (folder / f"{FILE}.made").open("w") as making:
+            fcntl.flock(making, fcntl.LOCK_EX)
+            self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")  # a power cut may forget calls of the last seconds, a crash does not
         self._db.executescript(_TABLES)
 

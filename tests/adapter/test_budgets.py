@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -233,3 +236,23 @@ def test_calls_that_wait_together_are_told_moments_that_keep_the_limit(ledger: B
         waits = sorted(pool.map(ask, range(8)))
     assert waits[:2] == [0, 0]
     assert all(later - one >= 10 for one, later in zip(waits, waits[2:], strict=False))
+
+
+_FIRST_STARTS = """
+import sys, time
+from pathlib import Path
+from services.adapter.budgets import BudgetLedger
+folder, begin = Path(sys.argv[1]), float(sys.argv[2])
+for number in range(40):
+    while time.time() < begin + number * 0.05:
+        pass
+    BudgetLedger(folder / str(number)).close()
+"""
+
+
+def test_processes_that_start_at_the_same_moment_for_the_first_time_all_have_the_budgets(tmp_path: Path) -> None:
+    """Three of them met in every third new file."""
+    begin = time.time() + 1.5
+    command = [sys.executable, "-c", _FIRST_STARTS, str(tmp_path), str(begin)]
+    starting = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait(60) for process in starting] == [0, 0, 0]
