@@ -107,7 +107,10 @@ class Attendance:
         for entry in [one for one in self.ledger.entries.values() if one.record.state == "PARKED"]:
             brake = self.control.brake_on(entry.record, now)
             if brake is None:
-                self._keep(entry, self.decider.settled(commanded.resumed(entry.record, now, self.worker)), round)
+                record = self._obeyed(entry.record)  # a release with a time of its own may have come just before
+                if record.state == "PARKED":
+                    record = self.decider.settled(commanded.resumed(record, now, self.worker))
+                self._keep(entry, record, round)
             elif brake.command_id != entry.record.parked_by:
                 self._keep(entry, commanded.parked(entry.record, brake, now, self.worker), round)
 
@@ -123,7 +126,7 @@ class Attendance:
                 self._call(entry, round, lambda one=entry: self.caller.follow(one))  # type: ignore[misc]
 
     def forget(self) -> None:
-        """The partitions are gone, or new ones came: what is parked there has to be looked at anew."""
+        """What is parked has to be looked at anew, though no brake changed: partitions went or came, for one."""
         self._brakes_seen = -1
 
     # --- one placement ---
@@ -245,6 +248,7 @@ class Attendance:
     def _after_step(self, record: PlacementRecord, step: Step, outcome: Any) -> PlacementRecord:
         match outcome:
             case HeldBackError(held_by=BrakeSet() as brake) if not record.cancel_requested:
+                self.forget()  # the brake may be gone since the call was held back
                 return commanded.parked(record, brake, self.now(), self.worker, outcome.failure())
             case HeldBackError() if record.cancel_requested:
                 return to.cancelled(record, "调用前一刻收到取消，没有发出", self.now(), self.worker)

@@ -24,7 +24,7 @@ from schemas.control import (
 )
 from schemas.placement import PostRef
 from services.adapter.contract import Accepted, Done, NeedsHuman, Undecidable
-from services.adapter.errors import NoAnswerError, NotSentError, PlatformError
+from services.adapter.errors import HeldBackError, NoAnswerError, NotSentError, PlatformError
 from services.adapter.freshness import Freshness
 from tests.adapter.scripted import START, SUBMIT, UPLOAD, Loop, Platform, Retracting, cancel, content
 
@@ -136,6 +136,41 @@ def test_a_staged_release_gives_new_times_and_another_late_window() -> None:
     assert loop.run(2).state == "INTENDED"
     loop.clock.advance(1)
     assert loop.run().state == "LIVE"
+
+
+def test_a_release_and_the_end_of_its_brake_may_be_heard_in_the_middle_of_a_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The feed is another thread: after a round has asked for commands and before it looks at brakes, both may come."""
+    loop, stop = taken(Platform()), brake()
+    loop.command(stop)
+    assert loop.run(2).state == "PARKED"
+    due = loop.clock.now() + timedelta(seconds=60)
+    given: list[PlacementCommand | BrakeReleased] = [about(loop, ReleaseRequested, due_at=due), released(stop)]
+
+    def news() -> list[str]:
+        while given:
+            loop.command(given.pop(0))
+        return []
+
+    monkeypatch.setattr(loop.control, "news", news)
+    record = loop.run(3)
+    assert (record.state, record.due_at, given) == ("INTENDED", due, [])
+    assert "放行" in said(loop)
+    loop.clock.advance(60)
+    assert loop.run().state == "LIVE"
+
+
+def test_a_call_held_back_by_a_brake_that_has_gone_meanwhile_goes_on() -> None:
+    """The brake's end is heard before the answer that it held the call back: nobody would look at it again."""
+    platform, stop = Platform(), brake()
+    loop = taken(platform)
+    platform.answers["submit"] = [HeldBackError("刹车", held_by=stop)]
+    loop.command(stop)
+    loop.command(released(stop))
+    record = loop.run()
+    assert "PARKED" in [entry.state for entry in record.history], "the hazard happened"
+    assert record.state == "LIVE"
 
 
 @pytest.mark.parametrize(
