@@ -101,7 +101,7 @@ def measure(
 
     def read() -> None:
         nonlocal rows
-        for message in reader.consume(5_000, 0.01):
+        for message in reader.consume(5_000, 0.003):
             if message.error() is None:
                 rows += 1
                 as_of = _row.decode(message.value()).as_of if message.key().startswith(b"post:") else None

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.producer.sender import TxnOffsetCommitHandler
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy as ClientBuilder
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -202,3 +203,25 @@ def test_a_flush_of_several_batches_is_on_the_broker_in_order_and_a_row_too_larg
     ]
     write()  # ends the transaction of its predecessor, which readers wait for
     assert sum(1 for _ in read_topic(kafka_settings, changelog)) == 2 * len(table), "of such a flush nothing is there"
+
+
+@pytest.mark.kafka
+def test_no_small_flush_is_refused_and_repeated(
+    kafka_settings: KafkaSettings, topics: Callable[..., str], unique: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Offsets beside the rows are: the broker asks about the transaction once at a time. A repeat costs a pause."""
+    source, changelog, output = topics("source"), topics("changelog"), topics("output")
+    repeats: list[str] = []
+    refused = TxnOffsetCommitHandler.handle_response
+
+    def noted(handler: TxnOffsetCommitHandler, answer: Any) -> float | None:
+        pause: float | None = refused(handler, answer)
+        repeats.extend([] if pause is None else ["offsets"])
+        return pause
+
+    staged = Staged(KeyedRows.of(_MANY[:50]), {(output, 1): KeyedRows.of(_MANY[:50])}, [], {source: 5}, {})
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level("WARNING", "aiokafka.producer.sender"):
+        patch.setattr(TxnOffsetCommitHandler, "handle_response", noted)
+        asyncio.run(_written(kafka_settings, unique, changelog, *[staged] * 150))
+    repeats += [record.getMessage() for record in caplog.records if "retrying" in record.getMessage()]
+    assert len(repeats) <= 2, repeats
