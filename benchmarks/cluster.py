@@ -13,10 +13,11 @@ from kafka.errors import GroupIdNotFoundError, KafkaError
 
 from benchmarks.leftovers import forget_groups, remove_topics
 from benchmarks.workload import PARTITIONS, Feedback
-from services.runtime.embedded_broker import EmbeddedBroker, layout
+from services.runtime.embedded_broker import EmbeddedBroker, broker, layout
 
 _DEADLINE_S = 60.0
 _JOIN_TOGETHER_MS = "3000"
+_HEAP = ("-Xms512m", "-Xmn320m")  # as in service; in the heap of a demo a collection of 10 ms comes four times a second
 
 
 class Cluster:
@@ -24,6 +25,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         layout._FIXED["group.initial.rebalance.delay.ms"] = _JOIN_TOGETHER_MS  # read when the broker starts
+        broker._MEMORY = (*_HEAP, *broker._MEMORY[1:])
         self._broker = EmbeddedBroker(folder / "data", log_dir=folder / "log")
 
     def __enter__(self) -> Cluster:

@@ -58,11 +58,10 @@ class FlushWriter:
         await self._producer.begin_transaction()
         reached("flush:begun")
         offsets = {TopicPartition(topic, self._partition): offset for topic, offset in staged.offsets.items()}
-        rows = [
-            asyncio.ensure_future(part)
-            for part in (self._write_changelog(staged.changelog), self._write_records(staged))
-        ]
-        parts = [*rows, asyncio.ensure_future(self._write_offsets(offsets, rows))]
+        table = asyncio.ensure_future(self._write_changelog(staged.changelog))
+        records = asyncio.ensure_future(self._write_records(staged))
+        parts: list[asyncio.Future[Any]] = [table, records]
+        parts.append(asyncio.ensure_future(self._write_offsets(offsets, (table, records))))
         try:
             for part, point in zip(parts, _POINTS, strict=True):
                 await part
@@ -73,7 +72,7 @@ class FlushWriter:
             await asyncio.gather(*parts, return_exceptions=True)
         await self._producer.commit_transaction()
         reached("flush:after_commit")
-        return int(parts[0].result())
+        return table.result()
 
     async def close(self) -> None:
         """Let go within seconds, whatever state the producer or the cluster is in; nothing is flushed."""

@@ -23,7 +23,7 @@ _FORMAT_TIMEOUT_S = 180.0  # a second on an idle machine
 _STOP_TIMEOUT_S = 30.0
 _ATTEMPTS_ON_FREE_PORTS = 3
 _HEAP = "512m"
-_MEMORY = ("-Xms128m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
+_MEMORY: tuple[str, ...] = ("-Xms128m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
 
 
 class BrokerFailed(Exception):  # noqa: N818 - says what is the case, as the other runtime errors do
