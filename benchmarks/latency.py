@@ -119,7 +119,7 @@ def measure(
                 if time.monotonic() > deadline or started[0].poll() is not None:
                     raise ContenderFailed(f"{contender.name}: 未能跟上 / did not catch up\n{last_words(stage.folder)}")
             tree = ProcessTree([process.pid for process in started])
-            _read_for(read, _WARM_S)
+            _read_for(read, min(_WARM_S, seconds))
             rows, cpu, begin = 0, tree.cpu_s(), time.monotonic()
             _read_for(read, seconds)
             took, cpu = time.monotonic() - begin, tree.cpu_s() - cpu

@@ -51,7 +51,7 @@ class Plan:
 
 FULL = Plan(
     events=3_000_000, slow_events=30_000, posts=5_000, runs=3, growth=(20_000, 500_000), sparse_events=1_000_000,
-    latency_s=20.0, recovery_posts=1_000_000,
+    latency_s=40.0, recovery_posts=1_000_000,
 )  # fmt: skip
 QUICK = Plan(
     events=800_000, slow_events=12_000, posts=5_000, runs=1, growth=(), sparse_events=0, latency_s=6.0,
