@@ -13,7 +13,7 @@ from kafka.errors import GroupIdNotFoundError, KafkaError
 
 from benchmarks.leftovers import forget_groups, remove_topics
 from benchmarks.workload import PARTITIONS, Feedback
-from services.runtime.embedded_broker import EmbeddedBroker, broker, layout
+from services.runtime.embedded_broker import EmbeddedBroker, layout
 
 _DEADLINE_S = 60.0
 _JOIN_TOGETHER_MS = "3000"
@@ -25,8 +25,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         layout._FIXED["group.initial.rebalance.delay.ms"] = _JOIN_TOGETHER_MS  # read when the broker starts
-        broker._MEMORY = (*_HEAP, *broker._MEMORY[1:])
-        self._broker = EmbeddedBroker(folder / "data", log_dir=folder / "log")
+        self._broker = EmbeddedBroker(folder / "data", log_dir=folder / "log", java_options=_HEAP)
 
     def __enter__(self) -> Cluster:
         self._broker.start()

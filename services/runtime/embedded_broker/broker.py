@@ -23,7 +23,7 @@ _FORMAT_TIMEOUT_S = 180.0  # a second on an idle machine
 _STOP_TIMEOUT_S = 30.0
 _ATTEMPTS_ON_FREE_PORTS = 3
 _HEAP = "512m"
-_MEMORY: tuple[str, ...] = ("-Xms128m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
+_MEMORY = ("-Xms128m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
 
 
 class BrokerFailed(Exception):  # noqa: N818 - says what is the case, as the other runtime errors do
@@ -37,6 +37,7 @@ class EmbeddedBroker:
     that started it ends, so an aborted test run leaves nothing behind: start it from the main thread.
 
     quorum: the cluster that this node is a part of (default: it is alone). access: what clients must bring.
+    java_options: for the broker's process, over those it would have.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class EmbeddedBroker:
         quorum: Quorum | None = None,
         node: int = 1,
         access: Access | None = None,
+        java_options: tuple[str, ...] = (),
     ) -> None:
         self._data_dir = data_dir.resolve()
         self._log_dir = (log_dir or data_dir / "broker-log").resolve()
         self._wished_port = port
         self._port = port
         self._quorum, self._node, self._access = quorum, node, access
+        self._java_options = java_options
         self._internal_port: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -160,6 +163,7 @@ class EmbeddedBroker:
                     str(java()),
                     *_MEMORY,
                     f"-Xmx{quorum.heap}",
+                    *self._java_options,
                     *self._log_options(),
                     "-cp",
                     class_path,
