@@ -37,5 +37,6 @@ class Collector:
             is_whole = began >= self._whole
             gc.collect(_ALL if is_whole else _YOUNG)
             ended = self._clock()
-            self._whole = ended + _WHOLE_EVERY_S if is_whole else self._whole
+            if is_whole:
+                self._whole = ended + _WHOLE_EVERY_S
             self._next = ended + max(_AT_LEAST_S, _SHARE * (ended - began))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -25,7 +25,6 @@ from services.runtime.logging import get_logger
 
 Headed = tuple[bytes | None, bytes | None, Headers]
 _BATCH_BYTES = 900_000  # of a partition one batch is under way at a time, so few large ones; brokers take 1 MB
-_POINTS = ("flush:after_changelog", "flush:after_output", "flush:after_offsets")
 _CLOSE_S = 3.0
 _TRANSACTION_TIMEOUT_MS = 60_000  # only for a worker that never comes back: a successor ends it at once
 
@@ -60,19 +59,22 @@ class FlushWriter:
         offsets = {TopicPartition(topic, self._partition): offset for topic, offset in staged.offsets.items()}
         table = asyncio.ensure_future(self._write_changelog(staged.changelog))
         records = asyncio.ensure_future(self._write_records(staged))
-        parts: list[asyncio.Future[Any]] = [table, records]
-        parts.append(asyncio.ensure_future(self._write_offsets(offsets, (table, records))))
         try:
-            for part, point in zip(parts, _POINTS, strict=True):
-                await part
-                reached(point)
+            offset = await table
+            reached("flush:after_changelog")
+            await records
+            reached("flush:after_output")
         finally:
-            for part in parts:
-                part.cancel()
-            await asyncio.gather(*parts, return_exceptions=True)
+            table.cancel()
+            records.cancel()
+            await asyncio.gather(table, records, return_exceptions=True)
+        # Not beside the rows: before a broker takes either it asks the transaction's coordinator, and not twice at once
+        # for one transaction. Side by side it refused rows or offsets of one flush in eight.
+        await self._producer.send_offsets_to_transaction(offsets, self._group)
+        reached("flush:after_offsets")
         await self._producer.commit_transaction()
         reached("flush:after_commit")
-        return table.result()
+        return offset
 
     async def close(self) -> None:
         """Let go within seconds, whatever state the producer or the cluster is in; nothing is flushed."""
@@ -95,14 +97,6 @@ class FlushWriter:
         streams += [(place, self._with_headers(records)) for place, records in besides.items()]
         sent = await asyncio.gather(*(self._send(place, batches) for place, batches in streams))
         await asyncio.gather(*(future for stream in sent for _, future in stream))
-
-    async def _write_offsets(self, offsets: Mapping[TopicPartition, int], rows: Iterable[asyncio.Future[Any]]) -> None:
-        """After the rows are acknowledged: side by side a broker refuses rows or offsets of one flush in eight.
-
-        Before it takes either it asks the transaction's coordinator, and not twice at once for one transaction.
-        """
-        await asyncio.gather(*rows)
-        await self._producer.send_offsets_to_transaction(offsets, self._group)
 
     async def _send(self, place: Place, batches: Iterator[Any]) -> list[tuple[int, asyncio.Future[Any]]]:
         """Queue batches one after the other; returns how many records each holds and when it is acknowledged."""
