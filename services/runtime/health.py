@@ -60,7 +60,7 @@ class Health:
     def failed(self, reason: str) -> None:
         """An error the service is trying to recover from; the next progress clears it."""
         with self._lock:
-            self._failed = reason
+            self._failed, self._waiting = reason, None
 
     def hindered(self, by: str, reason: str | None) -> None:
         """Something that progress does not cure, told by whoever watches it; None once it is over."""
@@ -77,8 +77,9 @@ class Health:
             return Verdict(not en, zh or "正常", en or "making progress", self._assigned, age)
 
     def _hindrance(self, age: float | None) -> tuple[str, str]:
-        if self._failed is not None:
-            return f"出错：{self._failed}", f"failed: {self._failed}"
+        if self._failed is not None:  # and what holds up the recovery, if anything
+            zh, en = ("", "") if self._waiting is None else (f"；等待：{self._waiting}", f"; waiting: {self._waiting}")
+            return f"出错：{self._failed}{zh}", f"failed: {self._failed}{en}"
         if self._hindrances:
             reason = "；".join(self._hindrances.values())
             return f"受阻：{reason}", f"hindered: {reason}"

@@ -61,8 +61,12 @@ def test_each_hindrance_has_its_reason_and_progress_clears_it() -> None:
     health.waiting("Kafka")
     assert (health.verdict().ready, health.verdict().zh) == (False, "等待：Kafka")
     health.progress()
+    health.waiting("old news")
     health.failed("Fenced")
     assert health.verdict().en == "failed: Fenced"
+    health.waiting("Kafka")
+    assert health.verdict().en == "failed: Fenced; waiting: Kafka", "neither the cause nor what holds it up is hidden"
+    assert health.verdict().zh == "出错：Fenced；等待：Kafka"
     health.progress()
     health.assigned(0)
     assert health.verdict().en == "no partition assigned"

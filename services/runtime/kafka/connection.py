@@ -6,6 +6,7 @@ import selectors
 import socket
 from typing import Any
 
+from services.runtime.kafka.message_classes import make_each_class_once
 from services.runtime.settings import KafkaSettings
 
 PORT_ANSWERS = (
@@ -28,6 +29,7 @@ class _Selector(selectors.DefaultSelector):
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
     """Options that producers, consumers and admin clients share."""
+    make_each_class_once()
     options: dict[str, Any] = {
         "bootstrap_servers": [server.strip() for server in settings.bootstrap.split(",")],
         "security_protocol": settings.security_protocol,
