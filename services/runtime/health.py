@@ -77,14 +77,9 @@ class Health:
             return Verdict(not en, zh or "正常", en or "making progress", self._assigned, age)
 
     def _hindrance(self, age: float | None) -> tuple[str, str]:
-        if self._failed is not None:  # and what holds up the recovery, if anything
-            zh, en = ("", "") if self._waiting is None else (f"；等待：{self._waiting}", f"; waiting: {self._waiting}")
-            return f"出错：{self._failed}{zh}", f"failed: {self._failed}{en}"
-        if self._hindrances:
-            reason = "；".join(self._hindrances.values())
-            return f"受阻：{reason}", f"hindered: {reason}"
-        if self._waiting is not None:
-            return f"等待：{self._waiting}", f"waiting: {self._waiting}"
+        if known := self._known():  # all of it: what keeps others waiting must not hide that Kafka is away
+            zh = "；".join(f"{kind}：{what}" for kind, _, what in known)
+            return zh, "; ".join(f"{kind}: {what}" for _, kind, what in known)
         if self._assigned == 0:
             return "未分到任何分区", "no partition assigned"
         if age is None:
@@ -92,6 +87,12 @@ class Health:
         if age > self._stale_after_s:
             return f"已 {age:.0f} 秒没有进展", f"no progress for {age:.0f} s"
         return "", ""
+
+    def _known(self) -> list[tuple[str, str, str]]:
+        """What is said to be wrong: what it is to the service (Chinese, English), and the words."""
+        known = [("出错", "failed", self._failed)] if self._failed is not None else []
+        known += [("受阻", "hindered", hindrance) for hindrance in self._hindrances.values()]
+        return known + ([("等待", "waiting", self._waiting)] if self._waiting is not None else [])
 
 
 class HealthServer:

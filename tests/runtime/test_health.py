@@ -66,7 +66,10 @@ def test_each_hindrance_has_its_reason_and_progress_clears_it() -> None:
     assert health.verdict().en == "failed: Fenced"
     health.waiting("Kafka")
     assert health.verdict().en == "failed: Fenced; waiting: Kafka", "neither the cause nor what holds it up is hidden"
-    assert health.verdict().zh == "出错：Fenced；等待：Kafka"
+    health.hindered("feed", "nothing is heard")
+    assert health.verdict().en == "failed: Fenced; hindered: nothing is heard; waiting: Kafka"
+    assert health.verdict().zh == "出错：Fenced；受阻：nothing is heard；等待：Kafka"
+    health.hindered("feed", None)
     health.progress()
     health.assigned(0)
     assert health.verdict().en == "no partition assigned"
