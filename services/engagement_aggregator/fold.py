@@ -41,6 +41,7 @@ from services.engagement_aggregator.wire import Comment, Followers, OfPost, Repl
 _ITEM_KEYS = {COMMENT: keys.comment, REPLY: keys.reply}
 _ITEMS_OF_A_ROW = 16  # 110 bytes against 1,700
 _ROWS_OF_A_POST = 4  # itself, its hour, its day, and a share in its parents
+_OPEN_POST_BYTES = 1_000  # of Python's, beside what C has of it
 _BUGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # of ours; trouble with the disk is not
 _account: Callable[[Any], tuple[str, ...]] = attrgetter("brand_id", "campaign_id", "platform", "account")
 
@@ -150,7 +151,7 @@ class Fold:
 
     def written(self) -> None:
         """What the last call of `settle` returned can be loaded."""
-        if self._state.written() <= self._limit():
+        if self._state.written() + _OPEN_POST_BYTES * len(self._by_number) <= self._limit():
             return
         numbers, of_parents = self._state.forget(len(self._by_number), len(self._parents))
         kept = [one for one, number in zip(self._by_number, numbers, strict=True) if number >= 0]
@@ -213,9 +214,9 @@ class Fold:
         try:
             self._change(one, event, at, is_new=is_new)
         finally:
-            one.give(self._scanner)
+            post = one.give(self._scanner)
         if one.marks_changed:
-            self._follow_account(one.post)
+            self._follow_account(post)
 
     def _change(self, one: OpenPost, event: OfPost, at: datetime, *, is_new: bool) -> None:
         seen, observed = utc(event.observed_at), True
