@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -97,7 +98,7 @@ def test_what_is_folded_while_a_flush_is_under_way_is_not_forgotten_with_what_th
     """Rows that are under way are on no disk yet, and what came after them is in no row yet."""
     values, whole, disk = encoded(events), Table(), Table()
     whole.fold(values)
-    rows: dict[str, TableRow] = {}  # those of Python's own
+    rows = ChainMap[str, TableRow]({}, disk)  # those of Python's own, over what is written
     fold = Fold(rows, lambda _: True, load=disk.get, limit=lambda: -1)
     at = 0
     while at < len(values):
