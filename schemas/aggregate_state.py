@@ -144,14 +144,17 @@ class Watermark(Struct, array_like=True, tag="watermark"):
     at: Instant
 
 
-class TablePosition(Struct, frozen=True, kw_only=True, array_like=True, tag="position"):
+class TablePosition(Struct, frozen=True, array_like=True, tag="position"):
     """Last row of every flush: which offsets of the source topics the rows before it contain.
 
-    lineage: made when the changelog partition was begun, so that a local copy of another changelog is recognised.
+    lineage: made when the changelog partition was begun, so that a local copy of another changelog is recognised. owed:
+    hours by post_key of which windows and parents are in the rows and not published yet; owed_rows: keys of parents.
     """
 
     lineage: str
     next_offsets: dict[str, Count]
+    owed: dict[str, list[int]] = {}
+    owed_rows: list[str] = []
 
 
 WindowRow = PostHour | TotalHour | Day

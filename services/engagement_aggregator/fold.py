@@ -7,7 +7,7 @@ read is the caller's concern.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
@@ -20,7 +20,7 @@ from services.engagement_aggregator.native import sections
 from services.engagement_aggregator.native.keyed_rows import KeyedRows
 from services.engagement_aggregator.native.scanner import COMMENT, FOR_PYTHON, FULL, REPLY, Asked, Scanner
 from services.engagement_aggregator.native.sections import Section
-from services.engagement_aggregator.native.state import POST_ROWS, StagedRows, State
+from services.engagement_aggregator.native.state import POST_ROWS, Need, StagedRows, State
 from services.engagement_aggregator.opened import OpenPost, first_seen, identity_of
 from services.engagement_aggregator.parents import Parents
 from services.engagement_aggregator.refusals import (
@@ -52,6 +52,17 @@ class Settled(NamedTuple):
     changed: set[str]
     items: KeyedRows
     rows: StagedRows
+    owed: Owed
+
+
+class Owed(NamedTuple):
+    """What the table has and what is not published: hours by post_key, with all that follows them, and parents' keys."""
+
+    hours: dict[str, list[int]]
+    parents: list[str]
+
+
+_NOTHING_OWED = Owed({}, [])
 
 
 class Fold:
@@ -133,13 +144,14 @@ class Fold:
         """Keys of the rows that must stay in memory until they are settled and written."""
         return set(self._changed)
 
-    def settle(self) -> Settled:
-        """Let parents and windows follow; returns all that changed since the last call."""
+    def settle(self, *, is_full: bool = True) -> Settled:
+        """Let parents and windows follow; returns all that changed since the last call.
+
+        is_full: parents and windows are published with the posts, and nothing is owed any more.
+        """
         self._parents.settle_followers()
         while needed := list(self._state.needs()):
-            for need in needed:
-                key = self._by_number[need.owner].key if need.kind in POST_ROWS else self._parents.key(need.owner)
-                self._state.load_row(need, key, self._load)
+            self._load_rows(needed)
         self._state.settle()
         watermark, changed = self._clock.watermark, self._changed
         if watermark > self._written:
@@ -147,7 +159,31 @@ class Fold:
             self._written = watermark
             changed.add(keys.WATERMARK)
         self._changed, self._accounts = set(), set()
-        return Settled(changed, self._scanner.staged(), self._state.staged())
+        rows = self._state.staged(is_full=is_full)
+        return Settled(changed, self._scanner.staged(), rows, _NOTHING_OWED if is_full else self._owed())
+
+    def owe(self, owed: Owed) -> None:
+        """Go on with what a process before has left owed."""
+        for post_key, hours in owed.hours.items():
+            one = self._known(post_key)
+            for hour in hours:
+                while one is not None and (needed := self._state.owe(one.number, hour)):
+                    self._load_rows(needed)
+        for key in owed.parents:
+            if (parent := self._parents.known(key)) is not None:
+                self._state.owe_total(parent.number)
+
+    def _owed(self) -> Owed:
+        pairs, parents = self._state.owed()
+        hours: dict[str, list[int]] = {}
+        for number, hour in pairs:
+            hours.setdefault(self._by_number[number].identity[0], []).append(hour)
+        return Owed(hours, [self._parents.key(number) for number in parents])
+
+    def _load_rows(self, needed: Iterable[Need]) -> None:
+        for need in needed:
+            key = self._by_number[need.owner].key if need.kind in POST_ROWS else self._parents.key(need.owner)
+            self._state.load_row(need, key, self._load)
 
     def written(self) -> None:
         """What the last call of `settle` returned can be loaded."""

@@ -7,6 +7,7 @@ can never disagree. A batch is folded only if it joins on to what has been folde
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -21,7 +22,7 @@ from services.engagement_aggregator import changelog
 from services.engagement_aggregator.batch import Batch
 from services.engagement_aggregator.brand import fold_campaigns
 from services.engagement_aggregator.flush import FlushWriter
-from services.engagement_aggregator.fold import Fold
+from services.engagement_aggregator.fold import Fold, Owed
 from services.engagement_aggregator.refusals import Refused
 from services.engagement_aggregator.rows import CachedRows
 from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
@@ -81,6 +82,7 @@ class OwnedPartition:
         self._dead: list[Outgoing] = []
         self._canaries: list[Outgoing] = []
         self._moved, self._full = asyncio.Event(), asyncio.Event()
+        self._owes, self._published_at = False, -math.inf
         self._abandoned: Exception | None = None
         self._drained = asyncio.Event()
         self._flushing = asyncio.Lock()
@@ -100,6 +102,9 @@ class OwnedPartition:
             position = await changelog.restore(consumer, self._store(), self._changelog)
             for topic in self._settings.sources:
                 self.positions[topic] = await _place(consumer, TP(topic, self.number), position)
+            owed = Owed(position.owed, position.owed_rows)
+            self._fold.owe(owed)
+        self._owes = bool(owed.hours or owed.parents)
         self._lineage, self.is_open = position.lineage, True
         self._drained.set()
 
@@ -131,7 +136,7 @@ class OwnedPartition:
         """Flush at most every interval, for as long as it goes well; raises what ends it."""
         try:
             while True:
-                await self._moved.wait()
+                await self._due()
                 if self._abandoned is not None:
                     raise self._abandoned
                 began = time.monotonic()
@@ -140,6 +145,13 @@ class OwnedPartition:
         finally:
             self.is_open = False
             self._drained.set()
+
+    async def _due(self) -> None:
+        """Until there is something to write, or it is time to publish what was only written."""
+        if self._owes:
+            await _either(self._moved, self._published_at + self._settings.coalesce_s - time.monotonic())
+        else:
+            await self._moved.wait()
 
     async def _rest(self, began: float) -> None:
         """Until the next flush is due. While many records wait, folding them comes before showing rows of the past."""
@@ -150,13 +162,17 @@ class OwnedPartition:
                 return
             await _either(self._full, min(left, interval))
 
-    async def flush(self) -> None:
+    async def flush(self, *, is_last: bool = False) -> None:
         """Write out everything folded so far, in one transaction, and only then to the disk."""
         async with self._flushing, self._turn():
-            if not self._moved.is_set() or not self.is_open:
+            if not (self._moved.is_set() or self._owes) or not self.is_open:
                 return
             began = time.monotonic()
-            staged = self._staged()
+            is_full = is_last or self._full.is_set() or self._is_behind()
+            is_full = is_full or began - self._published_at >= self._settings.coalesce_s
+            if is_full:
+                self._published_at = began
+            staged = self._staged(is_full=is_full)
             offset = await asyncio.wait_for(self._writer.commit(staged), self._settings.flush_timeout_s)
             self._store().write(self._changelog, staged.changelog, offset)
             self._fold.written()
@@ -251,9 +267,10 @@ class OwnedPartition:
                 "record_refused", topic=batch.topic, partition=batch.partition, offset=raw.offset, cause=one.cause
             )
 
-    def _staged(self) -> Staged:
+    def _staged(self, *, is_full: bool) -> Staged:
         """A consistent picture of now, taken without a pause; what is folded from here on belongs to the next one."""
-        settled = self._fold.settle()
+        settled = self._fold.settle(is_full=is_full)
+        self._owes = bool(settled.owed.hours or settled.owed.parents)
         brands, self._brands = self._brands, set()
         besides, self._dead, self._canaries = self._dead + self._canaries, [], []
         self._moved.clear()
@@ -262,7 +279,7 @@ class OwnedPartition:
             self._rows,
             settled,
             brands,
-            position=TablePosition(lineage=self._lineage, next_offsets=dict(self.positions)),
+            position=TablePosition(self._lineage, dict(self.positions), settled.owed.hours, settled.owed.parents),
             besides=besides,
             settings=self._settings,
             number=self.number,

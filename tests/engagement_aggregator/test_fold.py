@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.aggregate import EngagementAggregate
-from schemas.aggregate_state import TableRow
+from schemas.aggregate_state import PostState, TableRow
 from schemas.feedback import FeedbackEvent, Reading
-from services.engagement_aggregator.fold import Fold
+from services.engagement_aggregator.fold import Fold, Owed
 from services.engagement_aggregator.recount import differences, recount
 from tests.engagement_aggregator.audience import AUDIENCE, START, Table, encoded, histories
 
@@ -111,6 +111,39 @@ def test_what_is_folded_while_a_flush_is_under_way_is_not_forgotten_with_what_th
         at += 2 * size
     disk.update(disk.written_by(fold.settle(), rows))
     assert without_brands(whole) == dict(disk)
+
+
+@given(histories, st.data())
+@settings(max_examples=200, deadline=None)
+def test_what_a_flush_leaves_owed_is_published_by_a_later_one_or_by_the_process_that_comes_after(
+    events: list[FeedbackEvent], data: st.DataObject
+) -> None:
+    values, whole, disk, at = encoded(events), Table(), Table(), 0
+    whole.fold(values)
+    published: dict[bytes, bytes | None] = {}
+    rows: dict[str, TableRow] = {}
+
+    def flush(fold: Fold, *, is_full: bool) -> Owed:
+        settled = fold.settle(is_full=is_full)
+        disk.update(disk.written_by(settled, rows))
+        published.update((*settled.rows.aggregates, *settled.rows.windows))
+        fold.written()
+        return settled.owed
+
+    fold = Fold(rows, lambda _: True, load=disk.get, limit=lambda: -1)
+    while at < len(values):
+        size = data.draw(st.integers(1, 8))
+        fold.take(values[at : at + size])
+        owed = flush(fold, is_full=data.draw(st.booleans()))
+        if data.draw(st.booleans()):  # killed, and begun anew by the next one
+            rows = {key: row for key, row in disk.items() if type(row) is not PostState}
+            fold = Fold(rows, lambda _: True, load=disk.get, limit=lambda: -1)
+            fold.owe(owed)
+        at += size
+    flush(fold, is_full=True)
+    assert {key.decode(): value for key, value in published.items()} == {
+        row.key: msgspec.json.encode(row) for row in whole.published() if not row.key.startswith("brand:")
+    }
 
 
 def without_brands(table: Table) -> dict[str, TableRow]:

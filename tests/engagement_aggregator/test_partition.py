@@ -45,7 +45,7 @@ class Opened(OwnedPartition):
         self.is_open = True
         self._drained.set()
 
-    async def flush(self) -> None:
+    async def flush(self, *, is_last: bool = False) -> None:
         """Nothing to write to."""
         self._moved.clear()
 

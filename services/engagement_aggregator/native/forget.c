@@ -1,5 +1,6 @@
 // What is on disk and not in use leaves memory: hours and days that are over, and posts when there are many. Only a
 // touched post has what no flush has written; parents and days change in settling alone, right before they are staged.
+// What is owed stays until it has been published.
 #include <string.h>
 
 #include "hash.h"
@@ -14,7 +15,7 @@ static int64_t drop_days(tb_days *days) {
   size_t left = 0;
   for (size_t at = 0; at < days->count; at++) newest = tb_later(newest, days->days[at].day);
   for (size_t at = 0; at < days->count; at++) {
-    if (days->days[at].day > newest - KEPT) days->days[left++] = days->days[at];
+    if (days->days[at].is_owed || days->days[at].day > newest - KEPT) days->days[left++] = days->days[at];
   }
   days->count = left;
   return (int64_t)(days->room * sizeof *days->days);
@@ -27,7 +28,7 @@ static int64_t tidy_post(tb_post_state *post, bool is_in_use) {
   for (size_t at = 0; at < post->hours_count; at++) newest = tb_later(newest, post->hours[at].hour);
   for (size_t at = 0; at < post->hours_count; at++) {
     tb_post_hour *hour = &post->hours[at];
-    if (is_in_use || hour->hour > newest - KEPT) {
+    if (is_in_use || hour->is_owed || hour->hour > newest - KEPT) {
       bytes += (int64_t)(hour->room * sizeof *hour->minutes);
       post->hours[left++] = *hour;
     } else {
@@ -44,7 +45,7 @@ static int64_t tidy_total(tb_total *total) {
   for (size_t at = 0; at < total->hours_count; at++) newest = tb_later(newest, total->hours[at].hour);
   for (size_t at = 0; at < total->hours_count; at++) {
     tb_total_hour *hour = &total->hours[at];
-    if (hour->hour > newest - KEPT) {
+    if (hour->is_owed || hour->hour > newest - KEPT) {
       bytes += (int64_t)(hour->room * sizeof *hour->minutes);
       total->hours[left++] = *hour;
     } else {
@@ -75,10 +76,20 @@ static void keep_names(tb_posts *posts, tb_post *post, uint8_t *into, size_t *si
   *size += (size_t)post->middle_room;
 }
 
+static bool is_in_use(const tb_posts *posts, size_t number) {
+  const tb_post_state *post = &posts->states[number];
+  for (size_t at = 0; at < post->hours_count; at++) {
+    if (post->hours[at].is_owed) return true;
+  }
+  return posts->posts[number].is_touched;
+}
+
 // The new numbers of parents: of those that posts in use count in, or that are to be written on their own.
 static void keep_totals(tb_posts *posts, const int64_t *kept_posts, int64_t *into) {
   size_t left = 0;
-  for (size_t at = 0; at < posts->totals_count; at++) into[at] = posts->totals[at].is_to_write ? 0 : -1;
+  for (size_t at = 0; at < posts->totals_count; at++) {
+    into[at] = posts->totals[at].is_to_write || posts->totals[at].is_owed ? 0 : -1;
+  }
   for (size_t at = 0; at < posts->count; at++) {
     for (int parent = 0; parent < TB_PARENTS && kept_posts[at] >= 0; parent++) into[posts->states[at].totals[parent]] = 0;
   }
@@ -97,7 +108,7 @@ int64_t tb_forget(tb_posts *posts, int64_t *into, int64_t *totals) {
   uint8_t *names = malloc(posts->names_room + 1);  // never of no bytes
   if (!names) return -1;
   size_t size = 0, left = 0;
-  for (size_t at = 0; at < posts->count; at++) into[at] = posts->posts[at].is_touched ? (int64_t)left++ : -1;
+  for (size_t at = 0; at < posts->count; at++) into[at] = is_in_use(posts, at) ? (int64_t)left++ : -1;
   keep_totals(posts, into, totals);
   memset(posts->slots, 0, (posts->mask + 1) * sizeof *posts->slots);
   for (size_t at = 0; at < posts->count; at++) {

@@ -184,7 +184,18 @@ typedef struct {
   int64_t *homes, scopes[4];
 } tb_flush;
 
-int tb_stage(tb_posts *posts, tb_flush *into);
+// is_full: parents and windows are published, too, those that are owed from flushes before as well.
+int tb_stage(tb_posts *posts, int32_t is_full, tb_flush *into);
+
+// Hours of posts of which something is owed, in pairs of post and hour; and parents that are, by number. How many; into
+// NULL they are only counted.
+int64_t tb_owed(const tb_posts *posts, int64_t *into);
+int64_t tb_owed_totals(const tb_posts *posts, int64_t *into);
+
+// An hour of a post, and all that follows it, is owed from a process before: 0, or so many rows that have to be loaded
+// first, eight at most.
+int64_t tb_owe(tb_posts *posts, int64_t post, int64_t hour, tb_need *into);
+void tb_owe_total(tb_posts *posts, int64_t total);
 void tb_free(void *block);
 
 // One event as the scan reads it, for tests. kind: 0 not in the contract's own form, 1 snapshot, 2 comment, 3 reply.

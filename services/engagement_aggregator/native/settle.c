@@ -8,8 +8,6 @@
 #include "minutes.h"
 #include "rows.h"
 
-enum { POST_HOUR, POST_DAY, TOTAL_HOUR, TOTAL_DAY };
-
 typedef struct {
   tb_need *into;
   int64_t count, room;
@@ -62,11 +60,11 @@ static void look_for_rows(const tb_posts *posts, int64_t number, needs *list) {
     const tb_post_hour *hour = &post->hours[at];
     if (hour->revision == hour->settled) continue;
     int64_t day = tb_day_of(hour->hour);
-    if (!tb_day_in(&post->days, day)) need(list, POST_DAY, number, day);
+    if (!tb_day_in(&post->days, day)) need(list, TB_POST_DAY, number, day);
     for (int parent = 0; parent < TB_PARENTS; parent++) {
       tb_total *total = &posts->totals[post->totals[parent]];
-      if (!tb_total_hour_of(total, hour->hour)) need(list, TOTAL_HOUR, post->totals[parent], hour->hour);
-      if (!tb_day_in(&total->days, day)) need(list, TOTAL_DAY, post->totals[parent], day);
+      if (!tb_total_hour_of(total, hour->hour)) need(list, TB_TOTAL_HOUR, post->totals[parent], hour->hour);
+      if (!tb_day_in(&total->days, day)) need(list, TB_TOTAL_DAY, post->totals[parent], day);
     }
   }
 }
@@ -78,7 +76,7 @@ int64_t tb_needs(tb_posts *posts, tb_need *into, int64_t room) {
     int64_t number = posts->touched[at];
     switch (tb_waiting_apply(posts, number, &missing)) {
       case TB_NO_MEMORY: return -1;
-      case TB_HOUR_MISSING: need(&list, POST_HOUR, number, missing); break;
+      case TB_HOUR_MISSING: need(&list, TB_POST_HOUR, number, missing); break;
       default: look_for_rows(posts, number, &list);
     }
   }

@@ -1,4 +1,5 @@
-// What one flush writes: every row that changed since the last one, as it stands now.
+// What one flush writes: every row that changed since the last one, as it stands now. Windows and parents are published
+// by full flushes only; until then they are owed.
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ typedef struct {
   stream table, aggregates, windows, campaigns;
   tb_out homes;
   int64_t scopes[TB_SCOPES];
+  bool is_full;
 } staging;
 
 // A row that is being written: where its key and its value began.
@@ -43,19 +45,29 @@ static void end(open_row row) {
   row.into->count++;
 }
 
+// Of a window that has to be written or published now.
+#define IS_CALLED_FOR(into, window) ((window)->is_changed || ((into)->is_full && (window)->is_owed))
+
+// Once a window's rows are made.
+#define IS_DONE(into, window) ((window)->is_changed = false, (window)->is_owed = !(into)->is_full)
+
 static void stage_days(staging *into, const tb_texts *texts, tb_days *days) {
   for (size_t at = 0; at < days->count; at++) {
     tb_day *day = &days->days[at];
-    if (!day->is_changed) continue;
+    if (!IS_CALLED_FOR(into, day)) continue;
     uint8_t word[TB_LONGEST_WORD];
     size_t size = tb_day_word(word, day->day);
-    open_row row = begin(&into->table, INSIDE, texts, word, size);
-    tb_write_day(&into->table.out, texts, day);
-    end(row);
-    row = begin(&into->windows, "", texts, word, size);
-    tb_publish_day(&into->windows.out, texts, day);
-    end(row);
-    day->is_changed = false;
+    if (day->is_changed) {
+      open_row row = begin(&into->table, INSIDE, texts, word, size);
+      tb_write_day(&into->table.out, texts, day);
+      end(row);
+    }
+    if (into->is_full) {
+      open_row row = begin(&into->windows, "", texts, word, size);
+      tb_publish_day(&into->windows.out, texts, day);
+      end(row);
+    }
+    IS_DONE(into, day);
   }
 }
 
@@ -73,16 +85,20 @@ static void stage_post(staging *into, tb_post_state *post) {
   }
   for (size_t at = 0; at < post->hours_count; at++) {
     tb_post_hour *hour = &post->hours[at];
-    if (!hour->is_changed) continue;
+    if (!IS_CALLED_FOR(into, hour)) continue;
     uint8_t word[TB_LONGEST_WORD];
     size_t size = tb_hour_word(word, hour->hour);
-    open_row row = begin(&into->table, INSIDE, texts, word, size);
-    tb_write_post_hour(&into->table.out, texts, hour);
-    end(row);
-    row = begin(&into->windows, "", texts, word, size);
-    tb_publish_post_hour(&into->windows.out, texts, hour);
-    end(row);
-    hour->is_changed = false;
+    if (hour->is_changed) {
+      open_row row = begin(&into->table, INSIDE, texts, word, size);
+      tb_write_post_hour(&into->table.out, texts, hour);
+      end(row);
+    }
+    if (into->is_full) {
+      open_row row = begin(&into->windows, "", texts, word, size);
+      tb_publish_post_hour(&into->windows.out, texts, hour);
+      end(row);
+    }
+    IS_DONE(into, hour);
   }
   stage_days(into, texts, &post->days);
 }
@@ -97,31 +113,43 @@ static void stage_campaign(staging *into, const tb_total *total) {
   tb_put(&into->homes, &total->home, sizeof total->home);
 }
 
+static void publish_total(staging *into, const tb_total *total) {
+  open_row row = begin(&into->aggregates, "", &total->texts, NULL, 0);
+  tb_publish_total(&into->aggregates.out, total);
+  end(row);
+  into->scopes[total->scope]++;
+  if (total->scope == TB_OF_CAMPAIGN) stage_campaign(into, total);
+}
+
 static void stage_total(staging *into, tb_total *total) {
   const tb_texts *texts = &total->texts;
   if (total->is_to_write) {
     open_row row = begin(&into->table, "", texts, NULL, 0);
     tb_write_total(&into->table.out, total);
     end(row);
-    row = begin(&into->aggregates, "", texts, NULL, 0);
-    tb_publish_total(&into->aggregates.out, total);
-    end(row);
-    into->scopes[total->scope]++;
-    if (total->scope == TB_OF_CAMPAIGN) stage_campaign(into, total);
-    total->is_to_write = false;
+    total->is_owed = true;
+  }
+  total->is_to_write = false;
+  if (into->is_full && total->is_owed) {
+    publish_total(into, total);
+    total->is_owed = false;
   }
   for (size_t at = 0; at < total->hours_count; at++) {
     tb_total_hour *hour = &total->hours[at];
-    if (!hour->is_changed) continue;
+    if (!IS_CALLED_FOR(into, hour)) continue;
     uint8_t word[TB_LONGEST_WORD];
     size_t size = tb_hour_word(word, hour->hour);
-    open_row row = begin(&into->table, INSIDE, texts, word, size);
-    tb_write_total_hour(&into->table.out, texts, hour);
-    end(row);
-    row = begin(&into->windows, "", texts, word, size);
-    tb_publish_total_hour(&into->windows.out, texts, hour);
-    end(row);
-    hour->is_changed = false;
+    if (hour->is_changed) {
+      open_row row = begin(&into->table, INSIDE, texts, word, size);
+      tb_write_total_hour(&into->table.out, texts, hour);
+      end(row);
+    }
+    if (into->is_full) {
+      open_row row = begin(&into->windows, "", texts, word, size);
+      tb_publish_total_hour(&into->windows.out, texts, hour);
+      end(row);
+    }
+    IS_DONE(into, hour);
   }
   stage_days(into, texts, &total->days);
 }
@@ -130,8 +158,8 @@ static tb_rows rows_of(const stream *of) {
   return (tb_rows){of->out.bytes, (int32_t *)of->sizes.bytes, (int64_t)of->out.size, of->count};
 }
 
-int tb_stage(tb_posts *posts, tb_flush *staged) {
-  staging into = {0};
+int tb_stage(tb_posts *posts, int32_t is_full, tb_flush *staged) {
+  staging into = {.is_full = is_full};
   memset(staged, 0, sizeof *staged);
   for (size_t at = 0; at < posts->count; at++) stage_post(&into, &posts->states[at]);
   for (size_t at = 0; at < posts->totals_count; at++) stage_total(&into, &posts->totals[at]);

@@ -45,12 +45,12 @@ typedef struct {
   int64_t hour, as_of, revision, settled;
   tb_minute *minutes;
   size_t count, room;
-  bool is_changed;  // since it was staged
+  bool is_changed, is_owed;  // since it was staged; staged for the table and not yet published
 } tb_post_hour;
 
 typedef struct {
   int64_t day, as_of, revision, sums[TB_BROUGHT];
-  bool is_changed;
+  bool is_changed, is_owed;
 } tb_day;
 
 typedef struct {
@@ -66,7 +66,7 @@ typedef struct {
   int64_t hour, as_of, revision;
   tb_total_minute *minutes;  // by minute
   size_t count, room;
-  bool is_changed;
+  bool is_changed, is_owed;
 } tb_total_hour;
 
 // Comments by hour of the week, from Monday midnight in Shanghai; by hour, without zeros.
@@ -131,7 +131,7 @@ typedef struct {
   size_t hours_count, hours_room;
   tb_days days;
   int scope;
-  bool is_to_write;
+  bool is_to_write, is_owed;
 } tb_total;
 
 static inline const uint8_t *tb_text_of(const tb_texts *texts, int which, size_t *size) {

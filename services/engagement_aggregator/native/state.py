@@ -222,16 +222,33 @@ class State:
     def settle(self) -> None:
         _check(lib.tb_settle(self._posts))
 
-    def staged(self) -> StagedRows:
-        """What changed since the last call."""
+    def staged(self, *, is_full: bool) -> StagedRows:
+        """What changed since the last call. is_full: parents and windows are published, too, and nothing is owed then."""
         found = ffi.new("tb_flush *")
-        _check(lib.tb_stage(self._posts, found))
+        _check(lib.tb_stage(self._posts, is_full, found))
         homes = ffi.gc(found.homes, lib.tb_free)
         return StagedRows(
             _rows(found.table), _rows(found.aggregates), _rows(found.windows), _rows(found.campaigns),
             ffi.unpack(homes, found.campaigns.count) if found.campaigns.count else [],
             dict(zip(SCOPES, found.scopes, strict=True)),
         )  # fmt: skip
+
+    def owed(self) -> tuple[list[tuple[int, int]], list[int]]:
+        """What is not published yet: posts and hours in pairs, and parents, by number."""
+        pairs = ffi.new("int64_t[]", 2 * lib.tb_owed(self._posts, ffi.NULL))
+        parents = ffi.new("int64_t[]", lib.tb_owed_totals(self._posts, ffi.NULL))
+        lib.tb_owed(self._posts, pairs)
+        lib.tb_owed_totals(self._posts, parents)
+        flat = list(pairs)
+        return list(zip(flat[::2], flat[1::2], strict=True)), list(parents)
+
+    def owe(self, number: int, hour: int) -> list[Need]:
+        """An hour of a post and all that follows it is owed from a process before; or what has to be loaded first."""
+        count = lib.tb_owe(self._posts, number, hour, self._needs)
+        return [Need(one.kind, one.owner, one.number) for one in self._needs[0:count]]
+
+    def owe_total(self, total: int) -> None:
+        lib.tb_owe_total(self._posts, total)
 
     def written(self) -> int:
         """What was staged is on disk. How many bytes are held."""
