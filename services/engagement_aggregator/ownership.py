@@ -100,7 +100,7 @@ class Ownership:
         if not self._keepers:
             return
         numbers = sorted(self._partitions)
-        flushes = [partition.flush(is_last=True) for partition in self._partitions.values() if partition.is_open]
+        flushes = [partition.flush() for partition in self._partitions.values() if partition.is_open]
         if flushes:
             for outcome in await asyncio.gather(
                 *(asyncio.wait_for(flush, _LAST_FLUSH_S) for flush in flushes), return_exceptions=True

@@ -82,7 +82,7 @@ class OwnedPartition:
         self._dead: list[Outgoing] = []
         self._canaries: list[Outgoing] = []
         self._moved, self._full = asyncio.Event(), asyncio.Event()
-        self._owes, self._published_at = False, -math.inf
+        self._owes, self._published = False, -1  # whether rows wait to be published, and the second of the last that were
         self._abandoned: Exception | None = None
         self._drained = asyncio.Event()
         self._flushing = asyncio.Lock()
@@ -140,7 +140,9 @@ class OwnedPartition:
                 if self._abandoned is not None:
                     raise self._abandoned
                 began = time.monotonic()
-                await self.flush()
+                await self.flush(is_full=self._publishes_always())
+                if self._owes and self._second() > self._published:
+                    await self.flush()  # on its own, so that posts do not wait for windows and parents
                 await self._rest(began)
         finally:
             self.is_open = False
@@ -148,10 +150,17 @@ class OwnedPartition:
 
     async def _due(self) -> None:
         """Until there is something to write, or it is time to publish what was only written."""
-        if self._owes:
-            await _either(self._moved, self._published_at + self._settings.coalesce_s - time.monotonic())
-        else:
-            await self._moved.wait()
+        while not self._moved.is_set() and not (self._owes and self._second() > self._published):
+            await _either(self._moved, self._settings.coalesce_s if self._owes else math.inf)
+
+    def _second(self) -> int:
+        """The number of this stretch of `coalesce_s`; those of the partitions begin one after the other."""
+        return int(time.monotonic() / self._settings.coalesce_s + self.number / self._counts.partitions)
+
+    def _publishes_always(self) -> bool:
+        """Windows and parents too, with every flush: where flushes come no more often than they are wanted, or behind."""
+        is_slow = self._settings.flush_interval_s >= self._settings.coalesce_s
+        return is_slow or self._full.is_set() or self._is_behind()
 
     async def _rest(self, began: float) -> None:
         """Until the next flush is due. While many records wait, folding them comes before showing rows of the past."""
@@ -162,16 +171,13 @@ class OwnedPartition:
                 return
             await _either(self._full, min(left, interval))
 
-    async def flush(self, *, is_last: bool = False) -> None:
+    async def flush(self, *, is_full: bool = True) -> None:
         """Write out everything folded so far, in one transaction, and only then to the disk."""
         async with self._flushing, self._turn():
             if not (self._moved.is_set() or self._owes) or not self.is_open:
                 return
             began = time.monotonic()
-            is_full = is_last or self._full.is_set() or self._is_behind()
-            is_full = is_full or began - self._published_at >= self._settings.coalesce_s
-            if is_full:
-                self._published_at = began
+            self._published = self._second() if is_full else self._published
             staged = self._staged(is_full=is_full)
             offset = await asyncio.wait_for(self._writer.commit(staged), self._settings.flush_timeout_s)
             self._store().write(self._changelog, staged.changelog, offset)
