@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from services.engagement_aggregator.native.keyed_rows import KeyedRows
 from services.engagement_aggregator.native.record_batches import RecordBatch, record_batches
@@ -26,6 +26,7 @@ from services.runtime.logging import get_logger
 Headed = tuple[bytes | None, bytes | None, Headers]
 _BATCH_BYTES = 900_000  # of a partition one batch is under way at a time, so few large ones; brokers take 1 MB
 _CLOSE_S = 3.0
+OWES = "owes"  # noted beside an offset: rows of what was read up to there are still to be published
 _TRANSACTION_TIMEOUT_MS = 60_000  # only for a worker that never comes back: a successor ends it at once
 
 log = get_logger(__name__)
@@ -56,7 +57,11 @@ class FlushWriter:
         """Write everything or nothing; returns the changelog offset of the last row."""
         await self._producer.begin_transaction()
         reached("flush:begun")
-        offsets = {TopicPartition(topic, self._partition): offset for topic, offset in staged.offsets.items()}
+        note = OWES if staged.owes else ""
+        offsets = {
+            TopicPartition(topic, self._partition): OffsetAndMetadata(offset, note)
+            for topic, offset in staged.offsets.items()
+        }
         table = asyncio.ensure_future(self._write_changelog(staged.changelog))
         records = asyncio.ensure_future(self._write_records(staged))
         try:

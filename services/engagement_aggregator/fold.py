@@ -42,6 +42,7 @@ _ITEM_KEYS = {COMMENT: keys.comment, REPLY: keys.reply}
 _ITEMS_OF_A_ROW = 16  # 110 bytes against 1,700
 _ROWS_OF_A_POST = 4  # itself, its hour, its day, and a share in its parents
 _OPEN_POST_BYTES = 1_000  # of Python's, beside what C has of it
+_BYTES_OF_A_CHARACTER, _OWED_HOUR = 3, 12
 _BUGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # of ours; trouble with the disk is not
 _account: Callable[[Any], tuple[str, ...]] = attrgetter("brand_id", "campaign_id", "platform", "account")
 
@@ -56,10 +57,15 @@ class Settled(NamedTuple):
 
 
 class Owed(NamedTuple):
-    """What the table has and what is not published: hours by post_key, with all that follows them, and parents' keys."""
+    """What the table has and is not published: hours by post_key, with all that follows them, and parents' keys."""
 
     hours: dict[str, list[int]]
     parents: list[str]
+
+    def size(self) -> int:
+        """Bytes that it takes in a row, at most."""
+        characters, hours = sum(map(len, (*self.hours, *self.parents))), sum(map(len, self.hours.values()))
+        return _BYTES_OF_A_CHARACTER * characters + _OWED_HOUR * (hours + len(self.hours) + len(self.parents))
 
 
 _NOTHING_OWED = Owed({}, [])

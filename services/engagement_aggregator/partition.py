@@ -38,6 +38,8 @@ from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.logging import get_logger
 
 _MANY_RECORDS = 10_000
+_OWED_BYTES = 700_000  # a record of the position may have, for brokers take 1 MB
+_OWED_OF_A_ROW = 220  # bytes; a post with the longest key there is counts for four rows that are not written
 
 Accepted = Literal["folded", "old", "hole"]
 
@@ -82,7 +84,7 @@ class OwnedPartition:
         self._dead: list[Outgoing] = []
         self._canaries: list[Outgoing] = []
         self._moved, self._full = asyncio.Event(), asyncio.Event()
-        self._owes, self._published = False, -1  # whether rows wait to be published, and the second of the last that were
+        self._owed, self._published = 0, -1  # bytes of the list of rows to publish; the second of the last that were
         self._abandoned: Exception | None = None
         self._drained = asyncio.Event()
         self._flushing = asyncio.Lock()
@@ -104,7 +106,7 @@ class OwnedPartition:
                 self.positions[topic] = await _place(consumer, TP(topic, self.number), position)
             owed = Owed(position.owed, position.owed_rows)
             self._fold.owe(owed)
-        self._owes = bool(owed.hours or owed.parents)
+        self._owed = owed.size()
         self._lineage, self.is_open = position.lineage, True
         self._drained.set()
 
@@ -140,8 +142,9 @@ class OwnedPartition:
                 if self._abandoned is not None:
                     raise self._abandoned
                 began = time.monotonic()
-                await self.flush(is_full=self._publishes_always())
-                if self._owes and self._second() > self._published:
+                if self._moved.is_set():
+                    await self.flush(is_full=self._publishes_always())
+                if self._owed and self._second() > self._published:
                     await self.flush()  # on its own, so that posts do not wait for windows and parents
                 await self._rest(began)
         finally:
@@ -150,17 +153,18 @@ class OwnedPartition:
 
     async def _due(self) -> None:
         """Until there is something to write, or it is time to publish what was only written."""
-        while not self._moved.is_set() and not (self._owes and self._second() > self._published):
-            await _either(self._moved, self._settings.coalesce_s if self._owes else math.inf)
+        while not self._moved.is_set() and not (self._owed and self._second() > self._published):
+            await _either(self._moved, self._settings.coalesce_s if self._owed else math.inf)
 
     def _second(self) -> int:
         """The number of this stretch of `coalesce_s`; those of the partitions begin one after the other."""
         return int(time.monotonic() / self._settings.coalesce_s + self.number / self._counts.partitions)
 
     def _publishes_always(self) -> bool:
-        """Windows and parents too, with every flush: where flushes come no more often than they are wanted, or behind."""
+        """Windows and parents too: flushes come no more often than those are wanted, or much is behind or owed."""
         is_slow = self._settings.flush_interval_s >= self._settings.coalesce_s
-        return is_slow or self._full.is_set() or self._is_behind()
+        is_much = self._owed + _OWED_OF_A_ROW * self._unwritten() > _OWED_BYTES
+        return is_slow or is_much or self._full.is_set() or self._is_behind()
 
     async def _rest(self, began: float) -> None:
         """Until the next flush is due. While many records wait, folding them comes before showing rows of the past."""
@@ -174,7 +178,7 @@ class OwnedPartition:
     async def flush(self, *, is_full: bool = True) -> None:
         """Write out everything folded so far, in one transaction, and only then to the disk."""
         async with self._flushing, self._turn():
-            if not (self._moved.is_set() or self._owes) or not self.is_open:
+            if not (self._moved.is_set() or self._owed) or not self.is_open:
                 return
             began = time.monotonic()
             self._published = self._second() if is_full else self._published
@@ -276,7 +280,7 @@ class OwnedPartition:
     def _staged(self, *, is_full: bool) -> Staged:
         """A consistent picture of now, taken without a pause; what is folded from here on belongs to the next one."""
         settled = self._fold.settle(is_full=is_full)
-        self._owes = bool(settled.owed.hours or settled.owed.parents)
+        self._owed = settled.owed.size()
         brands, self._brands = self._brands, set()
         besides, self._dead, self._canaries = self._dead + self._canaries, [], []
         self._moved.clear()

@@ -23,7 +23,8 @@ class AggregatorSettings(ServiceSettings):
         5.0, at_least=0.0, meaning="积压时两次写出之间最长秒数 / the same while many records wait to be folded"
     )
     coalesce_s: float = setting(
-        1.0, at_least=0.0,
+        1.0,
+        at_least=0.1,
         meaning="活动、内容与时间窗的行最多多久发布一次；帖子的行每次写出都发布"
         " / rows of campaigns, contents and windows are published at most this often, those of posts in every flush",
     )

@@ -29,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 class Staged:
     """What one flush writes. The changelog ends with the position; offsets: next offset per source topic.
 
-    besides: dead letters, and canaries on their way.
+    besides: dead letters, and canaries on their way. owes: not all of what is in the table is published with it.
     """
 
     changelog: KeyedRows
@@ -37,6 +37,7 @@ class Staged:
     besides: Sequence[Outgoing]
     offsets: Mapping[str, int]
     scopes: Mapping[str, int]
+    owes: bool = False
 
 
 def stage(
@@ -68,4 +69,5 @@ def stage(
         **{(settings.campaign_topic, home): rows.done() for home, rows in campaigns.items()},
     }
     # In this order, for of one comment or reply the row that was changed here is newer.
-    return Staged(settled.items + ready.table + table.done(), streams, besides, position.next_offsets, scopes)
+    whole, owes = settled.items + ready.table + table.done(), bool(position.owed or position.owed_rows)
+    return Staged(whole, streams, besides, position.next_offsets, scopes, owes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 import pytest
@@ -45,7 +45,7 @@ class Opened(OwnedPartition):
         self.is_open = True
         self._drained.set()
 
-    async def flush(self, *, is_last: bool = False) -> None:
+    async def flush(self, *, is_full: bool = True) -> None:
         """Nothing to write to."""
         self._moved.clear()
 
@@ -142,7 +142,7 @@ class Counting(Opened):
     flushes = 0
     fourth: asyncio.Event
 
-    async def flush(self) -> None:
+    async def flush(self, *, is_full: bool = True) -> None:
         self.flushes += 1
         if self.flushes == 4:
             self.fourth.set()
@@ -168,3 +168,42 @@ def test_while_many_records_wait_rows_are_shown_less_often_and_at_once_when_they
     behind, after = asyncio.run(flushes())
     assert behind == 1
     assert after >= 4
+
+
+class Recording(Opened):
+    """Says which flushes publish windows and parents as well."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.full: list[bool] = []
+
+    async def flush(self, *, is_full: bool = True) -> None:
+        self.full.append(is_full)
+        self._owed = 0 if is_full else 100
+        self._published = self._second() if is_full else self._published
+        self._moved.clear()
+
+
+@pytest.mark.parametrize(
+    ("settings", "owed", "full"),
+    [
+        (AggregatorSettings(flush_interval_s=1.0), 0, [True]),
+        (AggregatorSettings(flush_interval_s=0.02, coalesce_s=0.3), 0, [False, True]),
+        (AggregatorSettings(flush_interval_s=0.02, coalesce_s=0.3), 800_000, [True]),
+    ],
+    ids=["flushes are rare", "posts first", "more is owed than a record holds"],
+)
+def test_windows_and_parents_follow_the_posts_within_their_interval(
+    settings: AggregatorSettings, owed: int, full: list[bool]
+) -> None:
+    async def flushes() -> list[bool]:
+        opened = partition(Recording, settings)
+        await opened.open()
+        opened._owed, opened._published = owed, opened._second()
+        opened.accept(batch(10, 11, 10))
+        running = asyncio.create_task(opened.run())
+        await asyncio.sleep(0.6)
+        running.cancel()
+        return opened.full
+
+    assert asyncio.run(flushes()) == full

@@ -1,8 +1,8 @@
 """A consistent picture of the live aggregates: up to which feedback offsets which rows were published.
 
 A flush is one transaction over rows and offsets, so a partition whose committed offsets and log ends stand still, with
-no transaction open, has published exactly what it has read. Markers of one transaction reach the topics milliseconds
-apart, so standing still is seen twice.
+no transaction open and no note that it owes rows, has published exactly what it has read. Markers of one transaction
+reach the topics milliseconds apart, so standing still is seen twice.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from services.engagement_aggregator.flush import OWES
 from services.engagement_aggregator.settings import AggregatorSettings
-from services.runtime.kafka.admin import committed
+from services.runtime.kafka.admin import Committed, committed
 from services.runtime.kafka.errors import KafkaUnavailable
 from services.runtime.kafka.reader import Extent, extents
 from services.runtime.kafka.records import TopicPartition
 
 _PAUSE_S = 0.3
-State = tuple[int | None, int | None, Extent, Extent]  # offsets of feedback and campaign totals, rows, windows
+_NOTHING_READ = Committed(0, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,20 @@ class Snapshot:
     feedback: dict[int, int]
     rows: dict[str, dict[int, Extent]]
     whole: bool
+
+
+class State(NamedTuple):
+    """Of one partition: up to where feedback and campaign totals are read, and the extents of rows and windows."""
+
+    feedback: Committed
+    campaigns: Committed
+    rows: Extent
+    windows: Extent
+
+    def is_quiet(self) -> bool:
+        """No transaction is open, and no row is owed."""
+        notes = (self.feedback.note, self.campaigns.note)
+        return OWES not in notes and all(extent.stable == extent.end for extent in (self.rows, self.windows))
 
 
 class NeverStillError(Exception):
@@ -54,7 +70,7 @@ def snapshot(
         now = _states(settings)
         standing = {number: state for number, state in now.items() if _stands(before.get(number), state)}
         if len(standing) == len(now) and nothing_waits(
-            settings, {number: state[1] for number, state in standing.items()}
+            settings, {number: state.campaigns.offset for number, state in standing.items()}
         ):
             return _picture(settings, standing, whole=True)
         still.update({number: state for number, state in standing.items() if number not in still})
@@ -98,7 +114,7 @@ def read_up_to(settings: AggregatorSettings, topic: str) -> dict[int, int]:
         if not error.retriable:
             raise
         return {}
-    return {where.partition: at for where, at in places.items() if where.topic == topic}
+    return {where.partition: at.offset for where, at in places.items() if where.topic == topic}
 
 
 def _states(settings: AggregatorSettings) -> dict[int, State]:
@@ -106,9 +122,9 @@ def _states(settings: AggregatorSettings) -> dict[int, State]:
     rows = extents(settings.kafka, settings.output_topic)
     windows = extents(settings.kafka, settings.window_topic)
     return {
-        number: (
-            places.get(TopicPartition(settings.feedback_topic, number)),
-            places.get(TopicPartition(settings.campaign_topic, number)),
+        number: State(
+            places.get(TopicPartition(settings.feedback_topic, number), _NOTHING_READ),
+            places.get(TopicPartition(settings.campaign_topic, number), _NOTHING_READ),
             extent,
             windows[number],
         )
@@ -117,21 +133,21 @@ def _states(settings: AggregatorSettings) -> dict[int, State]:
 
 
 def _stands(before: State | None, now: State) -> bool:
-    return before == now and all(extent.stable == extent.end for extent in now[2:])
+    return before == now and now.is_quiet()
 
 
-def nothing_waits(settings: AggregatorSettings, read: Mapping[int, int | None]) -> bool:
+def nothing_waits(settings: AggregatorSettings, read: Mapping[int, int]) -> bool:
     """Whether the brand stage has read all campaign totals, so that brand rows are of the same moment."""
     ends = extents(settings.kafka, settings.campaign_topic)
-    return all((read.get(number) or 0) >= extent.end for number, extent in ends.items())
+    return all(read.get(number, 0) >= extent.end for number, extent in ends.items())
 
 
 def _picture(settings: AggregatorSettings, states: dict[int, State], *, whole: bool) -> Snapshot:
     return Snapshot(
-        {number: state[0] or 0 for number, state in states.items()},
+        {number: state.feedback.offset for number, state in states.items()},
         {
-            settings.output_topic: {number: state[2] for number, state in states.items()},
-            settings.window_topic: {number: state[3] for number, state in states.items()},
+            settings.output_topic: {number: state.rows for number, state in states.items()},
+            settings.window_topic: {number: state.windows for number, state in states.items()},
         },
         whole,
     )

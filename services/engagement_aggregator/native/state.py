@@ -223,7 +223,7 @@ class State:
         _check(lib.tb_settle(self._posts))
 
     def staged(self, *, is_full: bool) -> StagedRows:
-        """What changed since the last call. is_full: parents and windows are published, too, and nothing is owed then."""
+        """What changed since the last call. is_full: parents and windows are published, too; then nothing is owed."""
         found = ffi.new("tb_flush *")
         _check(lib.tb_stage(self._posts, is_full, found))
         homes = ffi.gc(found.homes, lib.tb_free)

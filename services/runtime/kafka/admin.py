@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from kafka import IsolationLevel, KafkaAdminClient, OffsetSpec
 from kafka import errors as client
@@ -169,11 +169,18 @@ def list_groups(settings: KafkaSettings) -> list[str]:
         return sorted(group["group_id"] for group in admin.list_groups())
 
 
-def committed(settings: KafkaSettings, group: str) -> dict[TopicPartition, int]:
-    """The next offset of every partition the group has committed."""
+class Committed(NamedTuple):
+    """The next offset of a partition, and what the group noted beside it."""
+
+    offset: int
+    note: str
+
+
+def committed(settings: KafkaSettings, group: str) -> dict[TopicPartition, Committed]:
+    """What the group has committed, for every partition."""
     with _admin(settings) as admin:
         places = admin.list_group_offsets(group).get(group, {})
-    return {TopicPartition(*where): int(place.offset) for where, place in places.items()}
+    return {TopicPartition(*where): Committed(int(at.offset), at.metadata or "") for where, at in places.items()}
 
 
 def members(settings: KafkaSettings, group: str) -> int:
