@@ -349,6 +349,7 @@ class Fold:
         number = self._scanner.add(identity_of(post), is_new=is_new)
         one = OpenPost(keys.post(post.post_key), number, post, self._state)
         self._state.load_post(number, one.key, post, self._parents.of(post), is_settled=not is_new)
+        one.tell(self._scanner, post)
         self._opened[post.post_key] = one
         self._by_number.append(one)
         return one

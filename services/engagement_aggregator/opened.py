@@ -38,7 +38,7 @@ class OpenPost:
         self.identity = identity_of(post)
         self.next_mark = _next_mark(post)
         self.follows: Follows | None = None
-        self.sequence = 0
+        self.sequence = _sequence(post)
         self.touched = self.marks_changed = False
 
     def take(self, hours: Callable[[int], PostHour]) -> None:
@@ -47,7 +47,7 @@ class OpenPost:
         self.windows = PostWindows(hours, post)
         if self.follows is not None and post.minute is not None:
             self.follows = self.follows._replace(minute=post.minute)
-        self.sequence = max(*post.sequences, *post.reason_sequences, post.comments_total_sequence)
+        self.sequence = _sequence(post)
         self.touched = self.marks_changed = False
 
     def give(self, scanner: Scanner) -> PostState:
@@ -60,10 +60,14 @@ class OpenPost:
             state.put_hour(number, hour)
         if self.touched or self.windows.changed:
             state.changed(number)
-        newest = NEVER_SEEN if post.newest is None else moments.micros(post.newest)
-        scanner.resume(number, self.sequence, newest, self.follows)
+        self.tell(scanner, post)
         del self.post, self.windows  # four times as large as the rest, and they hold each other
         return post
+
+    def tell(self, scanner: Scanner, post: PostState) -> None:
+        """What the scanner goes on from. One that was not told takes what it knows already for news."""
+        newest = NEVER_SEEN if post.newest is None else moments.micros(post.newest)
+        scanner.resume(self.number, self.sequence, newest, self.follows)
 
     def snapshot(self, event: Snapshot, at: datetime, closed: int, oldest: int) -> bool:
         """Take one snapshot, whatever it is; True if it changed the post. at: its event time."""
@@ -159,6 +163,10 @@ def _pattern(reasons: list[int], comments_total: int | None) -> int:
     for metric, code in enumerate(reasons):
         pattern |= code << 2 * metric
     return pattern
+
+
+def _sequence(post: PostState) -> int:
+    return max(*post.sequences, *post.reason_sequences, post.comments_total_sequence)
 
 
 def _next_mark(post: PostState) -> datetime:

@@ -6,7 +6,6 @@ import selectors
 import socket
 from typing import Any
 
-from services.runtime.kafka.message_classes import make_each_class_once
 from services.runtime.settings import KafkaSettings
 
 PORT_ANSWERS = (
@@ -29,6 +28,8 @@ class _Selector(selectors.DefaultSelector):
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
     """Options that producers, consumers and admin clients share."""
+    from services.runtime.kafka.message_classes import make_each_class_once  # noqa: PLC0415 - loads the client
+
     make_each_class_once()
     options: dict[str, Any] = {
         "bootstrap_servers": [server.strip() for server in settings.bootstrap.split(",")],
