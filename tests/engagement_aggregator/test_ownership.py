@@ -8,7 +8,7 @@ import pytest
 
 from tests.engagement_aggregator.pipeline import Pipeline, Worker, eventually
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
 
 
 def owned(worker: Worker) -> list[int]:
@@ -21,7 +21,12 @@ def shared_by(pipeline: Pipeline, one: Worker, other: Worker) -> None:
         both = owned(one) + owned(other)
         return sorted(both) == list(range(pipeline.kafka.partitions)) and all((owned(one), owned(other)))
 
-    eventually("two workers share the partitions", lambda: disjoint_and_complete() and one.ready() and other.ready())
+    def shared() -> bool:
+        return disjoint_and_complete() and one.ready() and other.ready()
+
+    # Now and then the first hears of the second right after it has its partitions and does not join anew at once; then
+    # the second waits for as long as the group does, 120 s.
+    eventually("two workers share the partitions", shared, 180.0)
 
 
 def test_a_second_worker_takes_over_what_a_killed_one_owned(pipeline: Pipeline) -> None:
