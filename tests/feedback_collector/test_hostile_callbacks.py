@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from collections import Counter
@@ -238,7 +239,11 @@ def raw(process: Collector, said: bytes) -> int | None:
             connection.sendall(said)
             connection.shutdown(socket.SHUT_WR)
             return status_of(connection.recv(200))
-        except (ConnectionError, BrokenPipeError):
+        except ConnectionError:
+            return None
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:  # cut off between our last byte and our shutdown
+                raise
             return None
 
 
