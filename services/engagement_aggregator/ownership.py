@@ -13,6 +13,7 @@ from aiokafka.errors import ProducerFenced
 from faust.types import TP
 
 from services.engagement_aggregator.batch import Batch
+from services.engagement_aggregator.cancellation import end_if_cancelled
 from services.engagement_aggregator.partition import OwnedPartition
 from services.engagement_aggregator.progress import Progress, Standing
 from services.engagement_aggregator.settings import SERVICE
@@ -134,6 +135,7 @@ class Ownership:
             partition = self._partitions[number] = self._make(number)
             try:
                 await partition.open()
+                end_if_cancelled()
                 if opened.is_set():
                     await self._rewind({TP(topic, number): at for topic, at in partition.positions.items()})
                 opened.set()
@@ -148,6 +150,7 @@ class Ownership:
                 fenced = isinstance(error, ProducerFenced)
             finally:
                 await partition.close()
+            end_if_cancelled()
             # Fenced: another worker owns it by now. The group will say so within its session; until then stay away.
             await asyncio.sleep(self._fenced_pause_s if fenced else delay)
             delay = min(delay * 2, _LONGEST_DELAY_S)

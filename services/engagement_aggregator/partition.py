@@ -21,6 +21,7 @@ from schemas.aggregate_state import TablePosition
 from services.engagement_aggregator import changelog
 from services.engagement_aggregator.batch import Batch
 from services.engagement_aggregator.brand import fold_campaigns
+from services.engagement_aggregator.cancellation import end_if_cancelled
 from services.engagement_aggregator.flush import FlushWriter
 from services.engagement_aggregator.fold import Fold, Owed
 from services.engagement_aggregator.refusals import Refused
@@ -138,6 +139,7 @@ class OwnedPartition:
         """Flush at most every interval, for as long as it goes well; raises what ends it."""
         try:
             while True:
+                end_if_cancelled()
                 await self._due()
                 if self._abandoned is not None:
                     raise self._abandoned
@@ -298,6 +300,7 @@ class OwnedPartition:
 
 async def _either(event: asyncio.Event, timeout_s: float) -> None:
     """Until the event or the time, whichever is first."""
+    end_if_cancelled()
     try:
         await asyncio.wait_for(event.wait(), timeout_s)
     except TimeoutError:

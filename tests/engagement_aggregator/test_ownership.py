@@ -8,7 +8,7 @@ import pytest
 
 from tests.engagement_aggregator.pipeline import Pipeline, Worker, eventually
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.kafka
 
 
 def owned(worker: Worker) -> list[int]:
@@ -24,9 +24,7 @@ def shared_by(pipeline: Pipeline, one: Worker, other: Worker) -> None:
     def shared() -> bool:
         return disjoint_and_complete() and one.ready() and other.ready()
 
-    # Now and then the first hears of the second right after it has its partitions and does not join anew at once; then
-    # the second waits for as long as the group does, 120 s.
-    eventually("two workers share the partitions", shared, 180.0)
+    eventually("two workers share the partitions", shared)
 
 
 def test_a_second_worker_takes_over_what_a_killed_one_owned(pipeline: Pipeline) -> None:

@@ -98,3 +98,36 @@ def test_a_recovery_that_takes_longer_than_a_loop_may_hang_is_not_begun_again_an
     worker = pipeline.start(PYTHONPATH=before(tmp_path), TONGBO_MAX_POLL_INTERVAL_S="2", TONGBO_SESSION_TIMEOUT_S="3")
     pipeline.await_exact()
     assert len(worker.events("partitions_taken")) == 1
+
+
+# What the client does while it closes a reader, made to last: it leaves out a cancellation that comes meanwhile.
+SLOW_CLOSE = """
+import asyncio
+import contextlib
+
+from aiokafka.consumer.fetcher import Fetcher
+
+close = Fetcher.close
+
+
+async def slow(self):
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(5)
+    await close(self)
+
+
+Fetcher.close = slow
+"""
+
+
+def test_partitions_whose_recovery_is_just_ending_are_given_up_when_a_second_worker_joins(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SLOW_CLOSE)
+    first = pipeline.start("0", PYTHONPATH=before(tmp_path))
+    eventually("the first recovered", lambda: len(first.events("recovered")) == pipeline.kafka.partitions)
+    second = pipeline.start("1")
+    eventually("the first gave them up", lambda: bool(first.events("partitions_released")), 30.0)
+    shared_by(pipeline, first, second)
+    pipeline.traffic(3)
+    pipeline.await_exact()

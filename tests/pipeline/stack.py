@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +28,7 @@ from services.adapter.registry import platforms
 from services.cli.running.pipeline import dead_letter_services
 from services.runtime.embedded_broker import EmbeddedBroker, EmbeddedCluster
 from services.runtime.kafka.admin import ensure_topics
+from services.runtime.kafka.errors import KafkaUnavailable
 from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.producer import Producer
 from services.runtime.kafka.reader import read_topic
@@ -220,12 +222,12 @@ class Stack:
         return list(self.simulator.world(platform).posts)
 
     def wait(self, what: str, until: Callable[[], T | None], patience_s: float = PATIENCE_S) -> T:
-        """Ask until the answer is truthy; fails naming `what`."""
+        """Ask until the answer is truthy; fails naming `what`. A broker that is away for a moment has no answer yet."""
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
-            found = until()
-            if found:
-                return found
+            with suppress(KafkaUnavailable):
+                if found := until():
+                    return found
             time.sleep(0.2)
         self._show_logs()
         raise AssertionError(f"not within {patience_s:g} s: {what}")
