@@ -145,8 +145,8 @@ class OwnedPartition:
                     raise self._abandoned
                 began = time.monotonic()
                 if self._moved.is_set():
-                    await self.flush(is_full=self._publishes_always())
-                if self._owed and self._second() > self._published:
+                    await self.flush(is_full=self._publishes_now())
+                if self._owes_publication():
                     await self.flush()  # on its own, so that posts do not wait for windows and parents
                 await self._rest(began)
         finally:
@@ -155,14 +155,18 @@ class OwnedPartition:
 
     async def _due(self) -> None:
         """Until there is something to write, or it is time to publish what was only written."""
-        while not self._moved.is_set() and not (self._owed and self._second() > self._published):
+        while not self._moved.is_set() and not self._owes_publication():
             await _either(self._moved, self._settings.coalesce_s if self._owed else math.inf)
 
     def _second(self) -> int:
         """The number of this stretch of `coalesce_s`; those of the partitions begin one after the other."""
         return int(time.monotonic() / self._settings.coalesce_s + self.number / self._counts.partitions)
 
-    def _publishes_always(self) -> bool:
+    def _owes_publication(self) -> bool:
+        """Rows of windows and parents were written but not published, and their second is over."""
+        return self._owed > 0 and self._second() > self._published
+
+    def _publishes_now(self) -> bool:
         """Windows and parents too: flushes come no more often than those are wanted, or much is behind or owed."""
         is_slow = self._settings.flush_interval_s >= self._settings.coalesce_s
         is_much = self._owed + _OWED_OF_A_ROW * self._unwritten() > _OWED_BYTES

@@ -45,31 +45,31 @@ static void end(open_row row) {
   row.into->count++;
 }
 
-// Of a window that has to be written or published now.
-#define IS_CALLED_FOR(into, window) ((window)->is_changed || ((into)->is_full && (window)->is_owed))
-
-// Once a window's rows are made.
-#define IS_DONE(into, window) ((window)->is_changed = false, (window)->is_owed = !(into)->is_full)
-
-static void stage_days(staging *into, const tb_texts *texts, tb_days *days) {
-  for (size_t at = 0; at < days->count; at++) {
-    tb_day *day = &days->days[at];
-    if (!IS_CALLED_FOR(into, day)) continue;
-    uint8_t word[TB_LONGEST_WORD];
-    size_t size = tb_day_word(word, day->day);
-    if (day->is_changed) {
-      open_row row = begin(&into->table, INSIDE, texts, word, size);
-      tb_write_day(&into->table.out, texts, day);
-      end(row);
-    }
-    if (into->is_full) {
-      open_row row = begin(&into->windows, "", texts, word, size);
-      tb_publish_day(&into->windows.out, texts, day);
-      end(row);
-    }
-    IS_DONE(into, day);
+// Windows of one kind. A row of the table for each that changed; published are those that changed or are owed.
+#define STAGE_WINDOWS(name, window, word_of, number, write, publish)                                  \
+  static void name(staging *into, const tb_texts *texts, window *windows, size_t count) {             \
+    for (window *one = windows; one != windows + count; one++) {                                      \
+      if (!one->is_changed && !(into->is_full && one->is_owed)) continue;                             \
+      uint8_t word[TB_LONGEST_WORD];                                                                  \
+      size_t size = word_of(word, one->number);                                                       \
+      if (one->is_changed) {                                                                          \
+        open_row row = begin(&into->table, INSIDE, texts, word, size);                                \
+        write(&into->table.out, texts, one);                                                          \
+        end(row);                                                                                     \
+      }                                                                                               \
+      if (into->is_full) {                                                                            \
+        open_row row = begin(&into->windows, "", texts, word, size);                                  \
+        publish(&into->windows.out, texts, one);                                                      \
+        end(row);                                                                                     \
+      }                                                                                               \
+      one->is_changed = false;                                                                        \
+      one->is_owed = !into->is_full;                                                                  \
+    }                                                                                                 \
   }
-}
+
+STAGE_WINDOWS(stage_days, tb_day, tb_day_word, day, tb_write_day, tb_publish_day)
+STAGE_WINDOWS(stage_post_hours, tb_post_hour, tb_hour_word, hour, tb_write_post_hour, tb_publish_post_hour)
+STAGE_WINDOWS(stage_total_hours, tb_total_hour, tb_hour_word, hour, tb_write_total_hour, tb_publish_total_hour)
 
 static void stage_post(staging *into, tb_post_state *post) {
   const tb_texts *texts = &post->texts;
@@ -83,24 +83,8 @@ static void stage_post(staging *into, tb_post_state *post) {
     into->scopes[TB_OF_POST]++;
     post->is_to_write = false;
   }
-  for (size_t at = 0; at < post->hours_count; at++) {
-    tb_post_hour *hour = &post->hours[at];
-    if (!IS_CALLED_FOR(into, hour)) continue;
-    uint8_t word[TB_LONGEST_WORD];
-    size_t size = tb_hour_word(word, hour->hour);
-    if (hour->is_changed) {
-      open_row row = begin(&into->table, INSIDE, texts, word, size);
-      tb_write_post_hour(&into->table.out, texts, hour);
-      end(row);
-    }
-    if (into->is_full) {
-      open_row row = begin(&into->windows, "", texts, word, size);
-      tb_publish_post_hour(&into->windows.out, texts, hour);
-      end(row);
-    }
-    IS_DONE(into, hour);
-  }
-  stage_days(into, texts, &post->days);
+  stage_post_hours(into, texts, post->hours, post->hours_count);
+  stage_days(into, texts, post->days.days, post->days.count);
 }
 
 static void stage_campaign(staging *into, const tb_total *total) {
@@ -127,31 +111,15 @@ static void stage_total(staging *into, tb_total *total) {
     open_row row = begin(&into->table, "", texts, NULL, 0);
     tb_write_total(&into->table.out, total);
     end(row);
+    total->is_to_write = false;
     total->is_owed = true;
   }
-  total->is_to_write = false;
   if (into->is_full && total->is_owed) {
     publish_total(into, total);
     total->is_owed = false;
   }
-  for (size_t at = 0; at < total->hours_count; at++) {
-    tb_total_hour *hour = &total->hours[at];
-    if (!IS_CALLED_FOR(into, hour)) continue;
-    uint8_t word[TB_LONGEST_WORD];
-    size_t size = tb_hour_word(word, hour->hour);
-    if (hour->is_changed) {
-      open_row row = begin(&into->table, INSIDE, texts, word, size);
-      tb_write_total_hour(&into->table.out, texts, hour);
-      end(row);
-    }
-    if (into->is_full) {
-      open_row row = begin(&into->windows, "", texts, word, size);
-      tb_publish_total_hour(&into->windows.out, texts, hour);
-      end(row);
-    }
-    IS_DONE(into, hour);
-  }
-  stage_days(into, texts, &total->days);
+  stage_total_hours(into, texts, total->hours, total->hours_count);
+  stage_days(into, texts, total->days.days, total->days.count);
 }
 
 static tb_rows rows_of(const stream *of) {
