@@ -18,7 +18,7 @@ from benchmarks.results import FILE, Results
 from benchmarks.suite import FULL, QUICK, Suite, console, contenders, narrowed
 from services.runtime.logging import configure_logging
 
-PARTS = ("aggregate", "growth", "sparse", "latency", "recovery", "fan_out")
+PARTS = ("aggregate", "growth", "workers", "sparse", "latency", "recovery", "fan_out")
 _GB_NEEDED = 15
 _IDLE_LOAD = 0.7
 
@@ -43,7 +43,7 @@ def main() -> int:
         )
     began = time.monotonic()
     try:
-        with Cluster(folder / "kafka") as cluster:
+        with Cluster(folder / "kafka", without_teams=options.quick) as cluster:
             suite = Suite(plan, results, cluster, folder)
             suite.run()
     except KeyboardInterrupt:

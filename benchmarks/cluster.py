@@ -16,15 +16,19 @@ from benchmarks.workload import PARTITIONS, Feedback
 from services.runtime.embedded_broker import EmbeddedBroker, layout
 
 _DEADLINE_S = 60.0
-_JOIN_TOGETHER_MS = "3000"
+_JOIN_TOGETHER_MS = 3_000
 _HEAP = ("-Xms512m", "-Xmn320m")  # as in service; in the heap of a demo a collection of 10 ms comes four times a second
 
 
 class Cluster:
-    """One broker on an empty folder. Members of a group that start together are assigned together, within 3 s."""
+    """One broker on an empty folder. Members of a group that start together are assigned together, within 3 s.
 
-    def __init__(self, folder: Path) -> None:
-        layout._FIXED["group.initial.rebalance.delay.ms"] = _JOIN_TOGETHER_MS  # read when the broker starts
+    without_teams: nobody starts several members, so nobody has to wait for them.
+    """
+
+    def __init__(self, folder: Path, *, without_teams: bool = False) -> None:
+        wait_ms = 0 if without_teams else _JOIN_TOGETHER_MS
+        layout._FIXED["group.initial.rebalance.delay.ms"] = str(wait_ms)  # read when the broker starts
         self._broker = EmbeddedBroker(folder / "data", log_dir=folder / "log", java_options=_HEAP)
 
     def __enter__(self) -> Cluster:

@@ -34,6 +34,8 @@ def tables(results: Mapping[str, Any]) -> str:
     parts = [_machine(results["machine"], results.get("quick", False)), _aggregate(results.get("aggregate", {}))]
     if results.get("growth"):
         parts.append(_growth(results))
+    if results.get("workers"):
+        parts.append(_workers(results["workers"]))
     if results.get("sparse"):
         parts.append(
             "**One reading per post and minute** (no window row has more than one):\n\n" + _plain(results["sparse"])
@@ -92,6 +94,11 @@ def _growth(results: Mapping[str, Any]) -> str:
         if entry
     ]
     return "**More posts** (the same number of events):\n\n" + _table(head, rows)
+
+
+def _workers(entries: Mapping[str, Any]) -> str:
+    events = max(entry.get("events", 0) for entry in entries.values())
+    return f"**One worker and two** ({events:,} events: starting and ending count for little):\n\n{_plain(entries)}"
 
 
 def _plain(entries: Mapping[str, Any]) -> str:
