@@ -300,20 +300,38 @@ def test_a_younger_snapshot_read_before_an_age_was_reached_counts_for_that_age()
     assert [(point.age_h, point.views) for point in folded(*events)["post:weibo:500"].curve] == [(1, 40)]
 
 
-def test_a_post_is_compared_with_its_account_only_where_enough_others_are_as_old() -> None:
-    def of_account(number: int, likes: int) -> list[FeedbackEvent]:
-        event = AUDIENCE.metrics(0, 1, at=1, likes=likes)
-        same = {"post_key": f"weibo:{number}", "native_id": str(number), "placement_id": f"pl-{number}"}
-        first = msgspec.structs.replace(event, **same)
-        late = START + timedelta(hours=1, seconds=2)
-        return [first, msgspec.structs.replace(first, sequence=2, occurred_at=late, observed_at=late)]
+def of_account(number: int, likes: int) -> list[FeedbackEvent]:
+    """Two readings of a post of one account, the second after its first hour."""
+    event = AUDIENCE.metrics(0, 1, at=1, likes=likes)
+    same = {"post_key": f"weibo:{number}", "native_id": str(number), "placement_id": f"pl-{number}"}
+    first = msgspec.structs.replace(event, **same)
+    late = START + timedelta(hours=1, seconds=2)
+    return [first, msgspec.structs.replace(first, sequence=2, occurred_at=late, observed_at=late)]
 
+
+def test_a_post_is_compared_with_its_account_only_where_enough_others_are_as_old() -> None:
     three = folded(*of_account(1, 10), *of_account(2, 20), *of_account(3, 90))
     assert three["post:weibo:3"].account_index is None
     four = folded(*of_account(1, 10), *of_account(2, 20), *of_account(3, 90), *of_account(4, 40))
     found = {key: (row.account_index, row.account_index_sample) for key, row in four.items() if row.scope == "post"}
     assert found["post:weibo:4"] == (2.0, 3)
     assert found["post:weibo:2"] == (0.5, 3)
+
+
+def test_what_is_known_of_a_post_that_was_read_back_for_its_account_stays_known() -> None:
+    """A reading of one post opens the others for their index; what comes again for them is no news."""
+    last = of_account(4, 40)
+    others = [event for number in (1, 2, 3) for event in of_account(number, 10 * number)]
+    of_three = {"post_key": "weibo:3", "native_id": "3", "placement_id": "pl-3"}
+    comment = msgspec.structs.replace(AUDIENCE.comment(0, 1, at=3_601), **of_three)
+    kept, forgetful = Table(), Table()
+    forgetful.limit = -1  # every post leaves memory with the flush
+    for part in ([*others, comment, last[0]], [last[1], comment]):
+        kept.fold(encoded(part))
+        forgetful.fold(encoded(part))
+    assert forgetful.rows()["post:weibo:3"].account_index is not None, "it was not opened for its index"
+    assert dict(kept) == dict(forgetful)
+    assert forgetful.rows()["post:weibo:3"].revision == 3
 
 
 def test_figures_say_how_final_they_are_and_when_they_have_grown_old() -> None:
