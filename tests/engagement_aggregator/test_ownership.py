@@ -21,10 +21,7 @@ def shared_by(pipeline: Pipeline, one: Worker, other: Worker) -> None:
         both = owned(one) + owned(other)
         return sorted(both) == list(range(pipeline.kafka.partitions)) and all((owned(one), owned(other)))
 
-    def shared() -> bool:
-        return disjoint_and_complete() and one.ready() and other.ready()
-
-    eventually("two workers share the partitions", shared)
+    eventually("two workers share the partitions", lambda: disjoint_and_complete() and one.ready() and other.ready())
 
 
 def test_a_second_worker_takes_over_what_a_killed_one_owned(pipeline: Pipeline) -> None:
