@@ -302,7 +302,7 @@ def test_work_under_way_is_written_before_its_partition_moves(
         first.under_way += [Due((Outgoing(sink, b"1", b"k", 3),)), Due((Outgoing(sink, b"2", b"k", 3),))]
         second = Observer(sink)
         with running(kafka_settings, unique, source, second, "b"):
-            until(lambda: second.owned == {2, 3}, "moved")
+            until(lambda: second.owned == {2, 3} and first.owned == {0, 1}, "moved, and both know it")
     assert written_when_assigned[0] == 2
     assert first.calls[:3] == ["assigned", "revoked", "assigned"]
 
