@@ -23,9 +23,9 @@ def interval(age: timedelta) -> timedelta:
     return next((every for up_to, every in CADENCE if age < up_to), AFTERWARDS)
 
 
-def next_poll(published_at: datetime, now: datetime, scale: float = 1.0) -> datetime:
-    """When to poll next after a poll at `now`. scale below 1 polls more densely."""
-    return now + interval(now - published_at) * scale
+def next_poll(published_at: datetime, asked_at: datetime, scale: float = 1.0) -> datetime:
+    """When to poll next after a poll that began at `asked_at`. scale below 1 polls more densely."""
+    return asked_at + interval(asked_at - published_at) * scale
 
 
 def after_failure(failures: int, now: datetime, retry_after_s: float | None) -> datetime:

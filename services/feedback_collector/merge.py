@@ -82,11 +82,12 @@ def _note_walk(one: Watched, found: Found, fresh: int) -> None:
 
 
 def _schedule(one: Watched, found: Found, scale: float) -> None:
+    """The next poll counts from when this one asked: what it brought is as old as the question."""
     error = found.error
     if error is None:
         one.failures = 0
         cut = found.position is not None and not found.complete
-        one.next_poll_at = found.at if cut else cadence.next_poll(one.post.post.published_at, found.at, scale)
+        one.next_poll_at = found.at if cut else cadence.next_poll(one.post.post.published_at, found.asked_at, scale)
         return
     one.failures += 1
     one.next_poll_at = cadence.after_failure(one.failures, found.at, error.retry_after_s)

@@ -37,11 +37,12 @@ class Ask:
 class Found:
     """What the poll of one post brought.
 
-    read_at: when the metrics were read; at: when the poll ended. position None: no page came. complete: the walk came
-    to its end. skipped: it was not asked at all, because the poll was called off.
+    asked_at: when the poll began; read_at: when the metrics were there; at: when the poll ended. position None: no page
+    came. complete: the walk came to its end. skipped: it was not asked at all, because the poll was called off.
     """
 
     ask: Ask
+    asked_at: datetime
     read_at: datetime
     at: datetime
     readings: Readings | None = None
@@ -58,7 +59,8 @@ def poll_posts(
 ) -> Iterator[Found]:
     """One Found for each ask, each as soon as it is there. One broken post leaves the others alone; where the platform
     refuses the whole account, the others are not tried. Once called off, it ends after the page it is at."""
-    found = [Found(ask, now(), now()) for ask in asks]
+    began = now()
+    found = [Found(ask, began, began, began) for ask in asks]
     with _noting(found):
         _read_metrics(source, client(), found, now)
     refused = next((one.error for one in found if one.error and one.error.scope != "post"), None)

@@ -252,6 +252,22 @@ def test_a_refused_account_is_not_asked_on_for_every_post(bench: Bench) -> None:
     assert len(bench.platform.asked("page")) == 10
 
 
+def test_figures_that_took_a_night_to_come_are_asked_for_again_at_once() -> None:
+    class Slow(Platform):
+        def metrics(self, client, posts, now):  # type: ignore[no-untyped-def]
+            figures = super().metrics(client, posts, now)
+            if len(self.asked("metrics")) == 1:
+                self.posts["1"].likes = 7
+                bench.clock.advance(6 * 3600)
+            return figures
+
+    bench = Bench(Slow())
+    bench.ledger(live("1"))
+    bench.round()
+    bench.round()
+    assert [one.readings.likes.value for one in bench.snapshots()] == [0, 7]
+
+
 def test_failures_pause_longer_and_longer(bench: Bench) -> None:
     bench.ledger(live("1"))
     bench.platform.posts["1"].error = refusal()
