@@ -12,12 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.settings import KafkaSettings
 
 PARTITIONS = 4
+BROKER_UP_WITHIN_S = 150.0  # seconds on an idle machine, half a minute has been seen on a busy one
+
+# How long one example takes says how busy the machine is, and nothing about what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,8 @@ class Layout:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
     """The embedded broker of this run."""
     directory: Path = tmp_path_factory.mktemp("kafka")
-    with EmbeddedBroker(directory / "data", log_dir=directory / "log") as started:
+    broker = EmbeddedBroker(directory / "data", log_dir=directory / "log")
+    with broker.start(BROKER_UP_WITHIN_S) as started:
         yield started
 
 
