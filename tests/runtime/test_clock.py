@@ -20,11 +20,21 @@ ROOT = Path(__file__).parents[2]
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
+class Machine:
+    """The machine's own seconds, which pass when the test says so: however long an answer takes, none has passed."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
 class Simulated:
     """A simulated clock behind HTTP, as the simulator serves it."""
 
-    def __init__(self) -> None:
-        self.base, self.began, self.speed = START, time.monotonic(), 60.0
+    def __init__(self, machine: Machine) -> None:
+        self.base, self.machine, self.began, self.speed = START, machine, machine.monotonic(), 60.0
         self.broken = False
         outer = self
 
@@ -42,40 +52,50 @@ class Simulated:
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def now(self) -> datetime:
-        return self.base + timedelta(seconds=(time.monotonic() - self.began) * self.speed)
+        return self.base + timedelta(seconds=(self.machine.monotonic() - self.began) * self.speed)
 
 
 @pytest.fixture
-def simulated() -> Iterator[Simulated]:
-    made = Simulated()
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine()
+    monkeypatch.setattr("services.runtime.clock.time", made)
+    return made
+
+
+@pytest.fixture
+def simulated(machine: Machine) -> Iterator[Simulated]:
+    made = Simulated(machine)
     yield made
     made.server.shutdown()
     made.server.server_close()
 
 
-def test_the_remote_clock_follows_speed_jumps_and_survives_an_outage(simulated: Simulated) -> None:
-    clock = clock_from(f"http://127.0.0.1:{simulated.server.server_port}/clock")
-    assert isinstance(clock, RemoteClock)
+def test_the_remote_clock_follows_speed_jumps_and_survives_an_outage(machine: Machine, simulated: Simulated) -> None:
+    # It asks only when told to: an answer from before a jump that comes after it would set the clock back.
+    clock = RemoteClock(f"http://127.0.0.1:{simulated.server.server_port}/clock", refresh_s=3_600)
     try:
-        assert abs(clock.now() - simulated.now()) < timedelta(seconds=6)  # a tenth of a second at speed 60
+        assert clock.now() == simulated.now() == START
+        machine.seconds += 7
+        assert clock.now() == simulated.now() == START + timedelta(minutes=7)
         before = clock.monotonic()
         simulated.base += timedelta(hours=1)
         assert clock.refresh()
-        assert clock.now() - START > timedelta(hours=1)
-        assert 3_500 < clock.monotonic() - before < 3_800
+        assert clock.now() == simulated.now()
+        assert clock.monotonic() - before == 3_600
         simulated.broken = True
         assert not clock.refresh()
+        machine.seconds += 7
         held = clock.now()
-        assert abs(clock.now() - simulated.now()) < timedelta(seconds=6)
+        assert held == simulated.now()
         simulated.broken = False
         passed = clock.monotonic()
         simulated.base -= timedelta(seconds=30)  # a little: as if an answer had come late
         clock.refresh()
-        assert clock.now() >= held
+        assert clock.now() == held
         simulated.base -= timedelta(hours=2)  # much: the simulation was set back
         clock.refresh()
-        assert clock.now() < held - timedelta(hours=1)
-        assert clock.monotonic() >= passed
+        assert clock.now() == simulated.now() < held - timedelta(hours=1)
+        assert clock.monotonic() == passed
     finally:
         clock.close()
 
@@ -120,15 +140,30 @@ def test_a_setting_names_the_clock() -> None:
         clock_from("sundial")
 
 
-def test_a_simulated_clock_that_answers_late_starts_no_deadline_early(simulated: Simulated) -> None:
+def test_an_address_names_a_clock_that_is_asked_again_by_itself(simulated: Simulated) -> None:
+    clock = clock_from(f"http://127.0.0.1:{simulated.server.server_port}/clock")
+    assert isinstance(clock, RemoteClock)
+    try:
+        simulated.base += timedelta(days=1)
+        deadline = time.monotonic() + 60
+        while clock.now() < START + timedelta(days=1):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        clock.close()
+
+
+def test_a_simulated_clock_that_answers_late_starts_no_deadline_early(machine: Machine, simulated: Simulated) -> None:
     simulated.broken = True
-    clock = RemoteClock(f"http://127.0.0.1:{simulated.server.server_port}/clock", refresh_s=60)
+    clock = RemoteClock(f"http://127.0.0.1:{simulated.server.server_port}/clock", refresh_s=3_600)
     try:
         assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
         simulated.broken = False
+        machine.seconds += 7
         before = clock.monotonic()
+        assert before == 7
         assert clock.refresh()
-        assert abs(clock.now() - simulated.now()) < timedelta(seconds=6)
-        assert clock.monotonic() - before < 6
+        assert clock.now() == simulated.now()
+        assert clock.monotonic() == before
     finally:
         clock.close()
