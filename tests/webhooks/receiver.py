@@ -20,7 +20,7 @@ class Receiver:
 
     def __init__(self, answer: Answer = lambda before: 204) -> None:
         self.calls: list[tuple[dict[str, str], bytes]] = []
-        self._over = threading.Event()
+        self._over, self.turn = threading.Event(), threading.Lock()
         handler = type("Handler", (_Handler,), {"receiver": self, "answer": staticmethod(answer), "over": self._over})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -63,8 +63,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        before = len(self.receiver.calls)
-        self.receiver.calls.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        with self.receiver.turn:  # two calls at the same time have not the same number of calls before them
+            before = len(self.receiver.calls)
+            self.receiver.calls.append(({name.lower(): value for name, value in self.headers.items()}, body))
         status = self.answer(before)
         if not status:
             self.over.wait(60)
