@@ -50,7 +50,7 @@ class Running:
         return client(self.url, token)
 
 
-def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     """Wait for a condition with a deadline."""
     deadline = time.monotonic() + within_s
     while not condition():
