@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,6 +34,7 @@ accounts:
   - {platform: wechat, account: tea, brand_id: qinghe, way: publish, app_id: wx1, app_secret: s}
 """
 SECRETS = ("weibo-secret", "douyin-secret")
+get, post = partial(httpx.get, timeout=60), partial(httpx.post, timeout=60)
 
 
 @dataclass
@@ -45,7 +47,7 @@ class World:
 
     def act(self, platform: str, **details: str) -> None:
         said = {"platform": platform, "account": "tea", "act": "next_consent", "with": details}
-        assert httpx.post(f"{self.simulator.url}/_sim/acts", json=said).status_code == 200
+        assert post(f"{self.simulator.url}/_sim/acts", json=said).status_code == 200
 
     def start(self, platform: str, *more: str, account: str = "tea") -> subprocess.Popen[str]:
         env = {**os.environ, "TONGBO_STATE_DIR": str(self.folder / "state"), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
@@ -73,7 +75,7 @@ class World:
         raise AssertionError("".join(self.out))
 
     def end(self, process: subprocess.Popen[str], said: str | None = None) -> tuple[int, str]:
-        out, _ = process.communicate(said, timeout=30)
+        out, _ = process.communicate(said, timeout=90)
         self.out.append(out)
         return process.returncode, "".join(self.out)
 
@@ -84,7 +86,7 @@ class World:
 
     def agree(self, platform: str) -> tuple[int, str]:
         process = self.start(platform)
-        assert httpx.get(self.address(process), follow_redirects=True).status_code == 200
+        assert get(self.address(process), follow_redirects=True).status_code == 200
         return self.end(process)
 
 
@@ -111,7 +113,7 @@ def test_a_connected_account_works_and_its_tokens_are_seen_by_nobody(world: Worl
     assert not any(secret in out for secret in secrets)
     files = [path for path in (world.folder / "state" / FOLDER).rglob("*") if path.is_file()]
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
-    asked = httpx.get(f"{world.simulator.url}/_sim/calls", params={"platform": platform}).text
+    asked = get(f"{world.simulator.url}/_sim/calls", params={"platform": platform}).text
     assert tokens.access_token not in asked
 
 
@@ -119,9 +121,9 @@ def test_a_redirect_with_another_state_is_refused_and_ours_is_still_waited_for(w
     process = world.start("weibo")
     address = world.address(process)
     back = parse_qs(urlsplit(address).query)["redirect_uri"][0]
-    assert httpx.get(back, params={"code": "forged", "state": "not-ours"}).status_code == 403
-    assert httpx.get(back, params={"code": "forged"}).status_code == 403
-    assert httpx.get(address, follow_redirects=True).status_code == 200
+    assert get(back, params={"code": "forged", "state": "not-ours"}).status_code == 403
+    assert get(back, params={"code": "forged"}).status_code == 403
+    assert get(address, follow_redirects=True).status_code == 200
     code, out = world.end(process)
     assert code == 0, out
 
@@ -139,7 +141,7 @@ def test_a_user_who_does_not_agree_ends_the_command_and_keeps_nothing(world: Wor
 @pytest.mark.parametrize("platform", ["weibo", "douyin"])
 def test_an_expired_code_is_said_and_keeps_nothing(world: World, platform: str) -> None:
     process = world.start(platform, "--paste", "--redirect-uri", "https://brand.example/oauth")
-    sent = httpx.get(world.address(process)).headers["location"]
+    sent = get(world.address(process)).headers["location"]
     world.simulator.clock.advance(7_200)
     code, out = world.end(process, f"{sent}\n")
     assert code == 1, out
@@ -150,7 +152,7 @@ def test_an_expired_code_is_said_and_keeps_nothing(world: World, platform: str) 
 
 def test_a_pasted_address_counts_like_a_redirect_and_a_forged_one_does_not(world: World) -> None:
     process = world.start("douyin", "--paste", "--redirect-uri", "https://brand.example/oauth")
-    sent = httpx.get(world.address(process)).headers["location"]
+    sent = get(world.address(process)).headers["location"]
     code, out = world.end(process, f"{sent}\n")
     assert code == 0, out
     process = world.start("douyin", "--paste", "--redirect-uri", "https://brand.example/oauth")
@@ -180,12 +182,12 @@ def test_another_user_s_grant_is_not_kept(world: World) -> None:
 
 def test_nobody_comes_back_and_the_command_says_so(world: World) -> None:
     process = world.start("weibo", "--wait-s", "1")
-    began = time.monotonic()
     world.address(process)
+    began = time.monotonic()
     code, out = world.end(process)
     assert code == 1
     assert "没有等到跳转" in out
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60, "by itself it would wait for minutes"
 
 
 def test_a_platform_without_oauth_says_that_it_needs_none(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -33,6 +34,12 @@ def rejected(stack: Stack, count: int) -> list[PlacementRecord] | None:
     return found if len(found) == count else None
 
 
+def known(http: httpx.Client, record: PlacementRecord) -> bool:
+    """Whether the publisher, which follows the ledger by itself, has read it so far."""
+    answer = http.get(f"/placements/{record.placement_id}")
+    return answer.status_code == 200 and answer.json()["status"]["state"] == record.state
+
+
 def test_failures_stay_listed_by_cause_until_they_are_retried_with_success_or_noted(tmp_path: Path) -> None:
     with Stack(tmp_path) as stack:
         stack.start_kafka()
@@ -50,6 +57,8 @@ def test_failures_stay_listed_by_cause_until_they_are_retried_with_success_or_no
             assert first[0].placement_id in failures(stack, publisher, "show", cause)
             failures(stack, publisher, "show", "weibo:nothing", code=1)
 
+            with publisher.client() as http:
+                stack.wait("the publisher has heard of both", lambda: all(known(http, one) for one in first))
             assert "REJECTED" in failures(stack, publisher, "retry", cause, "--reason", "已改")
             assert not list(read_topic(stack.kafka, "operator-command")), "a rehearsal writes nothing"
             assert cause in failures(stack, publisher)
