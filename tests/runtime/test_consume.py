@@ -169,19 +169,12 @@ def test_two_workers_share_all_partitions_and_the_survivor_takes_over_without_re
         until(lambda: first.stage.owned == everything, "the lone worker owns everything")
         fill(kafka_settings, source, 200)
         with running(kafka_settings, unique, source, Copier(sink), "b") as second:
-            until(
-                lambda: (
-                    not first.stage.owned & second.stage.owned
-                    and first.stage.owned | second.stage.owned == everything
-                    and bool(second.stage.owned)
-                ),
-                "two workers, disjoint and complete",
-            )
-            assert (first.stage.owned, second.stage.owned) == ({0, 1}, {2, 3})
+            # Until then either may own everything for a moment, if the other is late for a round of the group.
+            until(lambda: (first.stage.owned, second.stage.owned) == ({0, 1}, {2, 3}), "half of them for each")
             fill(kafka_settings, source, 200, start=200)
             until(lambda: len(numbers(kafka_settings, sink)) == 400, "all copied by two")
         assert first.stop_event.is_set() is False
-        until(lambda: first.stage.owned == everything, "the survivor owns everything", 10)
+        until(lambda: first.stage.owned == everything, "the survivor owns everything")
         fill(kafka_settings, source, 100, start=400)
         until(lambda: len(numbers(kafka_settings, sink)) >= 500, "all copied by the survivor")
     assert numbers(kafka_settings, sink) == list(range(500))

@@ -42,7 +42,7 @@ def test_what_was_acknowledged_survives_kill_9_and_an_outage_fails_a_transaction
         with pytest.raises(TransactionFailed, match="spent"):
             producer.commit([Outgoing("kept", b"into the void", b"k", 0)])
         producer.close()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while left := [one.name for one in threading.enumerate() if "writer" in one.name]:
             assert time.monotonic() < deadline, f"still trying in the background: {left}"
             time.sleep(0.05)

@@ -199,7 +199,7 @@ def test_a_restart_after_kill_9_aborts_the_open_transaction_at_once(
     assert [record.value for record in records] == [b"committed", "值2".encode()]
     # The gap proves that the half transaction was there; without the abort its time-out of a minute would hold us.
     assert records[1].offset - records[0].offset > 2
-    assert took < 20
+    assert took < 45
 
 
 def test_offsets_without_the_group_that_read_them_are_refused(
