@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import msgspec
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from schemas.content import ContentCancelled, MasterContent
 from schemas.control import BrakeReleased, BrakeScope, BrakeSet, CancelRequested, ReleaseRequested
 from schemas.placement import PlacementRecord
+from services.adapter.freshness import WITHIN_S
 from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.producer import Producer
 from services.runtime.kafka.records import Outgoing
@@ -90,6 +93,34 @@ class _producer:  # noqa: N801 - reads as the function it stands for
         self._producer.close()
 
 
+class _Onlooker:
+    """Asks the simulator for the time again and again, to know how long an answer takes while the machine is busy."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._url, self._over = f"{stack.simulator.url}/_sim/clock", threading.Event()
+        self._seen: list[tuple[datetime, timedelta]] = []
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> _Onlooker:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def slowest(self, begin: datetime, end: datetime) -> timedelta:
+        """The longest answer of those that were asked for at that time or waited for at its beginning."""
+        return max(took for asked, took in self._seen if asked <= end and asked + took >= begin)
+
+    def _look(self) -> None:
+        while not self._over.wait(0.02):
+            asked = datetime.now(UTC)
+            with urlopen(self._url, timeout=60) as answer:
+                answer.read()
+            self._seen.append((asked, datetime.now(UTC) - asked))
+
+
 def _facts(command_id: str) -> dict[str, Any]:
     now = datetime.now(UTC)
     return {
@@ -146,7 +177,10 @@ def test_a_hundred_cancels_one_second_before_due_and_none_is_posted(stack: Stack
 
 
 def _cancelled_in_time(stack: Stack, name: str) -> bool:
-    """Whether all cancels, sent one second before the placements are due, were acknowledged before that."""
+    """Whether all cancels, sent one second before the placements are due, were acknowledged in time to count.
+
+    A call leaves on a view of the commands that is half a second old at most.
+    """
     records = _planned(stack, name, CANCELS, due_in_s=20)
     due_at = next(iter(records.values())).due_at
     cancels = _cancels(list(records.values()))
@@ -156,23 +190,25 @@ def _cancelled_in_time(stack: Stack, name: str) -> bool:
         while datetime.now(UTC) < due_at - timedelta(seconds=1):
             time.sleep(0.005)
         producer.send_many(cancels)
-        return datetime.now(UTC) < due_at
+        return datetime.now(UTC) < due_at - timedelta(seconds=WITHIN_S)
 
 
 def test_nothing_leaves_a_second_after_a_brake_all_is_parked_and_a_staged_release_gives_new_times(
     stack: Stack,
 ) -> None:
     before = len(_calls(stack))
-    _planned(stack, "b", BRAKED, due_in_s=15)
-    stack.wait("the first posts", lambda: len(_posts(stack, "b")) >= 3)
+    _planned(stack, "b", BRAKED, due_in_s=20)
     brake = BrakeSet(**_facts("stop"), scope=BrakeScope(level="platform", platform="weibo"))
-    with _producer(stack) as producer:
+    with _producer(stack) as producer, _Onlooker(stack) as onlooker:
+        producer.send(_order(BrakeReleased(**_facts("warm-brake"), brake_id="none")))  # connected to the topic
+        stack.wait("the first posts", lambda: len(_posts(stack, "b")) >= 3)
         producer.send(_order(brake))
         acknowledged = datetime.now(UTC)
         records = stack.wait("all live or parked", lambda: _settled(stack, "b", BRAKED, "LIVE", "PARKED"))
         parked = {key: one for key, one in records.items() if one.state == "PARKED"}
         posts, calls = _posts(stack, "b"), _calls(stack)[before:]
-        assert calls[-1] <= acknowledged + timedelta(seconds=1)
+        second_later = acknowledged + timedelta(seconds=1)  # half of it is for a call to be on its way
+        assert calls[-1] <= second_later + onlooker.slowest(acknowledged, second_later)
         assert (len(posts), len(posts) + len(parked)) == (BRAKED - len(parked), BRAKED)
         assert len(parked) > BRAKED / 2, "the brake came too late to mean anything"
         assert {one.parked_by for one in parked.values()} == {"stop"}
