@@ -29,9 +29,10 @@ def _workers(records: dict[str, PlacementRecord]) -> set[str]:
 @pytest.mark.parametrize("how", ["stopped", "killed"])
 def test_placements_move_to_the_other_worker_and_none_is_posted_twice(stack: Stack, how: str) -> None:
     stack.start_kafka()
-    stack.simulator.set_fault("douyin", "video/upload_image", "slow", rate=1.0, delay_s=0.4)
+    # So long that something is half done when we have seen both at work, and not so long that an answer is given up.
+    stack.simulator.set_fault("douyin", "video/upload_image", "slow", rate=1.0, delay_s=2.0)
     for n in (0, 1):
-        stack.start("adapter_douyin", n)
+        stack.start("adapter_douyin", n, {"TONGBO_CALL_TIMEOUT_S": "10"})
     stack.wait("both workers hold partitions", lambda: all(_assigned(stack, n) == 2 for n in (0, 1)))
     _publish(stack)
     stack.wait("both workers are at work", lambda: len(_workers(stack.ledger())) == 2)
