@@ -41,6 +41,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ACCOUNTS = ROOT / "deploy/demo/accounts.yaml"
 PARTITIONS = 4
 PATIENCE_S = 110.0
+BROKER_UP_WITHIN_S = 150.0  # seconds on an idle machine
 # Impatient, so that what takes minutes in life takes seconds here; the order of things is the same.
 IMPATIENT = {
     "TONGBO_LOOK_AFTER_S": "1",
@@ -92,7 +93,7 @@ class Stack:
         )
 
     def start_kafka(self) -> None:
-        self.broker.start()
+        self.broker.start(BROKER_UP_WITHIN_S)
         ensure_topics(self.kafka, load_topics(dead_letter_services()))
 
     # --- services ---
@@ -135,7 +136,7 @@ class Stack:
         """SIGTERM, and its exit code."""
         process = self._running.pop(f"{service}-{n}")
         process.send_signal(signal.SIGTERM)
-        return process.wait(30)
+        return process.wait(90)
 
     def wait_dead(self, service: str, n: int = 0) -> None:
         self.wait(f"{service}-{n} dies where it was told to", lambda: self.died(service, n))

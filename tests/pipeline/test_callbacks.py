@@ -24,7 +24,7 @@ from services.simulator.server import SimulatorServer
 from services.simulator.webhooks import RetryRule, callback_address
 from tests.pipeline.stack import ACCOUNTS, Stack, content
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
 TALKATIVE = ("douyin", "qinghe-tea")  # a platform that calls for each comment
 MORE_ACCOUNTS = """
   - {platform: wechat, account: qinghe-plain, brand_id: qinghe, way: publish, app_id: wx0plain,
@@ -32,9 +32,9 @@ MORE_ACCOUNTS = """
   - {platform: douyin, account: qinghe-h5, brand_id: qinghe, way: h5, app_id: awh5, app_secret: h5-secret,
      open_id: h5-open-id, access_token: act.h5, refresh_token: rft.h5}
 """
-RARELY = "1000"  # times the cadence table: a post is polled when it is taken up, and then not for eight hours
+RARELY = "3000"  # times the cadence table: a post is polled when it is taken up, and then not for a day and an hour
 DAYS = 3 * 86_400.0
-SPEED = 200.0
+SPEED = 200.0  # at which that day takes 450 seconds, more than the slowest of these tests
 
 
 @dataclass

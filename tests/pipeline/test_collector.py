@@ -166,7 +166,7 @@ def test_kill_9_at_any_moment_under_load_loses_and_repeats_no_comment(busy: List
     busy.start_collector()
     busy.ends_exact()
     assert busy.comments() > counted[-1], "the last kill came after all had been collected"
-    assert any(isinstance(event, FollowersObserved) for event in busy.events)
+    busy.stack.wait("followers are told", lambda: any(isinstance(one, FollowersObserved) for one in busy.events))
     busy.stop_collector()
 
 
