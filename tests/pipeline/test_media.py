@@ -21,6 +21,7 @@ PARTS = -(-SIZE // PART)
 MOST_MB = 200
 PATIENCE_S = 250.0  # some 20 s on an idle machine: 3 GB are hashed twice, and 154 parts go through the ledger
 UPLOAD = "video/upload_video_part"
+PATIENT = {"TONGBO_CALL_TIMEOUT_S": "60"}  # a part whose answer is not waited for goes up once more
 
 
 def sparse_video(folder: Path) -> MediaRef:
@@ -83,13 +84,13 @@ def test_a_broken_picture_rejects_its_placement_with_a_reason_and_no_other(stack
 
 def test_three_gigabytes_go_out_in_constant_memory_and_resume_at_the_part_after_kill_9(stack: Stack) -> None:
     video = sparse_video(stack.folder / "media")
-    worker = stack.start("adapter_douyin")
+    worker = stack.start("adapter_douyin", env=PATIENT)
     stack.publish(content("film", [("douyin", "qinghe-tea")], kind="video", media=[video]))
     stack.wait("a third is up", lambda: calls(stack, UPLOAD) >= PARTS // 3, PATIENCE_S)
     peaks = [peak_mb(worker.pid)]
     stack.kill("adapter_douyin")
     before = calls(stack, UPLOAD)
-    worker = stack.start("adapter_douyin")
+    worker = stack.start("adapter_douyin", env=PATIENT)
     stack.wait("all parts are up", lambda: calls(stack, UPLOAD) >= PARTS, PATIENCE_S)
     record = stack.wait("it is final", lambda: final(stack, "film"))
     peaks.append(peak_mb(worker.pid))
