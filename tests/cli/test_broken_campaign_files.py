@@ -132,7 +132,7 @@ NO_FILE = ("none", "media", "/dev/zero", "pipe", "loop", "/proc/self/mem", '"a\\
 MEDIUM, TEXT = "file: media/film.mp4", "body_file: launch-story.md"
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("field", "named"), [(field, one) for field in (MEDIUM, TEXT) for one in NO_FILE] + [(MEDIUM, '""'), (MEDIUM, "~")]
 )
