@@ -17,6 +17,7 @@ from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.kafka.records import Record
 from services.runtime.settings import KafkaSettings
+from tests.conftest import BROKER_UP_WITHIN_S
 from tests.publisher.conftest import Running, Start, content, until
 from tests.publisher.test_api import contents
 
@@ -28,7 +29,7 @@ CAMPAIGN = {"campaign_id": "c", "brand_id": "qinghe", "name": "冷泡茶", "obje
 def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
     """A broker of this module's own, to be ended and frozen."""
     directory: Path = tmp_path_factory.mktemp("own-kafka")
-    with EmbeddedBroker(directory / "data", log_dir=directory / "log") as broker:
+    with EmbeddedBroker(directory / "data", log_dir=directory / "log").start(BROKER_UP_WITHIN_S) as broker:
         ensure_topics(KafkaSettings(bootstrap=broker.bootstrap, partitions=2), load_topics())
         yield broker
 

@@ -23,7 +23,7 @@ from services.runtime.kafka.producer import Producer, TransactionalProducer
 from services.runtime.kafka.reader import read_topic
 from services.runtime.kafka.records import Outgoing
 from services.runtime.settings import KafkaSettings, read_settings
-from tests.conftest import Layout
+from tests.conftest import BROKER_UP_WITHIN_S, Layout
 from tests.engagement_aggregator.pipeline import Pipeline
 from tests.runtime.certificates import Authority
 
@@ -60,7 +60,7 @@ class Closed:
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
     made = Closed(tmp_path_factory.mktemp("closed"))
-    with made.broker:
+    with made.broker.start(BROKER_UP_WITHIN_S):
         ensure_topics(made.settings(), load_topics(dead_letter_services()))
         yield made
 
