@@ -47,6 +47,7 @@ from services.runtime.kafka.records import Outgoing, Record
 
 START = datetime(2026, 11, 11, 2, 0, tzinfo=UTC)
 ACCOUNT = Account(platform="echo", account="tea", brand_id="qinghe", way="open")
+PATIENCE_S = 60.0  # with threads, on a machine that is busy
 BROKEN_SLOT = "broken"  # localising for it is a bug
 UPLOAD, SUBMIT = Step("upload", "orphan", "上传"), Step("submit", "post", "提交")
 
@@ -85,6 +86,13 @@ def _said(answer: Any) -> Any:
     if isinstance(answer, BaseException):
         raise answer
     return answer
+
+
+def until(what: str, holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, f"never came: {what}"
+        time.sleep(0.001)
 
 
 def live(native_id: str) -> Live:
@@ -260,11 +268,17 @@ class Loop:
         self.commit(self.stage.tick(), call=call)
         self.settle()
 
+    def begin(self) -> None:
+        """One round of the loop; its calls are at the platform, so that words which come now are too late for them."""
+        due = self.stage.tick()
+        under_way, asked = self.stage.calls.under_way, len(self.platform.calls)
+        self.commit(due)
+        started = self.stage.calls.under_way - under_way
+        until("the calls are at the platform", lambda: len(self.platform.calls) >= asked + started)
+
     def settle(self) -> None:
-        deadline = time.monotonic() + 5
-        while self.stage.calls.under_way and self.stage.calls._results.qsize() < self.stage.calls.under_way:
-            assert time.monotonic() < deadline, "a call does not come back"
-            time.sleep(0.001)
+        calls = self.stage.calls
+        until("the calls come back", lambda: calls._results.qsize() >= calls.under_way)
 
     def run(self, rounds: int = 6) -> PlacementRecord:
         for _ in range(rounds):

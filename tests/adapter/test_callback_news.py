@@ -6,7 +6,7 @@ import threading
 
 from schemas.callback import ChangedAuthorisation, ChangedPublication, PlatformCallback
 from services.adapter.contract import Accepted, Done, NeedsHuman, NotFound, Pending, Step
-from tests.adapter.scripted import START, Loop, Platform, content, live
+from tests.adapter.scripted import PATIENCE_S, START, Loop, Platform, content, live
 
 LINK, HAND = Step("link", "orphan", "生成链接"), Step("hand_over", "none", "等人确认")
 
@@ -71,7 +71,7 @@ def test_a_call_while_the_question_is_on_its_way_is_not_forgotten() -> None:
     platform.follows[:] = [Pending("审核"), live("7")]
     gate = threading.Event()
     follow = platform.follow
-    platform.follow = lambda client, record: (gate.wait(5), follow(client, record))[1]  # type: ignore[method-assign]
+    platform.follow = lambda client, record: (gate.wait(PATIENCE_S), follow(client, record))[1]  # type: ignore[method-assign]
     loop.clock.advance(5)
     loop.commit(loop.stage.tick())
     loop.news.put(told(publish_id="p7"))

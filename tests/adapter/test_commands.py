@@ -26,7 +26,7 @@ from schemas.placement import PostRef
 from services.adapter.contract import Accepted, Done, NeedsHuman, Undecidable
 from services.adapter.errors import HeldBackError, NoAnswerError, NotSentError, PlatformError
 from services.adapter.freshness import Freshness
-from tests.adapter.scripted import START, SUBMIT, UPLOAD, Loop, Platform, Retracting, cancel, content
+from tests.adapter.scripted import PATIENCE_S, START, SUBMIT, UPLOAD, Loop, Platform, Retracting, cancel, content
 
 COUNT = iter(range(10_000))
 
@@ -252,13 +252,13 @@ def test_a_view_is_fresh_only_with_commands_and_contents_read_to_where_they_just
 
 
 def test_whoever_waits_for_a_fresh_view_goes_on_as_soon_as_there_is_one() -> None:
-    fresh = Freshness(within_s=5.0)
+    fresh = Freshness(within_s=PATIENCE_S)
     waited: list[bool] = []
-    thread = threading.Thread(target=lambda: waited.append(fresh.wait(0, fresh._now() + 5)))
+    thread = threading.Thread(target=lambda: waited.append(fresh.wait(0, fresh._now() + PATIENCE_S)))
     thread.start()
     fresh.taken({0: 1})
     fresh.heard(fresh._now(), {0: 1})
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert waited == [True]
 
 
@@ -305,7 +305,7 @@ def test_a_cancel_that_comes_after_the_call_takes_the_post_down_again(how: str) 
     platform = Platform(before_answer=lambda: _wait(hold))
     loop = Loop(platform, retraction=(taking := Retracting()))
     loop.take(content())
-    loop.commit(loop.stage.tick())
+    loop.begin()
     if how == "command":
         loop.command(about(loop, CancelRequested))
     else:
@@ -322,7 +322,7 @@ def test_a_cancel_that_comes_too_late_where_nothing_can_be_taken_down_says_so() 
     hold = threading.Event()
     platform = Platform(before_answer=lambda: _wait(hold))
     loop = taken(platform)
-    loop.commit(loop.stage.tick())
+    loop.begin()
     loop.command(about(loop, CancelRequested))
     loop.commit(loop.stage.tick())
     hold.set()
@@ -333,7 +333,7 @@ def test_a_cancel_that_comes_too_late_where_nothing_can_be_taken_down_says_so() 
 
 
 def _wait(event: threading.Event) -> None:
-    assert event.wait(5)
+    assert event.wait(PATIENCE_S)
 
 
 # --- retract ---

@@ -102,7 +102,7 @@ def test_eight_threads_fetch_a_token_once(store: FileCredentials) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert (len(fetched), used) == (1, ["fresh"] * 8)
 
 

@@ -22,7 +22,7 @@ from services.adapter.errors import PlatformError
 from services.adapter.expiry import AccountWatch, ends_at, failing
 from services.adapter.sharing import Tokens
 from services.runtime.clock import ManualClock
-from tests.adapter.scripted import ACCOUNT, START, Loop, Platform, content, scripted_adapter
+from tests.adapter.scripted import ACCOUNT, PATIENCE_S, START, Loop, Platform, content, scripted_adapter
 
 GRANTED = msgspec.structs.replace(ACCOUNT, access_token="act", refresh_token="rft")
 
@@ -189,7 +189,7 @@ def test_a_call_wakes_the_watch_before_its_next_turn(world: World) -> None:
     world.watch.every_s = 3600.0
     world.watch.start()
     world.watch.hear(told(granted=False, proven=True))
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while not (notices := world.watch.notices()):
         assert time.monotonic() < deadline, "nobody woke up"
         time.sleep(0.01)

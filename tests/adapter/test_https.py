@@ -71,7 +71,7 @@ def test_small_and_large_requests_go_over_one_trusted_connection(
 ) -> None:
     trusting = ssl.create_default_context(cafile=str(authority.file))
     monkeypatch.setattr("services.adapter.http._trusted", lambda: trusting)
-    http = PlatformHttp(address, 5.0)
+    http = PlatformHttp(address, 60.0)
     for text in ("小", "大" * 300_000, "小"):
         assert http.call("POST", "/post", json={"text": text}).body == {}
     http.close()
@@ -81,5 +81,5 @@ def test_small_and_large_requests_go_over_one_trusted_connection(
 
 def test_a_platform_whose_certificate_nobody_vouches_for_is_sent_nothing(platform: Platform, address: str) -> None:
     with pytest.raises(NotSentError):
-        PlatformHttp(address, 5.0).call("POST", "/post", json={"text": "茶"})
+        PlatformHttp(address, 60.0).call("POST", "/post", json={"text": "茶"})
     assert platform.bodies == []

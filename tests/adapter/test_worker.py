@@ -10,7 +10,7 @@ from services.adapter.contract import Accepted, Done, Live, NotFound, Pending, R
 from services.adapter.errors import NoAnswerError, NotSentError, Outcome, PlatformError
 from services.runtime.consume import DeadLetter
 from services.runtime.kafka.records import Record
-from tests.adapter.scripted import SUBMIT, UPLOAD, Loop, Platform, cancel, content, live
+from tests.adapter.scripted import PATIENCE_S, SUBMIT, UPLOAD, Loop, Platform, cancel, content, live
 
 
 def refused(error_class: str = "content", outcome: Outcome = "refused", **more: object) -> PlatformError:
@@ -292,7 +292,7 @@ def test_a_cancel_between_two_steps_stops_before_the_post() -> None:
     hold = threading.Event()
     platform.before_answer = lambda: _wait(hold)
     loop.take(content())
-    loop.commit(loop.stage.tick())
+    loop.begin()
     loop.take(cancel())
     hold.set()
     loop.settle()
@@ -301,7 +301,7 @@ def test_a_cancel_between_two_steps_stops_before_the_post() -> None:
 
 
 def _wait(event: threading.Event) -> None:
-    assert event.wait(5)
+    assert event.wait(PATIENCE_S)
 
 
 def test_a_new_version_before_the_call_replaces_the_old_one() -> None:
@@ -334,7 +334,7 @@ def test_a_new_version_while_uploading_starts_over_with_the_new_words() -> None:
     hold = threading.Event()
     platform.before_answer = lambda: _wait(hold)
     loop.take(content())
-    loop.commit(loop.stage.tick())
+    loop.begin()
     loop.take(content(version=2, title="第二版"))
     hold.set()
     loop.settle()

@@ -17,7 +17,7 @@ from services.adapter.leaving import elapsed, too_late
 from services.runtime.consume import Emit
 from services.runtime.kafka.producer import MAX_RECORD_BYTES
 from services.runtime.kafka.records import Outgoing, Record
-from tests.adapter.scripted import BROKEN_SLOT, START, SUBMIT, UPLOAD, Loop, Platform, cancel, content, live
+from tests.adapter.scripted import BROKEN_SLOT, PATIENCE_S, START, SUBMIT, UPLOAD, Loop, Platform, cancel, content, live
 
 
 def refused(error_class: str = "content", outcome: Outcome = "refused", **more: object) -> PlatformError:
@@ -32,7 +32,7 @@ def held(platform: Platform) -> threading.Event:
 
 
 def _wait(event: threading.Event) -> None:
-    assert event.wait(5)
+    assert event.wait(PATIENCE_S)
 
 
 def crashed_while_uploading(platform: Platform) -> Loop:
@@ -173,7 +173,7 @@ def test_a_bug_in_localising_one_placement_harms_no_other_and_forgets_no_call() 
     loop = Loop(platform)
     hold = held(platform)
     loop.take(content())
-    loop.commit(loop.stage.tick())
+    loop.begin()
     second = content(version=2, title="第二版")
     broken = msgspec.structs.replace(second.targets[0], slot=BROKEN_SLOT)
     loop.take(msgspec.structs.replace(second, targets=(*second.targets, broken)))
@@ -454,7 +454,7 @@ def test_a_result_that_comes_back_after_the_partition_left_and_returned_changes_
     loop = Loop(platform)
     hold = held(platform)
     loop.take(content())
-    loop.commit(loop.stage.tick())
+    loop.begin()
     loop.stage.revoked([0])
     loop.stage.assigned([0])
     hold.set()
@@ -476,7 +476,7 @@ def test_a_cancel_during_a_call_that_never_left_is_final_at_once_and_not_after_t
     loop = Loop(platform)
     hold = held(platform)
     loop.take(content())
-    loop.commit(loop.stage.tick())
+    loop.begin()
     loop.take(cancel())
     hold.set()
     loop.settle()
@@ -489,7 +489,7 @@ def test_a_cancel_during_an_upload_is_final_also_where_the_worker_hands_over() -
     loop = Loop(platform)
     hold = held(platform)
     loop.take(content())
-    loop.commit(loop.stage.tick())
+    loop.begin()
     loop.take(cancel())
     hold.set()
     loop.settle()
@@ -514,7 +514,7 @@ def test_a_cancel_while_the_call_of_an_outdated_version_ends_cancels_the_new_one
     loop = Loop(platform)
     hold = held(platform)
     loop.take(content())
-    loop.commit(loop.stage.tick())
+    loop.begin()
     loop.take(content(version=2, title="第二版"))
     loop.take(cancel(version=2))
     hold.set()
@@ -562,7 +562,7 @@ def test_the_new_version_starts_only_when_the_call_of_the_outdated_one_has_come_
     loop = Loop(platform)
     hold = held(platform)
     loop.take(content())
-    loop.commit(loop.stage.tick())
+    loop.begin()
     loop.take(content(version=2, title="第二版"))
     loop.commit(loop.stage.tick())
     assert loop.stage.calls.under_way == 1

@@ -24,6 +24,7 @@ from services.runtime.consume import Due, Outcome
 from services.runtime.kafka.records import Outgoing, Record
 
 START = datetime(2026, 3, 21, 2, 0, tzinfo=UTC)
+PATIENCE_S = 60.0  # with threads, on a machine that is busy
 NATIVE: Mapping[Metric, str] = {"likes": "attitudes", "comments": "replies"}
 
 
@@ -76,7 +77,7 @@ class Platform:
         while more:
             number += 1
             self.calls.append(("page", native_id))
-            assert self.gate.wait(10)
+            assert self.gate.wait(PATIENCE_S)
             self.before_page(native_id, number)
             one = self.posts[native_id]
             if one.error:
@@ -219,11 +220,24 @@ class Bench:
         self.until_idle(lambda: records.extend(self.stage.tick().records))
         return records
 
+    def begin(self) -> None:
+        """All that is due now is asked for; the first page is at the gate, so that what comes now comes after it."""
+        pages = len(self.platform.asked("page"))
+        self.commit(self.stage.tick())
+        self._until("the poll is at its first page", lambda: len(self.platform.asked("page")) > pages)
+
     def until_idle(self, turn: Callable[[], None]) -> None:
-        deadline = time.monotonic() + 10
-        while self.stage.in_flight():
-            assert time.monotonic() < deadline, "a poll never came back"
-            turn()
+        def idle() -> bool:
+            if self.stage.in_flight():
+                turn()
+            return not self.stage.in_flight()
+
+        self._until("the polls come back", idle)
+
+    def _until(self, what: str, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not holds():
+            assert time.monotonic() < deadline, f"never came: {what}"
             time.sleep(0.001)
 
     def later(self, seconds: float) -> None:

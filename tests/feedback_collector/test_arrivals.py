@@ -29,7 +29,7 @@ def test_a_callback_while_a_poll_is_under_way_is_told_once(bench: Bench) -> None
     bench.ledger(live("1"))
     bench.platform.posts["1"].write("a")
     bench.platform.gate.clear()
-    bench.commit(bench.stage.tick())
+    bench.begin()
     assert bench.stage.in_flight()
     bench.call_back("1", "a")
     bench.commit(bench.stage.tick())
