@@ -26,7 +26,7 @@ def main(accounts: str, simulator: str, state: str, platform: str, account: str,
     declared = load_accounts(Path(accounts), os.environ, simulator).get(platform, account)
     assert declared is not None
     found = adapter(platform)
-    client = found.client(declared, 5.0, shared_on_this_machine(Path(state), "feedback")(found, declared))
+    client = found.client(declared, 60.0, shared_on_this_machine(Path(state), "feedback")(found, declared))
     time.sleep(max(0.0, float(start_at) - time.time()))
     ends, outcomes = time.monotonic() + float(seconds), Counter[str]()
     while time.monotonic() < ends:

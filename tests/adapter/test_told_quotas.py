@@ -30,7 +30,7 @@ def test_every_quota_that_a_platform_tells_holds_back_the_calls_that_it_is_about
     with SimulatorServer(Accounts(tuple(declared)), speed=1.0) as sim:
         account = replace(declared[0], base_url=f"{sim.url}/{platform}")
         credentials, ledger = FileCredentials(tmp_path / "credentials"), BudgetLedger(tmp_path / "budgets")
-        client = found.client(account, 5.0, Shared(credentials, ledger.of(account, (), "publishing")))
+        client = found.client(account, 60.0, Shared(credentials, ledger.of(account, (), "publishing")))
 
         class Telling(Unlimited):
             """The budget as the watch sees it; notes what it is told."""

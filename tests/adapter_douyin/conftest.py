@@ -110,7 +110,7 @@ def sim(account: Account) -> Iterator[SimulatorServer]:
 
 @pytest.fixture
 def client(sim: SimulatorServer, account: Account) -> Iterator[DouyinClient]:
-    built = DouyinClient(_at(account, sim), 5.0)
+    built = DouyinClient(_at(account, sim), 60.0)
     yield built
     built.close()
 

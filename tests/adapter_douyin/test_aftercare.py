@@ -40,7 +40,7 @@ def timed(sim: SimulatorServer, client: DouyinClient) -> Iterator[Callable[..., 
 
     def make(credentials: Any = None, budget: Any = None, **changes: Any) -> DouyinClient:
         shared = Shared(credentials or InMemory(), budget or Unlimited())
-        built.append(DouyinClient(replace(client.account, **changes), 5.0, shared, now=sim.clock.now))
+        built.append(DouyinClient(replace(client.account, **changes), 60.0, shared, now=sim.clock.now))
         return built[-1]
 
     yield make
@@ -312,7 +312,7 @@ def test_a_code_is_exchanged_once(sim: SimulatorServer, client: DouyinClient) ->
     code = httpx.post(f"{sim.url}/_sim/acts", json=act).json()["code"]
     tokens = client.exchange_code(code).tokens
     assert tokens.refresh_token.startswith("rft.")
-    renewed = DouyinClient(replace(client.account, access_token=tokens.access_token), 5.0)
+    renewed = DouyinClient(replace(client.account, access_token=tokens.access_token), 60.0)
     assert renewed.video_list(0, 1)["list"] == []
     renewed.close()
     with pytest.raises(PlatformError) as caught:

@@ -24,6 +24,7 @@ from services.adapter.aftercare import (
 )
 from services.adapter_douyin.callbacks import MOST_BYTES, DouyinCallbacks, sign
 from services.simulator.server import SimulatorServer
+from services.simulator.webhooks import RetryRule
 from tests.simulator.receiver import Receiver, receiving, until
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
@@ -266,6 +267,7 @@ def test_any_signed_content_is_received_or_refused(event: str, content: Any, as_
 
 @pytest.fixture
 def receiver(sim: SimulatorServer) -> Iterator[Receiver]:
+    sim.simulation.webhooks.rule = RetryRule(timeout_s=60)  # what is only slow must not be sent again
     with receiving() as running:
         sim.world("douyin").accounts["qinghe-tea"].options["callback_url"] = running.url
         yield running

@@ -32,7 +32,7 @@ def test_an_expired_token_is_refreshed_once_and_the_call_repeated(sim: Simulator
 @pytest.fixture
 def stale(client: DouyinClient) -> Iterator[DouyinClient]:
     """A client whose access token the platform does not know any more."""
-    built = DouyinClient(replace(client.account, access_token="act.forgotten"), 5.0)
+    built = DouyinClient(replace(client.account, access_token="act.forgotten"), 60.0)
     yield built
     built.close()
 
@@ -92,7 +92,7 @@ def test_an_empty_new_token_never_replaces_the_old_one(client: DouyinClient, mon
 
 
 def test_a_token_of_another_open_id_is_a_bug_of_the_configuration(sim: SimulatorServer, client: DouyinClient) -> None:
-    other = DouyinClient(replace(client.account, open_id="someone-else"), 5.0)
+    other = DouyinClient(replace(client.account, open_id="someone-else"), 60.0)
     with pytest.raises(PlatformError) as caught:
         other.video_list(0, 10)
     assert caught.value.code == "28001015"
@@ -149,7 +149,7 @@ def test_a_create_without_item_id_is_published_with_its_id_unknown(
 
 
 def test_a_refused_connection_is_known_not_to_have_been_sent(sim: SimulatorServer, client: DouyinClient) -> None:
-    nobody = DouyinClient(replace(client.account, base_url="http://127.0.0.1:9"), 5.0)
+    nobody = DouyinClient(replace(client.account, base_url="http://127.0.0.1:9"), 60.0)
     with pytest.raises(NotSentError):
         nobody.create_video({})
     nobody.close()

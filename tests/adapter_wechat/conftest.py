@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 
 from services.adapter.accounts import Account
 from services.adapter_wechat.client import WechatClient
+from services.adapter_wechat.feedback import BEIJING
 from services.adapter_wechat.settings import TokenSettings
 from services.adapter_wechat.simulator import SIMULATOR
 from services.simulator.server import SimulatorServer
@@ -16,8 +18,11 @@ from tests.adapter_wechat.samples import ACCOUNT, OTHER
 
 @pytest.fixture
 def sim() -> Iterator[SimulatorServer]:
-    """The simulator with a clock that moves only when it is told to."""
+    """The simulator with a clock that moves only when it is told to; from a morning on, for quotas end at midnight."""
     with SimulatorServer([ACCOUNT, OTHER], platforms=[SIMULATOR], seed=7, speed=0.0) as server:
+        now = server.clock.now().astimezone(BEIJING)
+        morning = (now + timedelta(days=1)).replace(hour=10, minute=0, second=0, microsecond=0)
+        server.clock.advance((morning - now).total_seconds())
         yield server
 
 
@@ -27,7 +32,7 @@ def connect(sim: SimulatorServer) -> Iterator[Callable[..., WechatClient]]:
 
     def client(account: Account = ACCOUNT, tokens: TokenSettings | None = None, **changes: Any) -> WechatClient:
         here = replace(account, base_url=f"{sim.url}/wechat", **changes)
-        clients.append(WechatClient(here, 3.0, tokens=tokens))
+        clients.append(WechatClient(here, 60.0, tokens=tokens))
         return clients[-1]
 
     yield client

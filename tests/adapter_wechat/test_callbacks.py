@@ -334,7 +334,7 @@ def called(sim: SimulatorServer, receiver: Receiver, request: pytest.FixtureRequ
     """Our own declaration of an account whose callbacks go to the receiver."""
     options = {"callback_token": "t-0k3n"} | ({"encoding_aes_key": KEY} if request.param == "safe" else {})
     sim.world("wechat").accounts[ACCOUNT.account].options.update(options, callback_url=receiver.url)
-    sim.simulation.webhooks.rule = RetryRule(tries=3, timeout_s=1.0, pause_s=0.01)
+    sim.simulation.webhooks.rule = RetryRule(tries=3, timeout_s=60, pause_s=0.01)
     return replace(ACCOUNT, options=options)
 
 

@@ -25,7 +25,7 @@ def connect(sim: SimulatorServer) -> Iterator[Callable[..., WeiboClient]]:
 
     def client(way: str, **changes: Any) -> WeiboClient:
         account = msgspec.structs.replace(ACCOUNTS[way], **{"base_url": f"{sim.url}/weibo", **changes})
-        clients.append(WeiboClient(account, 3.0))
+        clients.append(WeiboClient(account, 60.0))
         return clients[-1]
 
     yield client

@@ -218,7 +218,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def called(sim: SimulatorServer, receiver: Receiver) -> SimulatorServer:
-    sim.simulation.webhooks.rule = RetryRule(tries=3, timeout_s=2, pause_s=0.01)
+    sim.simulation.webhooks.rule = RetryRule(tries=3, timeout_s=60, pause_s=0.01)
     sim.world("weibo").accounts["qinghe-life"].options["callback_url"] = receiver.url
 
     def answer(request: CallbackRequest) -> tuple[int, bytes]:

@@ -237,7 +237,7 @@ def test_counts_ask_for_a_hundred_posts_at_a_time(connect: Connect, sim: Simulat
 
 def test_times_on_the_wire_are_beijing_and_ours_are_utc(connect: Connect, sim: SimulatorServer) -> None:
     status = connect("commercial").update("茶", "0", "[]")
-    assert abs(status.created_at - sim.clock.now()) < timedelta(seconds=5)
+    assert abs(status.created_at - sim.clock.now()) < timedelta(minutes=5)
     assert status.created_at.astimezone(timezone(timedelta(hours=8))).utcoffset() == timedelta(hours=8)
 
 

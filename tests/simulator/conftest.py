@@ -18,5 +18,5 @@ def sim() -> Iterator[SimulatorServer]:
 @pytest.fixture
 def http(sim: SimulatorServer) -> Iterator[httpx.Client]:
     """A client of the shared port."""
-    with httpx.Client(base_url=sim.url, timeout=10) as client:
+    with httpx.Client(base_url=sim.url, timeout=60) as client:
         yield client

@@ -21,16 +21,20 @@ class Receiver:
     answer: Callable[[CallbackRequest], tuple[int, bytes]] = lambda _request: (200, b"")
     url: str = ""
 
-    def wait_for(self, count: int, seconds: float = 10) -> list[CallbackRequest]:
+    def wait_for(self, count: int, seconds: float = 60) -> list[CallbackRequest]:
         until(lambda: len(self.got) >= count, seconds)
         return list(self.got)
 
 
-def until(happened: Callable[[], bool], seconds: float = 10) -> None:
+def until(happened: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, "did not happen in time"
         time.sleep(0.02)
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # with the 5 of socketserver a burst of calls waits seconds for its connections
 
 
 @contextmanager
@@ -59,7 +63,7 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     receiver.url = f"http://127.0.0.1:{server.server_address[1]}/callbacks"

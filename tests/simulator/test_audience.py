@@ -101,11 +101,11 @@ def test_comments_are_of_all_kinds_and_answers_come_after_what_they_answer() -> 
 
 def test_asking_for_the_figures_of_a_huge_audience_is_cheap() -> None:
     reactions = [SeededAudience(1).reactions("weibo", "main", n, "video") for n in range(1, 31)]
-    began = time.perf_counter()
+    began = time.thread_time()  # whatever else the machine does
     for _ in range(30):
         for each in reactions:
             each.counts(5_000)
-    assert (time.perf_counter() - began) / 900 < 0.001
+    assert (time.thread_time() - began) / 900 < 0.001
 
 
 def test_figures_and_comments_of_one_answer_agree_however_fast_time_runs() -> None:

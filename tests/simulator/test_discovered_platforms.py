@@ -65,7 +65,7 @@ def test_every_platform_has_an_account_to_try_it_with(sim: SimulatorServer, plat
 def test_nonsense_is_answered_by_the_platform_and_is_never_a_bug_of_ours(sim: SimulatorServer, platform: str) -> None:
     for as_account in (False, True):
         tokens = _credentials(sim, platform) if as_account else {}
-        with httpx.Client(base_url=f"{sim.url}/{platform}", timeout=10) as http:
+        with httpx.Client(base_url=f"{sim.url}/{platform}", timeout=60) as http:
             for endpoint in sim.simulation.mount(platform).simulated.endpoints():
                 for query in ODD_QUERIES:
                     for body in ODD_BODIES if endpoint.method == "POST" else ODD_BODIES[:1]:

@@ -121,6 +121,6 @@ def test_the_process_ends_cleanly_when_told_to(tmp_path: Path, number: signal.Si
         url = child.stdout.readline().split()[3]
         assert httpx.get(f"{url}/_sim/clock").json()["speed"] == 60
         child.send_signal(number)
-        _, errors = child.communicate(timeout=20)
+        _, errors = child.communicate(timeout=60)
     assert child.returncode == 0
     assert "Traceback" not in errors

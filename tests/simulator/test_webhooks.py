@@ -49,7 +49,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def sim(receiver: Receiver) -> Iterator[SimulatorServer]:
     with SimulatorServer(TOY_ACCOUNTS, platforms=[CallingToy()], seed=7) as server:
-        server.simulation.webhooks.rule = RetryRule(tries=3, timeout_s=0.5, pause_s=0.01)
+        server.simulation.webhooks.rule = RetryRule(tries=3, timeout_s=60, pause_s=0.01)
         server.world("toy").accounts["main"].options["callback_url"] = f"{receiver.url}?who=main"
         yield server
 
