@@ -189,7 +189,7 @@ def collector(folder: Path, kafka: KafkaSettings) -> Iterator[Collector]:
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

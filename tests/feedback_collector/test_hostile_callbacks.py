@@ -20,7 +20,7 @@ from services.adapter.accounts import load_accounts
 from services.adapter.aftercare import CallbackRefusedError, CallbackRequest
 from services.adapter.registry import adapters
 from services.cli.running.pipeline import dead_letter_services
-from services.feedback_collector.callbacks.listener import MOST_BYTES
+from services.feedback_collector.callbacks.listener import BODY_WITHIN_S, MOST_BYTES
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.kafka.reader import read_topic
 from services.runtime.settings import KafkaSettings
@@ -99,8 +99,11 @@ def kafka(kafka_settings: KafkaSettings) -> KafkaSettings:
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory, kafka: KafkaSettings) -> Iterator[Collector]:
-    with collector(tmp_path_factory.mktemp("hostile"), kafka) as running, httpx.Client(base_url=running.url) as http:
-        deadline = time.monotonic() + 30
+    with (
+        collector(tmp_path_factory.mktemp("hostile"), kafka) as running,
+        httpx.Client(base_url=running.url, timeout=30) as http,
+    ):
+        deadline = time.monotonic() + 60
         while http.get("/callbacks/weibo/tea").status_code == 503:  # still reading what it has had already
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -112,7 +115,7 @@ def healthy_afterwards(process: Collector) -> Iterator[None]:
     yield
     assert process.process.poll() is None
     assert process.defects() == []
-    with httpx.Client(base_url=process.url) as http:
+    with httpx.Client(base_url=process.url, timeout=30) as http:
         assert {kind.name: send(http, kind.sign(kind.whole())) for kind in KINDS} == {kind.name: 200 for kind in KINDS}
 
 
@@ -165,7 +168,7 @@ def test_mutated_calls_are_taken_or_refused_and_what_is_taken_is_on_the_log_once
 ) -> None:
     answers = Counter[tuple[str, bool, int]]()
     expected = Counter[str]()
-    with httpx.Client(base_url=process.url) as http:
+    with httpx.Client(base_url=process.url, timeout=30) as http:
 
         @settings(
             max_examples=EXAMPLES, derandomize=True, database=None, deadline=None,
@@ -200,13 +203,13 @@ def test_mutated_calls_are_taken_or_refused_and_what_is_taken_is_on_the_log_once
 @pytest.mark.parametrize("sign", [plainly, safely], ids=["plain", "aes"])
 def test_xml_attacks_behind_a_right_signature_are_refused(process: Collector, sign: object) -> None:
     assert callable(sign)
-    with httpx.Client(base_url=process.url) as http:
+    with httpx.Client(base_url=process.url, timeout=30) as http:
         answered = {name: send(http, sign(body)) for name, body in XML_ATTACKS.items()}
     assert {name for name, status in answered.items() if status == 200} <= HARMLESS, answered
 
 
 def test_json_attacks_behind_a_right_signature_are_refused(process: Collector) -> None:
-    with httpx.Client(base_url=process.url) as http:
+    with httpx.Client(base_url=process.url, timeout=30) as http:
         answered = {name: send(http, by_header(body)) for name, body in JSON_ATTACKS.items()}
     assert set(answered.values()) <= {200, 400, 403, 413}, answered
     assert [name for name, status in answered.items() if status == 200] == []
@@ -222,10 +225,10 @@ def test_what_is_no_proper_request_is_refused_or_cut_off(process: Collector) -> 
 
 def test_a_body_that_never_ends_is_cut_off_and_keeps_nobody_waiting(process: Collector) -> None:
     request = b"POST /callbacks/douyin/tea HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
-    slow = [socket.create_connection(("127.0.0.1", process.port), timeout=20) for _ in range(60)]
-    for one in slow:
-        one.sendall(request)
-    with httpx.Client(base_url=process.url, timeout=3) as http:
+    with httpx.Client(base_url=process.url, timeout=BODY_WITHIN_S - 0.5) as http:  # so long the slow ones are heard
+        slow = [socket.create_connection(("127.0.0.1", process.port), timeout=60) for _ in range(60)]
+        for one in slow:
+            one.sendall(request)
         assert send(http, KINDS[0].sign(KINDS[0].whole())) == 200, "others had to wait"
     assert {status_of(one.recv(200)) for one in slow} == {408}
     for one in slow:
@@ -234,7 +237,7 @@ def test_a_body_that_never_ends_is_cut_off_and_keeps_nobody_waiting(process: Col
 
 def raw(process: Collector, said: bytes) -> int | None:
     """The status of the answer; None where the connection was closed without one."""
-    with socket.create_connection(("127.0.0.1", process.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", process.port), timeout=30) as connection:
         try:
             connection.sendall(said)
             connection.shutdown(socket.SHUT_WR)
