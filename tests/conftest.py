@@ -25,6 +25,13 @@ BROKER_UP_WITHIN_S = 150.0  # seconds on an idle machine, half a minute has been
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+# How long an example takes says how busy the machine is. Beyond that, what the CI profile of Hypothesis says is kept.
+settings.register_profile(
+    "unhurried", settings.get_profile(settings.get_current_profile_name()), deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
+settings.load_profile("unhurried")
+
 
 @dataclass(frozen=True)
 class Layout:
