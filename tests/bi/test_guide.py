@@ -120,7 +120,9 @@ def test_kcat_finds_the_newest_row_of_every_key(reader: Reader) -> None:
 
 
 def test_the_java_console_consumer_reads_every_committed_row(reader: Reader) -> None:
-    reader.bash(block("bash", "console-consumer"))
+    command = block("bash", "console-consumer")
+    assert "--timeout-ms 8000" in command
+    reader.bash(command.replace("--timeout-ms 8000", "--timeout-ms 20000"))  # on a busy machine Java begins slowly
     lines = (reader.folder / "bi/java.tsv").read_text().splitlines()
     rows = [line.partition("\t") for line in lines if "\t{" in line]
     assert newest([value for _, _, value in rows]) == published(reader)
@@ -142,7 +144,7 @@ def test_kafka_connect_writes_every_row_to_its_file(reader: Reader) -> None:
         finally:
             worker.send_signal(signal.SIGINT)
             try:
-                worker.wait(20)
+                worker.wait(30)
             except subprocess.TimeoutExpired:
                 worker.kill()
                 worker.wait()

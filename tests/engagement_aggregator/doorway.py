@@ -13,16 +13,17 @@ from contextlib import contextmanager, suppress
 def doorway(bootstrap: str, refused: bytes, times: int) -> Iterator[tuple[str, list[bytes]]]:
     """An address before `bootstrap`, and who was turned away: the first `times` clients whose id begins so."""
     host, _, port = bootstrap.rpartition(":")
-    turned_away = list[bytes]()
+    turned_away, counting = list[bytes](), threading.Lock()
     door = socket.create_server(("127.0.0.1", 0))
 
     def serve(guest: socket.socket) -> None:
         with guest, suppress(OSError, EOFError):
             first = _request(guest)
             name = _client_id(first)
-            if name.startswith(refused) and len(turned_away) < times:
-                turned_away.append(name)
-                return
+            with counting:
+                if name.startswith(refused) and len(turned_away) < times:
+                    turned_away.append(name)
+                    return
             with socket.create_connection((host, int(port))) as broker:
                 broker.sendall(first)
                 threading.Thread(target=_carry, args=(broker, guest), daemon=True).start()

@@ -73,14 +73,14 @@ class Worker:
         found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
         return [event for event in found if event["event"] == name]
 
-    def await_event(self, name: str, timeout_s: float = 40.0) -> dict[str, Any]:
+    def await_event(self, name: str, timeout_s: float = 60.0) -> dict[str, Any]:
         eventually(f"{name} in the log", lambda: bool(self.events(name)), timeout_s)
         return self.events(name)[-1]
 
     def ready(self) -> bool:
         port = self.await_event("service_started")["http_port"]
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=10) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -88,12 +88,12 @@ class Worker:
     def folded(self) -> int:
         """Feedback records folded since the start, by its own metrics."""
         port = self.await_event("service_started")["http_port"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
             lines = answer.read().decode().splitlines()
         counted = [line for line in lines if line.startswith("tongbo_records_total") and "feedback-unified" in line]
         return int(sum(float(line.rpartition(" ")[2]) for line in counted))
 
-    def await_killed(self, timeout_s: float = 40.0) -> None:
+    def await_killed(self, timeout_s: float = 60.0) -> None:
         assert self.process.wait(timeout_s) == -signal.SIGKILL, "it ended otherwise than at the named point"
 
     def kill(self) -> None:
@@ -102,7 +102,7 @@ class Worker:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 class Pipeline:

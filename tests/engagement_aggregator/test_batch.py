@@ -117,6 +117,6 @@ def test_a_group_that_waits_for_kafka_to_assign_it_does_not_keep_the_poll_from_c
         fetcher = SimpleNamespace(_closed=False, _subscriptions=subscriptions, _records={})
         thread: Any = SimpleNamespace(consumer=SimpleNamespace(flow_active=True))
         consumer = SimpleNamespace(_closed=False, _fetcher=fetcher)
-        return await asyncio.wait_for(BatchThread._fetch_records(thread, consumer, set(), timeout=0.01), 5)
+        return await asyncio.wait_for(BatchThread._fetch_records(thread, consumer, set(), timeout=0.01), 60)
 
     assert asyncio.run(polled()) == {}

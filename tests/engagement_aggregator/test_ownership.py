@@ -72,7 +72,7 @@ def test_a_second_process_with_the_same_instance_number_is_refused_and_harms_nob
     first = pipeline.start("0")
     eventually("ready", first.ready)
     twin = pipeline.start("0")
-    assert twin.process.wait(30) == 2
+    assert twin.process.wait(60) == 2
     assert "TONGBO_INSTANCE" in twin.log.read_text()
     pipeline.traffic(3)
     pipeline.await_exact()

@@ -140,10 +140,12 @@ class Counting(Opened):
     """Counts its flushes, and always has something more to write."""
 
     flushes = 0
+    first: asyncio.Event
     fourth: asyncio.Event
 
     async def flush(self, *, is_full: bool = True) -> None:
         self.flushes += 1
+        self.first.set()
         if self.flushes == 4:
             self.fourth.set()
 
@@ -153,11 +155,12 @@ def test_while_many_records_wait_rows_are_shown_less_often_and_at_once_when_they
 
     async def flushes() -> tuple[int, int]:
         opened = partition(Counting, quick)
-        opened.fourth = asyncio.Event()
+        opened.first, opened.fourth = asyncio.Event(), asyncio.Event()
         await opened.open()
         opened.behind = {TOPIC: 1_000_000}
         opened.accept(batch(10, 11, 10))
         running = asyncio.create_task(opened.run())
+        await asyncio.wait_for(opened.first.wait(), 30)
         await asyncio.sleep(0.3)  # time for many
         behind = opened.flushes
         opened.behind = {TOPIC: 0}
@@ -176,12 +179,19 @@ class Recording(Opened):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.full: list[bool] = []
+        self.flushed = asyncio.Event()
 
     async def flush(self, *, is_full: bool = True) -> None:
         self.full.append(is_full)
+        self.flushed.set()
         self._owed = 0 if is_full else 100
         self._published = self._second() if is_full else self._published
         self._moved.clear()
+
+    async def until(self, number: int) -> None:
+        while len(self.full) < number:
+            self.flushed.clear()
+            await self.flushed.wait()
 
 
 @pytest.mark.parametrize(
@@ -202,7 +212,8 @@ def test_windows_and_parents_follow_the_posts_within_their_interval(
         opened._owed, opened._published = owed, opened._second()
         opened.accept(batch(10, 11, 10))
         running = asyncio.create_task(opened.run())
-        await asyncio.sleep(0.6)
+        await asyncio.wait_for(opened.until(len(full)), 30)
+        await asyncio.sleep(0.5)  # time for more, if there were any
         running.cancel()
         return opened.full
 

@@ -37,19 +37,24 @@ def complete(pipeline: Pipeline, *workers: Worker) -> bool:
     return all_of_them == list(range(pipeline.kafka.partitions)) and all(owned(worker) for worker in workers)
 
 
+def under_load(pipeline: Pipeline, *workers: Worker) -> None:
+    """Events flow until these workers share the partitions, or for as long as memory of a test allows."""
+    pipeline.traffic(400, until=lambda: complete(pipeline, *workers))
+    eventually("they share the partitions", lambda: complete(pipeline, *workers))
+
+
 def test_three_workers_that_join_die_leave_and_return_under_load_leave_every_row_exact(pipeline: Pipeline) -> None:
     one = pipeline.start("0", flush_s=0.1)
     pipeline.traffic(5)
     two, three = pipeline.start("1", flush_s=0.1), pipeline.start("2", flush_s=0.1)
-    pipeline.traffic(400, until=lambda: complete(pipeline, one, two, three))
+    under_load(pipeline, one, two, three)
     two.kill()
-    pipeline.traffic(400, until=lambda: complete(pipeline, one, three))
+    under_load(pipeline, one, three)
     back = pipeline.start("1", flush_s=0.1)
-    pipeline.traffic(400, until=lambda: complete(pipeline, one, back, three))
+    under_load(pipeline, one, back, three)
     assert three.stop() == 0
-    pipeline.traffic(400, until=lambda: complete(pipeline, one, back))
+    under_load(pipeline, one, back)
     pipeline.await_exact()
-    assert complete(pipeline, one, back)
 
 
 def test_a_worker_whose_loop_hangs_loses_its_partitions_and_writes_nothing_when_it_goes_on(
@@ -82,7 +87,7 @@ restore = changelog.restore
 
 
 async def slow(*arguments):
-    await asyncio.sleep(6)
+    await asyncio.sleep(12)
     return await restore(*arguments)
 
 
@@ -95,7 +100,7 @@ def test_a_recovery_that_takes_longer_than_a_loop_may_hang_is_not_begun_again_an
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(SLOW_RECOVERY)
     pipeline.traffic(2)
-    worker = pipeline.start(PYTHONPATH=before(tmp_path), TONGBO_MAX_POLL_INTERVAL_S="2", TONGBO_SESSION_TIMEOUT_S="3")
+    worker = pipeline.start(PYTHONPATH=before(tmp_path), TONGBO_MAX_POLL_INTERVAL_S="4", TONGBO_SESSION_TIMEOUT_S="8")
     pipeline.await_exact()
     assert len(worker.events("partitions_taken")) == 1
 
@@ -125,9 +130,9 @@ def test_partitions_whose_recovery_is_just_ending_are_given_up_when_a_second_wor
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(SLOW_CLOSE)
     first = pipeline.start("0", PYTHONPATH=before(tmp_path))
-    eventually("the first recovered", lambda: len(first.events("recovered")) == pipeline.kafka.partitions)
+    eventually("the first recovered", lambda: len(first.events("recovered")) >= pipeline.kafka.partitions)
     second = pipeline.start("1")
-    eventually("the first gave them up", lambda: bool(first.events("partitions_released")), 30.0)
+    eventually("the first gave them up", lambda: bool(first.events("partitions_released")))
     shared_by(pipeline, first, second)
     pipeline.traffic(3)
     pipeline.await_exact()
