@@ -9,8 +9,10 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
+from random import SystemRandom
 
 from services.runtime.children import ending_with_us
 from services.runtime.embedded_broker.jars import fetch_jars, java
@@ -22,6 +24,7 @@ from services.runtime.settings import KafkaSettings
 _FORMAT_TIMEOUT_S = 180.0  # a second on an idle machine
 _STOP_TIMEOUT_S = 30.0
 _ATTEMPTS_ON_FREE_PORTS = 3
+_PORTS, _PORTS_TRIED = range(20_000, 32_000), 100  # connections get theirs from 32768 on, or from 49152
 _HEAP = "512m"
 _MEMORY = ("-Xms128m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
 
@@ -264,9 +267,12 @@ def cluster_id() -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """None that systems give to whoever connects: no connection of others holds it when the broker comes again."""
+    for port in SystemRandom().sample(_PORTS, _PORTS_TRIED):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise BrokerFailed("没有找到空闲端口 / no free port was found")
 
 
 def _listens(port: int) -> bool:
