@@ -21,11 +21,8 @@ from services.runtime.settings import KafkaSettings
 PARTITIONS = 4
 BROKER_UP_WITHIN_S = 150.0  # seconds on an idle machine, half a minute has been seen on a busy one
 
-# How long one example takes says how busy the machine is, and nothing about what is tested.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
-
-# How long an example takes says how busy the machine is. Beyond that, what the CI profile of Hypothesis says is kept.
+# How long an example takes says how busy the machine is. Beyond that, what Hypothesis sets by itself is kept: in CI
+# (`CI` is set) every run tries the same examples, elsewhere new ones.
 settings.register_profile(
     "unhurried", settings.get_profile(settings.get_current_profile_name()), deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
