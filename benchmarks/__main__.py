@@ -43,7 +43,7 @@ def main() -> int:
         )
     began = time.monotonic()
     try:
-        with Cluster(folder / "kafka", without_teams=options.quick) as cluster:
+        with Cluster(folder / "kafka", with_teams=plan.has_teams) as cluster:
             suite = Suite(plan, results, cluster, folder)
             suite.run()
     except KeyboardInterrupt:

@@ -21,13 +21,13 @@ _HEAP = ("-Xms512m", "-Xmn320m")  # as in service; in the heap of a demo a colle
 
 
 class Cluster:
-    """One broker on an empty folder. Members of a group that start together are assigned together, within 3 s.
+    """One broker on an empty folder.
 
-    without_teams: nobody starts several members, so nobody has to wait for them.
+    with_teams: members of a group that start together are assigned together, within 3 s; without, nobody waits.
     """
 
-    def __init__(self, folder: Path, *, without_teams: bool = False) -> None:
-        wait_ms = 0 if without_teams else _JOIN_TOGETHER_MS
+    def __init__(self, folder: Path, *, with_teams: bool = True) -> None:
+        wait_ms = _JOIN_TOGETHER_MS if with_teams else 0
         layout._FIXED["group.initial.rebalance.delay.ms"] = str(wait_ms)  # read when the broker starts
         self._broker = EmbeddedBroker(folder / "data", log_dir=folder / "log", java_options=_HEAP)
 

@@ -34,7 +34,7 @@ class Results:
     """The file, written after every change.
 
     Parts that are not measured now keep what was measured before, if on the same CPU and of the same size: a small run
-    never mixes with a full one.
+    never mixes with a full one. `commits` says of each part on which commit it was measured.
     """
 
     def __init__(self, file: Path, machine: dict[str, Any], runs: int, quick: bool) -> None:
@@ -44,12 +44,14 @@ class Results:
         self.data: dict[str, Any] = before if comparable else {}
         self.data |= {"machine": machine, "runs": runs, "quick": quick}
         self.data.setdefault("aggregate", {})
+        self._commits = self.data.setdefault("commits", {})
 
     def put(self, value: Any, *path: str) -> None:
         place = self.data
         for name in path[:-1]:
             place = place.setdefault(name, {})
         place[path[-1]] = value
+        self._commits["/".join(path)] = self.data["machine"]["commit"]
         self._file.write_text(json.dumps(self.data, ensure_ascii=False, indent=2) + "\n", "utf-8")
 
 

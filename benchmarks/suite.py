@@ -50,6 +50,15 @@ class Plan:
     def wants(self, *names: str) -> bool:
         return not self.only or any(name in self.only for name in names)
 
+    def contenders(self) -> list[Contender]:
+        """Those that may take part; in which part, `wants` says."""
+        return [one for one in contenders() if one.name not in self.without - self.only]
+
+    @property
+    def has_teams(self) -> bool:
+        """Whether a group of several members is measured."""
+        return any(one.members > 1 for one in self.contenders())
+
 
 FULL = Plan(
     events=3_000_000, slow_events=30_000, posts=5_000, runs=3, growth=(20_000, 500_000), workers_events=9_000_000,
@@ -82,7 +91,7 @@ class Suite:
 
     def run(self) -> None:
         plan = self._plan
-        everyone = [one for one in contenders() if one.name not in plan.without - plan.only]
+        everyone = plan.contenders()
         fast = [one for one in everyone if not one.slow and plan.wants("aggregate", one.name)]
         slow = [one for one in everyone if one.slow and plan.wants("aggregate", one.name)]
         if fast:

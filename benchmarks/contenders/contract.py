@@ -58,7 +58,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Contender:
-    """slow: gets fewer events. missing: why it cannot run here, None if it can."""
+    """members: processes of its group. slow: gets fewer events. missing: why it cannot run here, None if it can."""
 
     name: str
     what: str
@@ -69,6 +69,7 @@ class Contender:
         stage, latest(stage.output_topic)
     )
     claim: Claim = field(default_factory=Claim)
+    members: int = 1
     slow: bool = False
     missing: Callable[[], str | None] = lambda: None
 

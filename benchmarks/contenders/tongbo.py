@@ -74,6 +74,7 @@ def contender(workers: int) -> Contender:
         group=lambda stage: settings(stage).application,
         topics=topics,
         read=read,
+        members=workers,
     )
 
 

@@ -53,10 +53,13 @@ def test_only_what_lies_between_the_marks_is_written_anew(tmp_path: Path) -> Non
 
 def test_a_part_that_is_not_measured_again_keeps_what_was_measured(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
-    Results(file, {"cpu": "one"}, 3, quick=False).put(failed("no Java"), "aggregate", "kafka-streams-eos")
+    Results(file, {"cpu": "one", "commit": "a"}, 3, quick=False).put(
+        failed("no Java"), "aggregate", "kafka-streams-eos"
+    )
     Results(file, {"cpu": "one", "commit": "b"}, 1, quick=False).put({"p50_ms": 1}, "latency")
     found = json.loads(file.read_text("utf-8"))
     assert found["machine"] == {"cpu": "one", "commit": "b"}
+    assert found["commits"] == {"aggregate/kafka-streams-eos": "a", "latency": "b"}
     assert found["aggregate"]["kafka-streams-eos"]["failed"] == "no Java"
     assert found["latency"] == {"p50_ms": 1}
 
@@ -64,8 +67,10 @@ def test_a_part_that_is_not_measured_again_keeps_what_was_measured(tmp_path: Pat
 @pytest.mark.parametrize(("cpu", "quick"), [("two", False), ("one", True)])
 def test_figures_of_another_machine_or_of_a_small_run_are_never_mixed_in(tmp_path: Path, cpu: str, quick: bool) -> None:
     file = tmp_path / "results.json"
-    Results(file, {"cpu": "one"}, 3, quick=False).put(failed("no Java"), "aggregate", "kafka-streams-eos")
-    Results(file, {"cpu": cpu}, 3, quick=quick).put({"p50_ms": 1}, "latency")
+    Results(file, {"cpu": "one", "commit": "a"}, 3, quick=False).put(
+        failed("no Java"), "aggregate", "kafka-streams-eos"
+    )
+    Results(file, {"cpu": cpu, "commit": "b"}, 3, quick=quick).put({"p50_ms": 1}, "latency")
     assert json.loads(file.read_text("utf-8"))["aggregate"] == {}
 
 
