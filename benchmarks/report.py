@@ -137,6 +137,9 @@ def _fan_out(found: Mapping[str, Any]) -> str:
         f"**Fan-out:** accepted → request leaves the adapter at {found.get('rate', '?')} contents/s: "
         f"p50 {found.get('p50_ms', '?')} ms, p99 {found.get('p99_ms', '?')} ms."
     )
+    if len(runs := found.get("runs", ())) > 1:
+        every = ", ".join(f"{one['p50_ms']} and {one['p99_ms']}" for one in runs)
+        text += f" All runs, p50 and p99: {every}."
     if through := found.get("throughput"):
         text += (
             f" One adapter process against a platform that answers in {through['answer_ms']:.0f} ms: "

@@ -55,6 +55,17 @@ class Results:
         self._file.write_text(json.dumps(self.data, ensure_ascii=False, indent=2) + "\n", "utf-8")
 
 
+def middle_of_fan_outs(measured: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The run with the median p50, and of the throughputs the median one; `runs` has p50, p99 and rate of them all."""
+    runs = [
+        {"p50_ms": one["p50_ms"], "p99_ms": one["p99_ms"], "placements_per_s": one["throughput"]["placements_per_s"]}
+        for one in measured
+    ]
+    latency = sorted(measured, key=lambda one: one["p50_ms"])[len(measured) // 2]
+    throughputs = sorted((one["throughput"] for one in measured), key=lambda one: one["placements_per_s"])
+    return {**latency, "throughput": throughputs[len(measured) // 2], "runs": runs}
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text("utf-8"))

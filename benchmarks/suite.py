@@ -19,7 +19,7 @@ from benchmarks.cluster import Cluster
 from benchmarks.contenders import kafka_streams, python, tongbo
 from benchmarks.contenders.contract import PRODUCT_PYTHON, ROOT, Contender, Stage
 from benchmarks.leftovers import LeftBehind
-from benchmarks.results import Outcome, Results, failed, summary
+from benchmarks.results import Outcome, Results, failed, middle_of_fan_outs, summary
 from benchmarks.runs import ContenderFailed, Expected, run
 from benchmarks.truth import Truth
 from benchmarks.workload import Shape, feedback, truth_of
@@ -165,12 +165,16 @@ class Suite:
         if not self._plan.wants("fan_out"):
             return
         command = [str(PRODUCT_PYTHON), "-m", "benchmarks.fan_out", *([] if self._plan.full else ["--quick"])]
-        with bar("fan_out", 1):
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            self._failed(f"fan_out: {done.stderr[-2_000:]}")
-            return
-        self._results.put(json.loads(done.stdout[f"\n{done.stdout}".rindex("\n{\n") :]), "fan_out")
+        measured: list[dict[str, Any]] = []
+        for number in range(1, self._plan.runs + 1):
+            with bar(f"fan_out {number}/{self._plan.runs}", 1):
+                done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            if done.returncode:
+                self._failed(f"fan_out: {done.stderr[-2_000:]}")
+                return
+            measured.append(json.loads(done.stdout[f"\n{done.stdout}".rindex("\n{\n") :]))
+            self._results.put(middle_of_fan_outs(measured), "fan_out")
+            console.print(f"  fan_out {number}/{self._plan.runs}: {measured[-1]}")
 
     def _compare(self, name: str, shape: Shape, who: list[Contender], runs: int, *path: str) -> None:
         present = []

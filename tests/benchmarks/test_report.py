@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.report import BEGIN, END, PAGE, tables, write
-from benchmarks.results import FILE, Results, failed
+from benchmarks.results import FILE, Results, failed, middle_of_fan_outs
 
 RESULTS: dict[str, Any] = {
     "machine": {
@@ -77,3 +77,14 @@ def test_figures_of_another_machine_or_of_a_small_run_are_never_mixed_in(tmp_pat
 def test_the_page_shows_the_committed_results() -> None:
     found = json.loads(FILE.read_text("utf-8"))
     assert tables(found) in PAGE.read_text("utf-8"), "run: .venv-bench/bin/python -m benchmarks.report"
+
+
+def test_of_several_fan_outs_the_median_counts_and_all_are_kept() -> None:
+    measured = [
+        {"p50_ms": p50, "p99_ms": p99, "throughput": {"placements_per_s": rate, "answer_ms": 50}}
+        for p50, p99, rate in ((50.0, 90.0, 600.0), (40.0, 95.0, 700.0), (45.0, 80.0, 500.0))
+    ]
+    found = middle_of_fan_outs(measured)
+    assert (found["p50_ms"], found["p99_ms"], found["throughput"]["placements_per_s"]) == (45.0, 80.0, 600.0)
+    text = tables(RESULTS | {"fan_out": found})
+    assert "p50 45.0 ms, p99 80.0 ms. All runs, p50 and p99: 50.0 and 90.0, 40.0 and 95.0, 45.0 and 80.0." in text
