@@ -46,7 +46,7 @@ check: $(READY) ## 格式、类型、事件契约 / format, types, event contrac
 	@$(PY) -m schemas.generate --check
 	@$(PY) -m schemas.compatibility
 
-bench: $(READY) ## 与其他做法同场比较（约 55 分钟；--quick 约 2 分钟）/ side by side with other ways, about 55 minutes
+bench: $(READY) ## 与其他做法同场比较（约 65 分钟；--quick 约 2 分钟）/ side by side with other ways, about 65 minutes
 	@bash benchmarks/setup.sh
 	@.venv-bench/bin/python -m benchmarks $(ARGS)
 

@@ -31,7 +31,7 @@ def write(results: Mapping[str, Any], page: Path = PAGE) -> None:
 
 def tables(results: Mapping[str, Any]) -> str:
     """Everything that was measured, as Markdown."""
-    parts = [_machine(results["machine"], results.get("quick", False)), _aggregate(results.get("aggregate", {}))]
+    parts = [_machine(results), _aggregate(results.get("aggregate", {}))]
     if results.get("growth"):
         parts.append(_growth(results))
     if results.get("workers"):
@@ -50,13 +50,26 @@ def tables(results: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _machine(machine: Mapping[str, Any], quick: bool) -> str:
+def _commits(results: Mapping[str, Any]) -> str:
+    """On which commits was measured, with the parts of each where there are several."""
+    parts: dict[str, list[str]] = {}
+    for path, commit in results.get("commits", {}).items():
+        part = path.partition("/")[0]
+        if part not in parts.setdefault(commit, []):
+            parts[commit].append(part)
+    if len(parts) < 2:
+        return f"Commit {next(iter(parts), results['machine']['commit'])}"
+    return "Commits " + ", ".join(f"{commit} ({', '.join(names)})" for commit, names in parts.items())
+
+
+def _machine(results: Mapping[str, Any]) -> str:
+    machine, quick = results["machine"], results.get("quick", False)
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
     small = " **A quick run: too small to conclude from.**" if quick else ""
     return (
         f"Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['kernel']}; "
         f"Python {machine['python']}, {machine['java']}, Kafka {machine['kafka']}, {packages}. "
-        f"Commit {machine['commit']}, {machine['measured_at']}, load {machine['load_at_start']} at the start.{small}"
+        f"{_commits(results)}, last measured {machine['measured_at']}, load {machine['load_at_start']} at the start.{small}"
     )
 
 

@@ -88,3 +88,9 @@ def test_of_several_fan_outs_the_median_counts_and_all_are_kept() -> None:
     assert (found["p50_ms"], found["p99_ms"], found["throughput"]["placements_per_s"]) == (45.0, 80.0, 600.0)
     text = tables(RESULTS | {"fan_out": found})
     assert "p50 45.0 ms, p99 80.0 ms. All runs, p50 and p99: 50.0 and 90.0, 40.0 and 95.0, 45.0 and 80.0." in text
+
+
+def test_parts_measured_on_several_commits_are_named_with_them() -> None:
+    assert "Commit abc, last measured 2026-11-27" in tables(RESULTS)
+    commits = {"aggregate/tongbo": "a", "aggregate/kafka-streams-eos": "a", "latency": "a", "fan_out": "b"}
+    assert "Commits a (aggregate, latency), b (fan_out), last measured" in tables(RESULTS | {"commits": commits})
