@@ -69,7 +69,8 @@ def _machine(results: Mapping[str, Any]) -> str:
     return (
         f"Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['kernel']}; "
         f"Python {machine['python']}, {machine['java']}, Kafka {machine['kafka']}, {packages}. "
-        f"{_commits(results)}, last measured {machine['measured_at']}, load {machine['load_at_start']} at the start.{small}"
+        f"{_commits(results)}, last measured {machine['measured_at']}, "
+        f"load {machine['load_at_start']} at the start.{small}"
     )
 
 
