@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -23,7 +24,9 @@ def reached(point: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if point in _freeze_at:
         _freeze_at.clear()
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # The process freezes, this thread first: a signal for the process goes to the main thread, and this one runs on
+        # until that has its turn.
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
     if point == _block_at:
         while Path(_block_while).exists():
             time.sleep(0.05)
