@@ -20,7 +20,7 @@ $(STAMP): requirements.lock pyproject.toml deploy/setup.sh
 	@bash deploy/setup.sh
 	@touch $(STAMP)
 
-$(NATIVE)/build/.built: $(STAMP) $(wildcard $(NATIVE)/*.c $(NATIVE)/*.h)
+$(NATIVE)/build/.built: $(STAMP) $(wildcard $(NATIVE)/c/*.c $(NATIVE)/c/*.h)
 	@$(PY) -m services.engagement_aggregator.native.build
 	@touch $@
 
@@ -43,8 +43,8 @@ check: $(READY) ## 格式、类型、事件契约 / format, types, event contrac
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
-	@$(PY) -m schemas.generate --check
-	@$(PY) -m schemas.compatibility
+	@$(PY) -m schemas.contract.generate --check
+	@$(PY) -m schemas.contract.compatibility
 
 bench: $(READY) ## 与其他做法同场比较（约 65 分钟；--quick 约 2 分钟）/ side by side with other ways, about 65 minutes
 	@bash benchmarks/setup.sh
@@ -55,7 +55,7 @@ format: $(READY) ## 整理代码格式 / format the code
 	@.venv/bin/ruff format .
 
 schemas: $(READY) ## 重新生成契约文档 / generate the contract documents anew
-	@$(PY) -m schemas.generate
+	@$(PY) -m schemas.contract.generate
 
 lock: $(STAMP) ## 更新 requirements.lock / renew the lock file
 	@.venv/bin/python -m pip install --quiet uv

@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.cluster import Cluster
+from benchmarks.broker.cluster import Cluster
 from benchmarks.contenders.contract import ROOT
-from benchmarks.machine import machine
-from benchmarks.report import publish
-from benchmarks.results import FILE, Results
+from benchmarks.results.machine import machine
+from benchmarks.results.report import publish
+from benchmarks.results.results import FILE, Results
 from benchmarks.suite import FULL, QUICK, Suite, console, contenders, narrowed
 from services.runtime.logging import configure_logging
 

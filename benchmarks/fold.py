@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from benchmarks.workload import Feedback, Shape, feedback, truth_of
-from schemas.aggregate_state import TablePosition
-from services.engagement_aggregator.fold import Fold
+from benchmarks.load.workload import Feedback, Shape, feedback, truth_of
+from schemas.internal.aggregate_state import TablePosition
+from services.engagement_aggregator.fold.fold import Fold
 from services.engagement_aggregator.native.sections import Section, of_batch
-from services.engagement_aggregator.rows import CachedRows
+from services.engagement_aggregator.partitions.staging import stage
+from services.engagement_aggregator.rows.cached import CachedRows
 from services.engagement_aggregator.settings import AggregatorSettings
-from services.engagement_aggregator.staging import stage
 
 _BATCH, _FLUSH = 1_250, 25_000  # records of a fetch, and of a partition's flush at 100,000 events/s over four
 _HEAD, _LARGEST_BATCH = 61, 4 * 1024 * 1024

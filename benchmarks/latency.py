@@ -19,12 +19,12 @@ from typing import Any
 import msgspec
 from confluent_kafka import OFFSET_END, Producer, TopicPartition
 
-from benchmarks.cluster import Cluster
+from benchmarks.broker.cluster import Cluster
 from benchmarks.contenders.contract import Contender, Stage
-from benchmarks.measure import percentile
-from benchmarks.processes import ProcessTree
-from benchmarks.runs import ContenderFailed, clear, last_words, processes
-from benchmarks.workload import NAMES, PARTITIONS, Feedback, Shape, feedback, truth_of
+from benchmarks.load.workload import NAMES, PARTITIONS, Feedback, Shape, feedback, truth_of
+from benchmarks.results.measure import percentile
+from benchmarks.runs.contender_run import ContenderFailed, clear, last_words, processes
+from benchmarks.runs.processes import ProcessTree
 
 _TICK_S = 0.005
 _CAUGHT_UP_S = 3.0

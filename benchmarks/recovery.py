@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cluster import Cluster
+from benchmarks.broker.cluster import Cluster
 from benchmarks.contenders import tongbo
 from benchmarks.contenders.contract import Stage
-from benchmarks.exactness import Claim, differences
-from benchmarks.processes import ProcessTree
-from benchmarks.runs import ContenderFailed, clear, last_words, processes
-from benchmarks.truth import Truth
-from benchmarks.workload import PARTITIONS
+from benchmarks.load.exactness import Claim, differences
+from benchmarks.load.truth import Truth
+from benchmarks.load.workload import PARTITIONS
+from benchmarks.runs.contender_run import ContenderFailed, clear, last_words, processes
+from benchmarks.runs.processes import ProcessTree
 
 _WITHIN_S = 2_400.0
 _LOOK_S = 0.2

@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import latency, recovery
-from benchmarks.cluster import Cluster
+from benchmarks.broker.cluster import Cluster
+from benchmarks.broker.leftovers import LeftBehind
 from benchmarks.contenders import kafka_streams, python, tongbo
 from benchmarks.contenders.contract import PRODUCT_PYTHON, ROOT, Contender, Stage
-from benchmarks.leftovers import LeftBehind
-from benchmarks.results import Outcome, Results, failed, middle_of_fan_outs, summary
-from benchmarks.runs import ContenderFailed, Expected, run
-from benchmarks.truth import Truth
-from benchmarks.workload import Shape, feedback, truth_of
+from benchmarks.load.truth import Truth
+from benchmarks.load.workload import Shape, feedback, truth_of
+from benchmarks.results.results import Outcome, Results, failed, middle_of_fan_outs, summary
+from benchmarks.runs.contender_run import ContenderFailed, Expected, run
 
 LATENCY_RATE = 5_000.0
 LATENCY_VARIANTS = (("tongbo", 1.0), ("tongbo", 0.075), ("kafka-streams-eos", 1.0), ("kafka-streams-eos", 0.075))
@@ -164,7 +164,7 @@ class Suite:
         """The fan-out benchmark has a broker and processes of its own, so it is one: in the product's environment."""
         if not self._plan.wants("fan_out"):
             return
-        command = [str(PRODUCT_PYTHON), "-m", "benchmarks.fan_out", *([] if self._plan.full else ["--quick"])]
+        command = [str(PRODUCT_PYTHON), "-m", "benchmarks.fan_out.measure", *([] if self._plan.full else ["--quick"])]
         measured: list[dict[str, Any]] = []
         for number in range(1, self._plan.runs + 1):
             with bar(f"fan_out {number}/{self._plan.runs}", 1):

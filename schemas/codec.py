@@ -13,17 +13,17 @@ from typing import Any, Literal, Union, overload
 import msgspec
 from msgspec import Struct
 
-from schemas.aggregate import EngagementAggregate
-from schemas.alert import Alert
-from schemas.capability import AccountCapability
-from schemas.content import MasterContentEvent
-from schemas.control import OperatorCommand
-from schemas.cursor import CollectorCursor
-from schemas.event_types import types_of
-from schemas.feedback import FeedbackEvent
-from schemas.placement import PlacementRecord
-from schemas.topic_files import topic
-from schemas.window import EngagementWindows
+from schemas.contract.event_types import types_of
+from schemas.contract.topic_files import topic
+from schemas.events.aggregate import EngagementAggregate
+from schemas.events.alert import Alert
+from schemas.events.capability import AccountCapability
+from schemas.events.commands import OperatorCommand
+from schemas.events.content import MasterContentEvent
+from schemas.events.cursor import CollectorCursor
+from schemas.events.feedback import FeedbackEvent
+from schemas.events.placement import PlacementRecord
+from schemas.events.window import EngagementWindows
 
 _PATH = re.compile(r"^(?P<text>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 _QUOTED = r"`([^`]*)`"

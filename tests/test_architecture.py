@@ -17,16 +17,16 @@ Plant = Callable[[dict[str, str]], Tree]
 EXPORT = 'ADAPTER = object()\n__all__ = ["ADAPTER"]\n'
 NO_PACKAGE = "# the folder of this module has no __init__.py"
 SOUND = {
-    "schemas/envelope.py": "import msgspec\n",
-    "services/runtime/clock.py": "import schemas.envelope\n",
+    "schemas/events/envelope.py": "import msgspec\n",
+    "services/runtime/clock.py": "import schemas.events.envelope\n",
     "services/runtime/kafka/producer.py": "import kafka\n",
-    "services/adapter/http.py": "import httpx, threading\n",
-    "services/adapter/registry.py": '"""Serves alpha and beta."""\nimport importlib\nPREFIX = "adapter_"\n',
-    "services/publisher/desk.py": "import services.adapter.registry, services.runtime.clock\n",
-    "services/engagement_aggregator/fold.py": "import msgspec, schemas.envelope\n",
+    "services/adapter/wire/http.py": "import httpx, threading\n",
+    "services/adapter/contract/registry.py": '"""Serves alpha and beta."""\nimport importlib\nPREFIX = "adapter_"\n',
+    "services/publisher/desks/contents.py": "import services.adapter.contract.registry, services.runtime.clock\n",
+    "services/engagement_aggregator/fold/fold.py": "import msgspec, schemas.events.envelope\n",
     "services/engagement_aggregator/app.py": "import faust, aiokafka\n",
-    "services/simulator/server.py": "import aiohttp\n",
-    "services/cli/simulator.py": "import services.simulator.server\n",
+    "services/simulator/http/server.py": "import aiohttp\n",
+    "services/cli/commands/pipeline/simulator.py": "import services.simulator.http.server\n",
     "services/runtime/embedded_broker/jars.py": "import jgo\n",
     "services/runtime/http_server.py": "import uvicorn\n",
     "tests/schemas/test_x.py": "",
@@ -37,8 +37,16 @@ SOUND = {
 }
 BROKEN: list[tuple[Rule, dict[str, str], str]] = [
     (rules.no_module_hides_from_the_rules, {"services/hidden/worker.py": NO_PACKAGE}, "services.hidden.worker"),
-    (rules.schemas_import_nothing_of_ours, {"schemas/content.py": "import services.runtime.clock"}, "schemas.content"),
-    (rules.runtime_imports_no_service, {"services/runtime/loop.py": "import services.adapter.http"}, "runtime.loop"),
+    (
+        rules.schemas_import_nothing_of_ours,
+        {"schemas/events/content.py": "import services.runtime.clock"},
+        "schemas.events.content",
+    ),
+    (
+        rules.runtime_imports_no_service,
+        {"services/runtime/loop.py": "import services.adapter.wire.http"},
+        "runtime.loop",
+    ),
     (rules.runtime_imports_no_service, {"services/runtime/loop.py": "import services.adapter_beta"}, "adapter_beta"),
     (
         rules.adapters_never_reach_each_other,
@@ -59,14 +67,22 @@ BROKEN: list[tuple[Rule, dict[str, str], str]] = [
         "services.publisher.fit imports services.adapter_alpha.limits",
     ),
     (rules.no_service_names_a_platform, {"services/publisher/fit.py": 'if p == "alpha": pass'}, "fit.py:1 names"),
-    (rules.no_service_names_a_platform, {"services/cli/up.py": 'x = f"services.adapter_beta{y}"'}, "up.py:1 names"),
+    (
+        rules.no_service_names_a_platform,
+        {"services/cli/commands/pipeline/up.py": 'x = f"services.adapter_beta{y}"'},
+        "up.py:1 names",
+    ),
     (rules.each_library_has_its_home, {"services/publisher/send.py": "import kafka"}, "services.publisher.send"),
     (rules.each_library_has_its_home, {"services/runtime/waits.py": "from kafka.errors import K"}, "runtime.waits"),
     (rules.each_library_has_its_home, {"services/publisher/stream.py": "import faust"}, "services.publisher.stream"),
     (rules.each_library_has_its_home, {"services/runtime/kafka/a.py": "import aiokafka"}, "services.runtime.kafka.a"),
     (rules.each_library_has_its_home, {"services/runtime/web.py": "import httpx"}, "services.runtime.web"),
     (rules.each_library_has_its_home, {"services/adapter_alpha/publish.py": "import httpx"}, "adapter_alpha.publish"),
-    (rules.each_library_has_its_home, {"services/publisher/api.py": "import aiohttp"}, "services.publisher.api"),
+    (
+        rules.each_library_has_its_home,
+        {"services/publisher/http/routes.py": "import aiohttp"},
+        "services.publisher.http.routes",
+    ),
     (rules.each_library_has_its_home, {"services/publisher/app.py": "import uvicorn"}, "services.publisher.app"),
     (
         rules.pure_modules_do_no_input_or_output,
@@ -75,14 +91,14 @@ BROKEN: list[tuple[Rule, dict[str, str], str]] = [
     ),
     (
         rules.pure_modules_do_no_input_or_output,
-        {"services/adapter_alpha/limits.py": "import services.adapter.http"},
-        "services.adapter_alpha.limits → services.adapter.http",
+        {"services/adapter_alpha/limits.py": "import services.adapter.wire.http"},
+        "services.adapter_alpha.limits → services.adapter.wire.http",
     ),
     (rules.pure_modules_do_no_input_or_output, {"services/adapter_beta/errors.py": "x = open('y')"}, "opens files"),
     (
         rules.pure_modules_do_no_input_or_output,
-        {"services/engagement_aggregator/fold.py": "import rocksdict"},
-        "services.engagement_aggregator.fold → rocksdict",
+        {"services/engagement_aggregator/fold/fold.py": "import rocksdict"},
+        "services.engagement_aggregator.fold.fold → rocksdict",
     ),
     (
         rules.production_imports_no_simulator,
@@ -91,7 +107,7 @@ BROKEN: list[tuple[Rule, dict[str, str], str]] = [
     ),
     (
         rules.production_imports_no_simulator,
-        {"services/publisher/fit.py": "import services.simulator.server"},
+        {"services/publisher/fit.py": "import services.simulator.http.server"},
         "services.publisher.fit",
     ),
     (rules.adapter_folders_have_the_same_files, {"services/adapter_alpha/extra.py": ""}, "adapter_alpha has extra.py"),
@@ -143,7 +159,7 @@ def test_the_tree_keeps_the_rule(rule: Rule, tree: Tree) -> None:
 
 def test_the_rules_look_at_the_whole_tree(tree: Tree) -> None:
     assert len(tree.adapters) >= 3
-    assert {"services.adapter.contract", "services.runtime.consume", "schemas.envelope"} <= tree.modules.keys()
+    assert {"services.adapter.contract", "services.runtime.consume", "schemas.events.envelope"} <= tree.modules.keys()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.adapter.accounts import load_accounts
+from services.adapter.contract.accounts import load_accounts
 
 ROOT = Path(__file__).parents[1]
 READMES = [ROOT / "README.md", ROOT / "README.zh.md"]
@@ -57,7 +57,7 @@ def test_a_command_that_is_named_exists(page: Path) -> None:
     text = page.read_text()
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
     assert set(re.findall(r"\bmake ([a-z]+)\b(?= |`|$)", "\n".join(re.findall(r"`[^`]+`", text)))) <= targets
-    commands = {path.stem for path in (ROOT / "services/cli").glob("*.py")}
+    commands = {path.stem for path in (ROOT / "services/cli/commands").rglob("*.py")}
     assert set(re.findall(r"`tongbo ([a-z]+)", text)) <= commands
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.exactness import SCOPES, Claim
-from benchmarks.truth import FIGURES, FOLLOWERS, Row, WindowKey
+from benchmarks.load.exactness import SCOPES, Claim
+from benchmarks.load.truth import FIGURES, FOLLOWERS, Row, WindowKey
 
 ROOT = Path(__file__).parents[2]
 PRODUCT_PYTHON = ROOT / ".venv" / "bin" / "python"

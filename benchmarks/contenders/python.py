@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.contenders.contract import BENCH_PYTHON, PRODUCT_PYTHON, Command, Contender, Stage
-from benchmarks.exactness import Claim
-from benchmarks.truth import FIGURES
+from benchmarks.load.exactness import Claim
+from benchmarks.load.truth import FIGURES
 
 _CLAIM = Claim(figures=FIGURES, windows=False)
 

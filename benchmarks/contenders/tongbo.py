@@ -7,9 +7,9 @@ from collections.abc import Callable
 import msgspec
 
 from benchmarks.contenders.contract import PRODUCT_PYTHON, Command, Contender, Latest, Read, Stage
-from benchmarks.truth import FIGURES, FOLLOWERS, Row, WindowKey
-from schemas.aggregate import EngagementAggregate
-from schemas.window import EngagementWindows, WindowSize
+from benchmarks.load.truth import FIGURES, FOLLOWERS, Row, WindowKey
+from schemas.events.aggregate import EngagementAggregate
+from schemas.events.window import EngagementWindows, WindowSize
 from services.engagement_aggregator.settings import AggregatorSettings
 
 _row = msgspec.json.Decoder(EngagementAggregate)

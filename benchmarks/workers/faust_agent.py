@@ -11,8 +11,8 @@ from typing import Any
 
 import faust
 
+from benchmarks.load.workload import PARTITIONS
 from benchmarks.workers.fold import Row, apply, decode, encode
-from benchmarks.workload import PARTITIONS
 
 
 class Rows:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from benchmarks.truth import COLLECTED, FIGURES, REPLIES
+from benchmarks.load.truth import COLLECTED, FIGURES, REPLIES
 
 Row = list[int]
 _READINGS = FIGURES[:6]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from schemas.topic_files import TopicFileError, TopicSpec, load_topics, topic
+from schemas.contract.topic_files import TopicFileError, TopicSpec, load_topics, topic
 
 __all__ = ["TopicFileError", "TopicSpec", "load_topics", "topic"]

@@ -1,6 +1,6 @@
 """抖音 / Douyin. Exports ADAPTER, nothing else."""
 
-from services.adapter.contract import Adapter, Name
+from services.adapter.contract.adapter import Adapter, Name
 from services.adapter_douyin.aftercare import DouyinCare, DouyinReplies
 from services.adapter_douyin.callbacks import DouyinCallbacks
 from services.adapter_douyin.client import DouyinClient

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from services.adapter.accounts import Account
-from services.adapter.aftercare import AccountHealth
-from services.adapter.contract import LivePost
-from services.adapter.errors import PlatformError
-from services.adapter.sharing import CredentialStore, Tokens
-from services.adapter.text import fingerprint
+from services.adapter.contract.account import AccountHealth
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.errors import PlatformError
+from services.adapter.contract.feedback import LivePost
+from services.adapter.contract.shared import CredentialStore, Tokens
+from services.adapter.localising.text import fingerprint
 from services.adapter_douyin.limits import REPLY_MAX, caption_length
 from services.runtime.logging import get_logger
 

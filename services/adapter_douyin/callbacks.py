@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from services.adapter.accounts import Account
-from services.adapter.aftercare import (
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.callbacks import (
     AuthorisationChanged,
     CallbackAnswer,
     CallbackEvent,
@@ -25,7 +25,7 @@ from services.adapter.aftercare import (
     PublicationChanged,
     Received,
 )
-from services.adapter.contract import Comment
+from services.adapter.contract.feedback import Comment
 
 SIGNATURE = "x-douyin-signature"
 MESSAGE_ID = "msg-id"

@@ -14,12 +14,12 @@ from urllib.parse import quote
 
 import orjson
 
-from services.adapter.accounts import Account
-from services.adapter.aftercare import Grant
-from services.adapter.credentials import alone
-from services.adapter.errors import CodeMeaning, NoAnswerError, PlatformError
-from services.adapter.http import Answer, PlatformHttp, reading
-from services.adapter.sharing import Shared, Tokens
+from services.adapter.accounts.credentials import alone
+from services.adapter.contract.account import Grant
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.errors import CodeMeaning, NoAnswerError, PlatformError
+from services.adapter.contract.shared import Shared, Tokens
+from services.adapter.wire.http import Answer, PlatformHttp, reading
 from services.adapter_douyin.aftercare import AppToken, UserTokens
 from services.adapter_douyin.errors import (
     BAD_PARAMETER,

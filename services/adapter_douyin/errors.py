@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from services.adapter.errors import CodeMeaning, ErrorTable, PlatformError
+from services.adapter.contract.errors import CodeMeaning, ErrorTable, PlatformError
 
 STATUS_CODES = "DY-DOC openapi/status-code [doc]"
 OLD_CODES = "gadfly TtOpErrorMsgEnum [client]"

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from schemas.feedback import Metric, Reading, Readings
-from services.adapter.contract import Comment, CommentPage, LivePost
-from services.adapter.errors import PlatformError
+from schemas.events.feedback import Metric, Reading, Readings
+from services.adapter.contract.errors import PlatformError
+from services.adapter.contract.feedback import Comment, CommentPage, LivePost
 from services.adapter_douyin.client import DouyinClient
 from services.adapter_douyin.errors import BAD_PARAMETER, CAPABILITY_MISSING, NOT_GRANTED
 

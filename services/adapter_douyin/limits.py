@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.adapter.contract import Limits, MediaLimit, RateLimit
+from services.adapter.contract.content import Limits, MediaLimit, RateLimit
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB

@@ -9,13 +9,13 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from schemas.content import MasterContent, MediaRef, Target, Variant
-from schemas.placement import Draft, DraftMedia
-from services.adapter.accounts import Account
-from services.adapter.contract import Localised, MediaLimit
-from services.adapter.lexicon import check, lexicon_version
-from services.adapter.report import Report, draft_media
-from services.adapter.text import (
+from schemas.events.content import MasterContent, MediaRef, Target, Variant
+from schemas.events.placement import Draft, DraftMedia
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.content import Localised, MediaLimit
+from services.adapter.localising.lexicon import check, lexicon_version
+from services.adapter.localising.report import Report, draft_media
+from services.adapter.localising.text import (
     MENTION,
     URL,
     fingerprint,

@@ -17,8 +17,9 @@ from typing import Any, BinaryIO, cast
 
 import segno
 
-from schemas.placement import Draft, DraftMedia, HistoryEntry, PlacementRecord, PostRef
-from services.adapter.contract import (
+from schemas.events.placement import Draft, DraftMedia, HistoryEntry, PlacementRecord, PostRef
+from services.adapter.contract.errors import PlatformError
+from services.adapter.contract.publication import (
     Accepted,
     Done,
     Followed,
@@ -34,9 +35,8 @@ from services.adapter.contract import (
     StepOutcome,
     Undecidable,
 )
-from services.adapter.errors import PlatformError
-from services.adapter.text import fingerprint
-from services.adapter.window import Window
+from services.adapter.localising.text import fingerprint
+from services.adapter.media.file_slice import Window
 from services.adapter_douyin.client import DouyinClient
 from services.adapter_douyin.errors import (
     CAPABILITY_MISSING,

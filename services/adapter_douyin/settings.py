@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.adapter.contract import Timing
+from services.adapter.contract.adapter import Timing
 from services.adapter_douyin.limits import MIB
 
 DEFAULT_BASE_URL = "https://open.douyin.com"

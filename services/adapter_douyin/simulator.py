@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import orjson
 
-from schemas.feedback import Metric
+from schemas.events.feedback import Metric
 from services.simulator.contract import (
     Act,
     Call,
@@ -27,7 +27,7 @@ from services.simulator.contract import (
     SimPost,
     World,
 )
-from services.simulator.refusal import RefusedError as WrongAct
+from services.simulator.http.refusal import RefusedError as WrongAct
 
 MIB = 1024 * 1024
 ACCESS_LIVES = timedelta(days=15)  # C1 [doc]

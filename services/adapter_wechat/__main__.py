@@ -1,6 +1,6 @@
 """Starts the WeChat adapter's process."""
 
-from services.adapter.process import main
+from services.adapter.worker.process import main
 
 if __name__ == "__main__":
     raise SystemExit(main("wechat"))

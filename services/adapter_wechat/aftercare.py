@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from schemas.placement import PlacementRecord
-from services.adapter.aftercare import AccountHealth, Quota
-from services.adapter.contract import LivePost
-from services.adapter.errors import PlatformError
-from services.adapter.text import normalise
+from schemas.events.placement import PlacementRecord
+from services.adapter.contract.account import AccountHealth, Quota
+from services.adapter.contract.errors import PlatformError
+from services.adapter.contract.feedback import LivePost
+from services.adapter.localising.text import normalise
 from services.adapter_wechat.client import WechatClient, WechatComment, instant
 from services.adapter_wechat.errors import NO_SUCH_ARTICLE, QUOTA_NOT_TOLD
 from services.adapter_wechat.feedback import BEIJING, ended, index_of, message_of

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
-from services.adapter.accounts import Account
-from services.adapter.aftercare import (
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.callbacks import (
     CallbackAnswer,
     CallbackEvent,
     CallbackRefusedError,

@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from schemas.placement import DraftMedia
-from services.adapter.accounts import Account
-from services.adapter.credentials import alone
-from services.adapter.errors import CodeMeaning, NoAnswerError, NotSentError, PlatformError
-from services.adapter.http import Answer, PlatformHttp, reading
-from services.adapter.sharing import Shared, Tokens
+from schemas.events.placement import DraftMedia
+from services.adapter.accounts.credentials import alone
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.errors import CodeMeaning, NoAnswerError, NotSentError, PlatformError
+from services.adapter.contract.shared import Shared, Tokens
+from services.adapter.wire.http import Answer, PlatformHttp, reading
 from services.adapter_wechat.errors import ALREADY_SENT, DRAFT_GONE, ERRORS, SUBMIT, TOKEN_ENDPOINT
 from services.adapter_wechat.limits import DRAFTS_PER_PAGE, FORCED, PUBLISHED_PER_PAGE
 from services.adapter_wechat.settings import BASE_URL, TokenSettings

@@ -5,8 +5,8 @@ Success is `errcode` 0 or no `errcode` at all; the texts beside the codes vary, 
 
 from __future__ import annotations
 
-from schemas.placement import ErrorClass
-from services.adapter.errors import CodeMeaning, ErrorTable, Scope
+from schemas.events.placement import ErrorClass
+from services.adapter.contract.errors import CodeMeaning, ErrorTable, Scope
 
 DRAFT_GONE = "40007"
 NO_SUCH_ARTICLE = "53600"

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from schemas.feedback import Absence, Metric, Reading, Readings
-from services.adapter.contract import Comment, CommentPage, LivePost
-from services.adapter.errors import PlatformError
+from schemas.events.feedback import Absence, Metric, Reading, Readings
+from services.adapter.contract.errors import PlatformError
+from services.adapter.contract.feedback import Comment, CommentPage, LivePost
 from services.adapter_wechat.client import (
     ArticleFigures,
     Comments,

@@ -5,7 +5,7 @@ Sources in brackets: doc = developers.weixin.qq.com, client = open-source client
 
 from __future__ import annotations
 
-from services.adapter.contract import Limits, MediaLimit, RateLimit
+from services.adapter.contract.content import Limits, MediaLimit, RateLimit
 
 TITLE = 32  # [doc draft/add, 2025-12; older pages say 64]
 AUTHOR = 16  # [doc draft/add]

@@ -9,14 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from schemas.content import MasterContent, MediaRef, Target, Variant
-from schemas.placement import Draft, DraftMedia
-from services.adapter import lexicon
-from services.adapter.accounts import Account
-from services.adapter.article import Article, ArticleRules, as_markdown, placeholders, render_article
-from services.adapter.contract import Localised
-from services.adapter.fitting import Fitting
-from services.adapter.text import fingerprint, key_message_survives, sentences, strip_markdown, to_script, truncate
+from schemas.events.content import MasterContent, MediaRef, Target, Variant
+from schemas.events.placement import Draft, DraftMedia
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.content import Localised
+from services.adapter.localising import lexicon
+from services.adapter.localising.article import Article, ArticleRules, as_markdown, placeholders, render_article
+from services.adapter.localising.fitting import Fitting
+from services.adapter.localising.text import (
+    fingerprint,
+    key_message_survives,
+    sentences,
+    strip_markdown,
+    to_script,
+    truncate,
+)
 from services.adapter_wechat import limits
 from services.adapter_wechat.settings import ARTICLE_CSS, MASS_FIELD
 

@@ -14,9 +14,9 @@ from enum import IntEnum
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from schemas.placement import Draft, DraftMedia, PlacementRecord, PostRef
-from services.adapter.article import place_pictures
-from services.adapter.contract import (
+from schemas.events.placement import Draft, DraftMedia, PlacementRecord, PostRef
+from services.adapter.contract.errors import NoAnswerError, PlatformError
+from services.adapter.contract.publication import (
     Accepted,
     Done,
     Followed,
@@ -31,8 +31,8 @@ from services.adapter.contract import (
     StepOutcome,
     Undecidable,
 )
-from services.adapter.errors import NoAnswerError, PlatformError
-from services.adapter.text import normalise
+from services.adapter.localising.article import place_pictures
+from services.adapter.localising.text import normalise
 from services.adapter_wechat.client import MassSent, Number, PublishedItem, PublishStatus, Submitted, WechatClient
 from services.adapter_wechat.errors import ALREADY_SENT, APPROVAL, DRAFT_GONE, ERRORS, NO_SUCH_ARTICLE
 from services.adapter_wechat.limits import (

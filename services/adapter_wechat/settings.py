@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.adapter.contract import Timing
+from services.adapter.contract.adapter import Timing
 
 BASE_URL = "https://api.weixin.qq.com"
 MASS_FIELD = "mass_send"

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from types import MappingProxyType
 from typing import Any
 
-from schemas.feedback import Metric
+from schemas.events.feedback import Metric
 from services.adapter_wechat.callbacks import encrypted, signature
 from services.simulator.contract import (
     Call,
@@ -26,7 +26,7 @@ from services.simulator.contract import (
     UploadedFile,
     World,
 )
-from services.simulator.refusal import RefusedError as WrongActError
+from services.simulator.http.refusal import RefusedError as WrongActError
 
 BEIJING = timezone(timedelta(hours=8))
 TOKEN_LIVES = timedelta(seconds=7200)  # B1 [doc]

@@ -1,6 +1,6 @@
 """Sina Weibo: statuses by the open API or the commercial one, comments and counts by polling."""
 
-from services.adapter.contract import Adapter, Name
+from services.adapter.contract.adapter import Adapter, Name
 from services.adapter_weibo.aftercare import WeiboCare, WeiboReplies, WeiboRetraction
 from services.adapter_weibo.callbacks import WeiboCallbacks
 from services.adapter_weibo.client import connect

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from schemas.placement import ErrorClass, PlacementRecord
-from services.adapter.aftercare import AccountHealth, Quota
-from services.adapter.contract import LivePost
-from services.adapter.errors import PlatformError
-from services.adapter.text import fingerprint
+from schemas.events.placement import ErrorClass, PlacementRecord
+from services.adapter.contract.account import AccountHealth, Quota
+from services.adapter.contract.errors import PlatformError
+from services.adapter.contract.feedback import LivePost
+from services.adapter.localising.text import fingerprint
 from services.adapter_weibo.client import CommentRow, CommentRows, HitLimits, Hits, TokenInfo, WeiboClient
 from services.adapter_weibo.errors import GONE, NOT_ALLOWED
 from services.adapter_weibo.limits import COMMENT_MAX, ENDPOINT_OF_API, status_length

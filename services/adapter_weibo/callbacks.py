@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from services.adapter.accounts import Account
-from services.adapter.aftercare import (
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.callbacks import (
     AuthorisationChanged,
     CallbackAnswer,
     CallbackRefusedError,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from services.adapter.accounts import Account
-from services.adapter.aftercare import Grant
+from services.adapter.contract.account import Grant
+from services.adapter.contract.accounts import Account
 from services.adapter_weibo.client import WeiboClient
 from services.adapter_weibo.settings import OPEN_HOST
 

@@ -6,7 +6,7 @@ a post exist after this answer?
 
 from __future__ import annotations
 
-from services.adapter.errors import CodeMeaning, ErrorTable, Scope
+from services.adapter.contract.errors import CodeMeaning, ErrorTable, Scope
 
 WIKI = "WB-WIKI Error_code [client]"
 OAUTH = "WB-WIKI Error_code, OAuth part [client]"

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from schemas.feedback import Absence, Metric, Reading, Readings
-from services.adapter.contract import Comment, CommentPage, LivePost
+from schemas.events.feedback import Absence, Metric, Reading, Readings
+from services.adapter.contract.feedback import Comment, CommentPage, LivePost
 from services.adapter_weibo.client import CommentRow, CommentRows, Counts, WeiboClient
 from services.adapter_weibo.settings import LISTENING
 

@@ -5,8 +5,8 @@ Endpoints of the rates: the step that posts, the path of the interface otherwise
 
 from __future__ import annotations
 
-from services.adapter.contract import Limits, MediaLimit, RateLimit
-from services.adapter.text import URL, gbk_length
+from services.adapter.contract.content import Limits, MediaLimit, RateLimit
+from services.adapter.localising.text import URL, gbk_length
 
 WAYS = ("open", "commercial")
 

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from schemas.content import Declarations, MasterContent, MediaRef, MediaRole, Target, Variant
-from schemas.placement import Draft, DraftMedia
-from services.adapter import lexicon
-from services.adapter.accounts import Account
-from services.adapter.contract import Localised
-from services.adapter.report import Report, draft_media
-from services.adapter.text import (
+from schemas.events.content import Declarations, MasterContent, MediaRef, MediaRole, Target, Variant
+from schemas.events.placement import Draft, DraftMedia
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.content import Localised
+from services.adapter.localising import lexicon
+from services.adapter.localising.report import Report, draft_media
+from services.adapter.localising.text import (
     MENTION,
     URL,
     fingerprint,

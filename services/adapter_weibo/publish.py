@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from schemas.placement import Draft, DraftMedia, PlacementRecord, PostRef
-from services.adapter.contract import (
+from schemas.events.placement import Draft, DraftMedia, PlacementRecord, PostRef
+from services.adapter.contract.errors import PlatformError
+from services.adapter.contract.publication import (
     Done,
     Followed,
     Live,
@@ -20,8 +21,7 @@ from services.adapter.contract import (
     StepOutcome,
     Undecidable,
 )
-from services.adapter.errors import PlatformError
-from services.adapter.text import fingerprint
+from services.adapter.localising.text import fingerprint
 from services.adapter_weibo.client import Picture, Status, Timeline, WeiboClient, annotation, base62, post_url
 from services.adapter_weibo.errors import GONE
 from services.adapter_weibo.settings import LOOKING

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from services.adapter.contract import Timing
+from services.adapter.contract.adapter import Timing
 
 OPEN_HOST = "https://api.weibo.com"
 COMMERCIAL_HOST = "https://c.api.weibo.com"

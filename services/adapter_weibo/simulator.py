@@ -14,9 +14,8 @@ from urllib.parse import urlencode, urlsplit
 
 import orjson
 
-from schemas.feedback import Metric
-from services.adapter.text import URL, gbk_length
-from services.simulator import refusal
+from schemas.events.feedback import Metric
+from services.adapter.localising.text import URL, gbk_length
 from services.simulator.contract import (
     Act,
     Call,
@@ -29,6 +28,7 @@ from services.simulator.contract import (
     UploadedFile,
     World,
 )
+from services.simulator.http import refusal
 
 PLATFORM = "weibo"
 BEIJING = timezone(timedelta(hours=8))

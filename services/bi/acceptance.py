@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from schemas.codec import DecodeError, decoder
-from schemas.feedback import METRICS, FeedbackEvent, FollowersObserved, MetricsObserved
+from schemas.events.feedback import METRICS, FeedbackEvent, FollowersObserved, MetricsObserved
 
 LONGEST_POST_KEY = 256
 LARGEST_COUNT = 10**15

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.codec import DecodeError, decoder
-from schemas.event_types import types_of
+from schemas.contract.event_types import types_of
 from services.bi.columns import columns_of, flat
 from services.bi.manifest import Run, Selection, manifest_of, write_manifest
 from services.bi.staging import database, line, load

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from schemas.feedback import METRICS
+from schemas.events.feedback import METRICS
 from services.bi.acceptance import Acceptance
 from services.bi.staging import database, line, load, run
 from services.runtime.kafka.partitions import partition_of

@@ -1,14 +1,14 @@
-"""The `tongbo` command: finds one file per command in this folder, each with `register(app)`."""
+"""The `tongbo` command: finds one file per command below `commands/`, each with `register(app)`."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 import signal
-from pathlib import Path
 
 import typer
 
+from services.cli import commands
 from services.runtime.logging import configure_logging
 
 HELP = """同播：一份内容进来，按每个平台的样子发出去，再把反响收回来。
@@ -26,7 +26,7 @@ tongbo: one campaign in, every platform out, one set of numbers back.
 
 
 def application() -> typer.Typer:
-    """The command with everything that is in this folder."""
+    """The command with everything below `commands/`."""
     app = typer.Typer(
         name="tongbo", help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -37,21 +37,18 @@ def application() -> typer.Typer:
         """Keeps sub-commands even when there is only one."""
 
     tongbo.__doc__ = HELP
-    for found in sorted(pkgutil.iter_modules([str(Path(__file__).parent)]), key=lambda one: one.name):
-        if found.name == "main" or found.ispkg:
-            continue
-        register = getattr(importlib.import_module(f"services.cli.{found.name}"), "register", None)
-        if register is not None:
-            register(app)
+    found = pkgutil.walk_packages(commands.__path__, f"{commands.__name__}.")
+    for module in sorted((one.name for one in found if not one.ispkg), key=lambda name: name.rpartition(".")[2]):
+        importlib.import_module(module).register(app)
     return app
 
 
 def main() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the commands are being loaded: no traceback
-    commands = application()
+    app = application()
     signal.signal(signal.SIGINT, before)
     configure_logging("cli", "0", "error")  # a command speaks to people; `up` and `demo` keep a log of their own
-    commands()
+    app()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from aiokafka.errors import KafkaError
 
-from services.engagement_aggregator.collector import Collector
+from services.engagement_aggregator.partitions.gc_pauses import Collector
 from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
 from services.runtime.imports import left_out
 from services.runtime.kafka.errors import KafkaUnavailable, UnknownTopic
@@ -22,7 +22,7 @@ from services.runtime.settings import Problem, SettingsError
 
 with left_out("aiohttp.client", ClientSession=object):  # Faust only names the type: 8 MB in each worker
     from services.engagement_aggregator.app import AggregatorApp, build
-    from services.engagement_aggregator.partition import Counts
+    from services.engagement_aggregator.partitions.owned import Counts
     from services.engagement_aggregator.topics import partition_counts
 
 _LOOK_S = 0.1

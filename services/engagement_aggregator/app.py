@@ -13,16 +13,16 @@ from typing import Any
 import faust
 from faust.types import TP
 
-from services.engagement_aggregator import table
 from services.engagement_aggregator.connection import client_options, faust_credentials, servers
-from services.engagement_aggregator.ownership import Ownership
-from services.engagement_aggregator.pacing import Pace
-from services.engagement_aggregator.partition import Counts, OwnedPartition
-from services.engagement_aggregator.progress import Progress
-from services.engagement_aggregator.recovery import OwnershipTableManager
+from services.engagement_aggregator.faust_parts.recovery import OwnershipTableManager
+from services.engagement_aggregator.faust_parts.transport import BatchTransport
+from services.engagement_aggregator.fetch.pacing import Pace
+from services.engagement_aggregator.partitions.owned import Counts, OwnedPartition
+from services.engagement_aggregator.partitions.ownership import Ownership
+from services.engagement_aggregator.partitions.progress import Progress
+from services.engagement_aggregator.rows.memory_shares import Shares
 from services.engagement_aggregator.settings import TABLE, AggregatorSettings
-from services.engagement_aggregator.transport import BatchTransport
-from services.engagement_aggregator.weights import Shares
+from services.engagement_aggregator.state import table
 from services.runtime.health import Health
 from services.runtime.logging import get_logger
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from services.adapter.machine import shared_on_this_machine
-from services.adapter.process import declared_accounts
-from services.adapter.registry import adapters
-from services.feedback_collector.arrivals import Arrivals
+from services.adapter.accounts.on_this_machine import shared_on_this_machine
+from services.adapter.contract.registry import adapters
+from services.adapter.worker.process import declared_accounts
 from services.feedback_collector.callbacks.receiver import CallbackReceiver
-from services.feedback_collector.clients import Clients
-from services.feedback_collector.pseudonyms import Pseudonyms
+from services.feedback_collector.polling.clients import Clients
+from services.feedback_collector.posts.callback_comments import Arrivals
+from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.feedback_collector.settings import CollectorSettings, author_salt
 from services.feedback_collector.stage import LEDGER_TOPIC, CollectorStage, Pace
 from services.runtime.consume import ConsumeLoop

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.feedback_collector.pseudonyms import LEAST_SALT
+from services.feedback_collector.records.pseudonyms import LEAST_SALT
 from services.runtime.settings import Problem, Secret, ServiceSettings, SettingsError, setting
 
 SALT_FILE = "author-salt"

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.codec import DecodeError, decoder, encode
-from schemas.feedback import Reading
-from schemas.placement import PlacementRecord
-from services.adapter.contract import Adapter
-from services.feedback_collector.arrivals import Arrivals
-from services.feedback_collector.cursors import CURSOR_TOPIC, Cursors
-from services.feedback_collector.events import replies
-from services.feedback_collector.merge import FEEDBACK_TOPIC, Tally, of_account, of_arrivals, of_post
-from services.feedback_collector.polls import Ask, Found, poll_followers, poll_posts
-from services.feedback_collector.pool import Pool
-from services.feedback_collector.posts import Posts, Watched, WatchedAccount, post_key, watched
-from services.feedback_collector.pseudonyms import Pseudonyms
+from schemas.events.feedback import Reading
+from schemas.events.placement import PlacementRecord
+from services.adapter.contract.adapter import Adapter
+from services.feedback_collector.polling.poll_pool import Pool
+from services.feedback_collector.polling.polls import Ask, Found, poll_followers, poll_posts
+from services.feedback_collector.posts.callback_comments import Arrivals
+from services.feedback_collector.posts.cursors import CURSOR_TOPIC, Cursors
+from services.feedback_collector.posts.tracked_posts import Posts, Watched, WatchedAccount, post_key, watched
+from services.feedback_collector.records.events import replies
+from services.feedback_collector.records.pseudonyms import Pseudonyms
+from services.feedback_collector.records.records import FEEDBACK_TOPIC, Tally, of_account, of_arrivals, of_post
 from services.runtime import metrics
 from services.runtime.clock import Clock
 from services.runtime.consume import DeadLetter, Drop, Due, Emit, Outcome

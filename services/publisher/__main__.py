@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import UserDict
 
-from services.adapter.accounts import AccountsError, load_accounts
-from services.adapter.registry import adapter
+from services.adapter.contract.accounts import AccountsError, load_accounts
+from services.adapter.contract.registry import adapter
+from services.publisher.access.token_cli import ONCE
+from services.publisher.access.token_store import TokensError, TokensFile
 from services.publisher.app import application, assemble
 from services.publisher.settings import PublisherSettings
-from services.publisher.tokens import ONCE
-from services.publisher.tokens_file import TokensError, TokensFile
 from services.runtime.clock import Clock
 from services.runtime.http_server import HttpServer
 from services.runtime.logging import get_logger

@@ -11,26 +11,26 @@ from litestar import Litestar, Request, Response, get
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
 
-from services.adapter.accounts import Accounts
-from services.adapter.contract import Adapter
-from services.publisher import api, failures
-from services.publisher.access import Granted
-from services.publisher.canaries import Canaries
-from services.publisher.commanding import CommandDesk
-from services.publisher.desk import Desk
-from services.publisher.doubts import Doubts, reader_of
-from services.publisher.follower import LogFollower
-from services.publisher.gate import gate, granted_to
-from services.publisher.media import MediaFolder
-from services.publisher.openapi import openapi_config
-from services.publisher.orders import Orders
-from services.publisher.placements import Placements
-from services.publisher.problems import DeniedError, RefusedError, unavailable
-from services.publisher.reading import Reading
-from services.publisher.register import Register
+from services.adapter.contract.accounts import Accounts
+from services.adapter.contract.adapter import Adapter
+from services.publisher.access.roles import Granted
+from services.publisher.access.token_store import TokensFile
+from services.publisher.api.problems import DeniedError, RefusedError, unavailable
+from services.publisher.desks.commands import CommandDesk
+from services.publisher.desks.contents import Desk
+from services.publisher.desks.queries import Reading
+from services.publisher.desks.unconfirmed import Doubts, reader_of
+from services.publisher.http import problem_responses, routes
+from services.publisher.http.bearer import gate, granted_to
+from services.publisher.http.openapi import openapi_config
+from services.publisher.log.accepted import Register
+from services.publisher.log.canaries import Canaries
+from services.publisher.log.commands import Orders
+from services.publisher.log.follower import LogFollower
+from services.publisher.log.placements import Placements
+from services.publisher.log.writer import LogWriter
+from services.publisher.media.uploads import MediaFolder
 from services.publisher.settings import PublisherSettings
-from services.publisher.tokens_file import TokensFile
-from services.publisher.writer import LogWriter
 from services.runtime.clock import Clock
 from services.runtime.health import Health
 
@@ -85,7 +85,7 @@ def application(parts: Parts, settings: PublisherSettings) -> Litestar:
         return parts.reading(granted)
 
     return Litestar(
-        route_handlers=[_health(parts), api.routes(settings.max_media_bytes, gate(parts.tokens), ready_or_refused)],
+        route_handlers=[_health(parts), routes.routes(settings.max_media_bytes, gate(parts.tokens), ready_or_refused)],
         dependencies={
             "desk": Provide(lambda: parts.desk, sync_to_thread=False),
             "commands": Provide(lambda: parts.commands, sync_to_thread=False),
@@ -94,10 +94,10 @@ def application(parts: Parts, settings: PublisherSettings) -> Litestar:
             "media": Provide(lambda: parts.media, sync_to_thread=False),
         },
         exception_handlers={
-            DeniedError: failures.denied,
-            RefusedError: failures.refused,
-            HTTPException: failures.http_error,
-            Exception: failures.crashed,
+            DeniedError: problem_responses.denied,
+            RefusedError: problem_responses.refused,
+            HTTPException: problem_responses.http_error,
+            Exception: problem_responses.crashed,
         },
         request_max_body_size=settings.max_body_bytes,
         openapi_config=openapi_config(),

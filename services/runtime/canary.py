@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from schemas.canary import CanaryPassed, Passing
+from schemas.internal.canary import CanaryPassed, Passing
 from services.runtime.kafka.records import Outgoing, Record
 
 CANARY_TOPIC = "pipeline-canary"

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import msgspec
 
-from schemas.dead_letter import DeadLetter as DeadLetterEvent
-from schemas.dead_letter import DeadLetterHandled
+from schemas.events.dead_letter import DeadLetter as DeadLetterEvent
+from schemas.events.dead_letter import DeadLetterHandled
 from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.records import Outgoing, Record
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from schemas.feedback import Metric
+from schemas.events.feedback import Metric
 
 PostState = Literal["publishing", "in_review", "live", "rejected", "removed"]
 

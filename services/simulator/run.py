@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from services.adapter.accounts import Accounts, AccountsError, load_accounts
-from services.simulator.audience import Audience
-from services.simulator.cascades import CascadeAudience, CascadeError
-from services.simulator.refusal import RefusedError
-from services.simulator.seeded import SeededAudience
-from services.simulator.server import SimulatorError, SimulatorServer
+from services.adapter.contract.accounts import Accounts, AccountsError, load_accounts
+from services.simulator.audience.cascades import CascadeAudience, CascadeError
+from services.simulator.audience.reactions import Audience
+from services.simulator.audience.seeded import SeededAudience
+from services.simulator.http.refusal import RefusedError
+from services.simulator.http.server import SimulatorError, SimulatorServer
+from services.simulator.http.webhooks import callback_address
 from services.simulator.settings import SimulatorSettings
-from services.simulator.webhooks import callback_address
-from services.simulator.world import CALLBACK_URL
+from services.simulator.world.platform_world import CALLBACK_URL
 
 CLEAN, WRONG_SETTINGS = 0, 2
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.adapter.registry import platforms
+from services.adapter.contract.registry import platforms
 from services.runtime.main import ServiceContext, run_service
 from services.watchdog.settings import WatchdogSettings
 from services.watchdog.watch import Watch

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schemas.canary import CanaryPassed
+from schemas.internal.canary import CanaryPassed
 from services.runtime import metrics
 from services.runtime.canary import canary, departed
 from services.runtime.kafka.records import Outgoing, Record

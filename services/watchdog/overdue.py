@@ -9,9 +9,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schemas.alert import Severity
-from schemas.content import ContentCancelled, MasterContent, Target
-from schemas.placement import FINAL_STATES, PlacementRecord, State, placement_id
+from schemas.events.alert import Severity
+from schemas.events.content import ContentCancelled, MasterContent, Target
+from schemas.events.placement import FINAL_STATES, PlacementRecord, State, placement_id
 from services.watchdog.trouble import Trouble
 
 KIND = "placement_overdue"

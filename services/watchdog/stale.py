@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from schemas.cursor import CollectorCursor
-from schemas.placement import PlacementRecord
-from services.feedback_collector.cadence import interval
-from services.feedback_collector.posts import post_key
+from schemas.events.cursor import CollectorCursor
+from schemas.events.placement import PlacementRecord
+from services.feedback_collector.polling.cadence import interval
+from services.feedback_collector.posts.tracked_posts import post_key
 from services.watchdog.trouble import Trouble
 
 KIND = "feedback_stale"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from schemas.alert import Alert, Severity
+from schemas.events.alert import Alert, Severity
 
 SYSTEM_BRAND = "system"  # of what concerns the installation and no single brand
 MOST_EVIDENCE = 100

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from schemas.alert import Alert
 from schemas.codec import DecodeError, decoder, encode
-from schemas.content import ContentCancelled, MasterContent
+from schemas.events.alert import Alert
+from schemas.events.content import ContentCancelled, MasterContent
 from services.runtime import metrics
 from services.runtime.canary import CANARY_TOPIC
 from services.runtime.clock import Clock, SystemClock

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import httpcore
 
-from services.adapter.remote.client import GuardedBackend
-from services.adapter.remote.guard import ForbiddenAddressError, first_public
+from services.adapter.media.download import GuardedBackend
+from services.adapter.media.public_addresses import ForbiddenAddressError, first_public
 
 _TIMEOUT_S = 10.0
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from schemas.webhook import Attempt, WebhookDelivery
+from schemas.events.webhook import Attempt, WebhookDelivery
 from services.webhooks.messages import Message
 
 MOST_AT_ONCE = 2  # of one subscription, so that a receiver that hangs holds up only itself

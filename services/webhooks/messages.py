@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.alert import Alert
-from schemas.placement import PlacementRecord
+from schemas.events.alert import Alert
+from schemas.events.placement import PlacementRecord
 
 # state → the name of the event that entering it is
 _ENTERED: dict[str, str] = {

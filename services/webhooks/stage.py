@@ -12,10 +12,10 @@ from functools import partial
 
 import msgspec
 
-from schemas.alert import Alert
 from schemas.codec import DecodeError, decoder
-from schemas.placement import PlacementRecord
-from schemas.webhook import Attempt, WebhookDelivery
+from schemas.events.alert import Alert
+from schemas.events.placement import PlacementRecord
+from schemas.events.webhook import Attempt, WebhookDelivery
 from services.runtime import metrics
 from services.runtime.clock import Clock
 from services.runtime.consume import DeadLetter, Drop, Due, Emit, Outcome

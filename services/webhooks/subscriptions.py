@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from schemas.envelope import Identifier, Instant
-from services.publisher.tokens_file import private_write
+from schemas.events.envelope import Identifier, Instant
+from services.publisher.access.token_store import private_write
 from services.webhooks.messages import EVENTS
 from services.webhooks.signature import new_secret
 

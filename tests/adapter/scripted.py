@@ -13,34 +13,21 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
-from schemas.content import ContentCancelled, MasterContent, MediaRef, Schedule, Target
-from schemas.control import OperatorCommand, PlacementCommand
-from schemas.feedback import Metric, Reading, Readings
-from schemas.placement import Draft, DraftMedia, PlacementRecord, PostRef
-from services.adapter.accounts import Account, Accounts
-from services.adapter.callback_news import CallbackNews
-from services.adapter.command_feed import COMMAND_TOPIC
-from services.adapter.contract import (
-    Adapter,
-    CommentPage,
-    Followed,
-    Limits,
-    Live,
-    LivePost,
-    Localised,
-    Look,
-    Name,
-    NotFound,
-    Pending,
-    Refusal,
-    Step,
-    StepOutcome,
-    Timing,
-)
-from services.adapter.control import Control
-from services.adapter.errors import ErrorTable
-from services.adapter.freshness import AlwaysFresh, Freshness
-from services.adapter.worker import LEDGER_TOPIC, AdapterStage
+from schemas.events.commands import OperatorCommand, PlacementCommand
+from schemas.events.content import ContentCancelled, MasterContent, MediaRef, Schedule, Target
+from schemas.events.feedback import Metric, Reading, Readings
+from schemas.events.placement import Draft, DraftMedia, PlacementRecord, PostRef
+from services.adapter.commands.feed import COMMAND_TOPIC
+from services.adapter.commands.freshness import AlwaysFresh, Freshness
+from services.adapter.commands.view import Control
+from services.adapter.contract.accounts import Account, Accounts
+from services.adapter.contract.adapter import Adapter, Name, Timing
+from services.adapter.contract.content import Limits, Localised, Refusal
+from services.adapter.contract.errors import ErrorTable
+from services.adapter.contract.feedback import CommentPage, LivePost
+from services.adapter.contract.publication import Followed, Live, Look, NotFound, Pending, Step, StepOutcome
+from services.adapter.worker.callback_hints import CallbackNews
+from services.adapter.worker.stage import LEDGER_TOPIC, AdapterStage
 from services.runtime.clock import ManualClock
 from services.runtime.consume import DeadLetter, Due, Emit
 from services.runtime.kafka.records import Outgoing, Record

@@ -13,18 +13,19 @@ from typing import Any, BinaryIO
 import pytest
 from msgspec.structs import replace
 
-from schemas.content import MasterContent, MediaRef, Target
-from schemas.placement import DraftMedia, PlacementRecord
-from services.adapter import transitions as to
-from services.adapter.accounts import Account
-from services.adapter.contract import Publication, Step, Timing
-from services.adapter.decisions import Decider
-from services.adapter.errors import PlatformError
+from schemas.events.content import MasterContent, MediaRef, Target
+from schemas.events.placement import DraftMedia, PlacementRecord
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.adapter import Timing
+from services.adapter.contract.errors import PlatformError
+from services.adapter.contract.publication import Publication, Step
+from services.adapter.placement import transitions as to
+from services.adapter.placement.outcome_rules import Decider
 from services.adapter_douyin.client import DouyinClient
 from services.adapter_douyin.localise import localise
 from services.adapter_douyin.publish import DouyinPublication
 from services.adapter_douyin.simulator import SIMULATOR
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 
 OPEN_ID = "b9b71865-7fea-44cc-9123-000000000001"
 

@@ -13,18 +13,18 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from services.adapter.accounts import Account
-from services.adapter.budgets import BudgetLedger
-from services.adapter.contract import LivePost
-from services.adapter.credentials import FileCredentials, InMemory
-from services.adapter.errors import NoAnswerError, PlatformError
-from services.adapter.sharing import Shared, Tokens, Unlimited
+from services.adapter.accounts.budgets import BudgetLedger
+from services.adapter.accounts.credentials import FileCredentials, InMemory
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.errors import NoAnswerError, PlatformError
+from services.adapter.contract.feedback import LivePost
+from services.adapter.contract.shared import Shared, Tokens, Unlimited
 from services.adapter_douyin import ADAPTER
 from services.adapter_douyin.aftercare import DouyinCare, DouyinReplies
 from services.adapter_douyin.client import DouyinClient
 from services.adapter_douyin.feedback import DouyinFeedback
 from services.simulator.contract import SimComment
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 
 DAY = 86400
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from services.adapter.accounts import Account
-from services.adapter.aftercare import (
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.callbacks import (
     AuthorisationChanged,
     CallbackRefusedError,
     CallbackRequest,
@@ -23,8 +23,8 @@ from services.adapter.aftercare import (
     Received,
 )
 from services.adapter_douyin.callbacks import MOST_BYTES, DouyinCallbacks, sign
-from services.simulator.server import SimulatorServer
-from services.simulator.webhooks import RetryRule
+from services.simulator.http.server import SimulatorServer
+from services.simulator.http.webhooks import RetryRule
 from tests.simulator.receiver import Receiver, receiving, until
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from services.adapter.errors import NoAnswerError, NotSentError, PlatformError
-from services.adapter.http import Answer
+from services.adapter.contract.errors import NoAnswerError, NotSentError, PlatformError
+from services.adapter.wire.http import Answer
 from services.adapter_douyin.client import DouyinClient, _data
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 
 
 def calls(sim: SimulatorServer, endpoint: str) -> int:

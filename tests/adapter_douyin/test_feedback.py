@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from schemas.content import MasterContent
-from schemas.feedback import Reading
-from schemas.placement import PostRef
-from services.adapter.contract import LivePost
+from schemas.events.content import MasterContent
+from schemas.events.feedback import Reading
+from schemas.events.placement import PostRef
+from services.adapter.contract.feedback import LivePost
 from services.adapter_douyin.client import DouyinClient
 from services.adapter_douyin.feedback import FULL_WALK_EVERY, DouyinFeedback
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
 FEEDBACK = DouyinFeedback()

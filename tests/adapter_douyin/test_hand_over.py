@@ -11,18 +11,18 @@ import pytest
 import segno
 from msgspec.structs import replace
 
-from schemas.content import MasterContent
-from schemas.placement import PlacementRecord, StepRecord
-from services.adapter import transitions as to
-from services.adapter.accounts import Account
-from services.adapter.aftercare import PublicationChanged
-from services.adapter.contract import Accepted, Live, NotFound, Undecidable
+from schemas.events.content import MasterContent
+from schemas.events.placement import PlacementRecord, StepRecord
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.callbacks import PublicationChanged
+from services.adapter.contract.publication import Accepted, Live, NotFound, Undecidable
+from services.adapter.placement import transitions as to
 from services.adapter_douyin.callbacks import DouyinCallbacks
 from services.adapter_douyin.client import DouyinClient
 from services.adapter_douyin.localise import localise
 from services.adapter_douyin.publish import qr_text
-from services.simulator.server import SimulatorServer
-from services.simulator.webhooks import RetryRule
+from services.simulator.http.server import SimulatorServer
+from services.simulator.http.webhooks import RetryRule
 from tests.simulator.receiver import Receiver, receiving
 
 Content = Callable[..., MasterContent]

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from schemas.content import Declarations, MasterContent, Variant
-from schemas.placement import Draft
-from services.adapter.accounts import Account
-from services.adapter.contract import Localised
-from services.adapter.text import fingerprint
+from schemas.events.content import Declarations, MasterContent, Variant
+from schemas.events.placement import Draft
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.content import Localised
+from services.adapter.localising.text import fingerprint
 from services.adapter_douyin.limits import caption_length
 from services.adapter_douyin.localise import localise
 
@@ -251,8 +251,8 @@ def test_h5_wants_public_media_and_short_words(content: Content, account: Accoun
 
 PROGRAM = """
 import sys, msgspec
-from schemas.content import MasterContent
-from services.adapter.accounts import Account
+from schemas.events.content import MasterContent
+from services.adapter.contract.accounts import Account
 from services.adapter_douyin.localise import localise
 master = msgspec.json.decode(sys.stdin.buffer.readline(), type=MasterContent)
 account = msgspec.json.decode(sys.stdin.buffer.readline(), type=Account)

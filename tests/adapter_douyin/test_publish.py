@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from schemas.content import MasterContent
-from schemas.placement import PlacementRecord
-from services.adapter.contract import Accepted, Live, NotFound, Pending, Rejected, Removed, Undecidable
+from schemas.events.content import MasterContent
+from schemas.events.placement import PlacementRecord
+from services.adapter.contract.publication import Accepted, Live, NotFound, Pending, Rejected, Removed, Undecidable
 from services.adapter_douyin.client import share_signature
 from services.adapter_douyin.publish import DouyinPublication
 from services.adapter_douyin.settings import Uploading
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 
 MIB = 1024 * 1024
 IN_PARTS = DouyinPublication(Uploading(in_parts_above=6 * MIB, part_bytes=5 * MIB))

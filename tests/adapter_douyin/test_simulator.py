@@ -9,7 +9,7 @@ import pytest
 
 from services.adapter_douyin.simulator import SIMULATOR
 from services.simulator.contract import Call, UploadedFile
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 
 MIB = 1024 * 1024
 HANDLERS = {endpoint.name: endpoint for endpoint in SIMULATOR.endpoints()}

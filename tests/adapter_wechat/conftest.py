@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from services.adapter.accounts import Account
+from services.adapter.contract.accounts import Account
 from services.adapter_wechat.client import WechatClient
 from services.adapter_wechat.feedback import BEIJING
 from services.adapter_wechat.settings import TokenSettings
 from services.adapter_wechat.simulator import SIMULATOR
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.adapter_wechat.samples import ACCOUNT, OTHER
 
 

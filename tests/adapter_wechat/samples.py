@@ -7,11 +7,11 @@ from typing import Any, BinaryIO
 
 from msgspec.structs import replace
 
-from schemas.content import MasterContent, MediaRef, MediaRole, Target
-from schemas.placement import Draft, DraftMedia, PlacementRecord
-from services.adapter import transitions as to
-from services.adapter.accounts import Account
-from services.adapter.contract import Refusal
+from schemas.events.content import MasterContent, MediaRef, MediaRole, Target
+from schemas.events.placement import Draft, DraftMedia, PlacementRecord
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.content import Refusal
+from services.adapter.placement import transitions as to
 from services.adapter_wechat import ADAPTER
 
 NOW = datetime(2026, 3, 3, 2, 15, tzinfo=UTC)

@@ -6,14 +6,15 @@ from datetime import timedelta, timezone
 import pytest
 from msgspec.structs import replace
 
-from schemas.placement import PlacementRecord
-from services.adapter.contract import LivePost, Removed
-from services.adapter.errors import NoAnswerError, PlatformError
+from schemas.events.placement import PlacementRecord
+from services.adapter.contract.errors import NoAnswerError, PlatformError
+from services.adapter.contract.feedback import LivePost
+from services.adapter.contract.publication import Removed
 from services.adapter_wechat import ADAPTER
 from services.adapter_wechat.aftercare import WATCHED, WechatCare, WechatReplies, WechatRetraction
 from services.adapter_wechat.client import AuthorReply, WechatClient, WechatComment
 from services.adapter_wechat.feedback import WechatFeedback
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.adapter_wechat.samples import ACCOUNT, content, draft_of, intended
 from tests.adapter_wechat.worker import Worker
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from msgspec.structs import replace
 
-from services.adapter.accounts import Account
-from services.adapter.aftercare import CallbackRefusedError, CallbackRequest, PublicationChanged, Received
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.callbacks import CallbackRefusedError, CallbackRequest, PublicationChanged, Received
 from services.adapter_wechat.callbacks import (
     WechatCallbacks,
     decrypted,
@@ -22,8 +22,8 @@ from services.adapter_wechat.callbacks import (
     signature,
 )
 from services.adapter_wechat.client import WechatClient
-from services.simulator.server import SimulatorServer
-from services.simulator.webhooks import RetryRule
+from services.simulator.http.server import SimulatorServer
+from services.simulator.http.webhooks import RetryRule
 from tests.adapter_wechat.samples import ACCOUNT, content, draft_of, intended
 from tests.adapter_wechat.worker import Worker
 from tests.simulator.receiver import Receiver, receiving, until

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.adapter.errors import NoAnswerError, NotSentError, PlatformError
-from services.adapter.http import Answer, PlatformHttp
+from services.adapter.contract.errors import NoAnswerError, NotSentError, PlatformError
+from services.adapter.wire.http import Answer, PlatformHttp
 from services.adapter_wechat.client import WechatClient, instant
 from services.adapter_wechat.settings import TokenSettings
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.adapter_wechat.samples import ACCOUNT
 
 

@@ -7,15 +7,15 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
-from schemas.feedback import Readings
-from schemas.placement import PostRef
-from services.adapter.contract import CommentPage, LivePost
-from services.adapter.errors import PlatformError
+from schemas.events.feedback import Readings
+from schemas.events.placement import PostRef
+from services.adapter.contract.errors import PlatformError
+from services.adapter.contract.feedback import CommentPage, LivePost
 from services.adapter_wechat.client import ArticleTotals, Comments, WechatClient, WechatComment
 from services.adapter_wechat.feedback import NATIVE, WechatFeedback
 from services.adapter_wechat.simulator import SIMULATOR
 from services.simulator.contract import SimPost
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.adapter_wechat.samples import content, intended
 from tests.adapter_wechat.worker import Worker
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from schemas.content import Declarations, Target, Variant
+from schemas.events.content import Declarations, Target, Variant
 from services.adapter_wechat import ADAPTER
 from services.adapter_wechat.localise import width
 from tests.adapter_wechat.samples import ACCOUNT, content, draft_of, gallery, picture, refusals

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from schemas.placement import PlacementRecord
-from services.adapter.contract import Live, Pending, Removed, Undecidable
-from services.adapter.errors import PlatformError
+from schemas.events.placement import PlacementRecord
+from services.adapter.contract.errors import PlatformError
+from services.adapter.contract.publication import Live, Pending, Removed, Undecidable
 from services.adapter_wechat.client import WechatClient
 from services.adapter_wechat.publish import client_msg_id
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.adapter_wechat.samples import ACCOUNT, content, draft_of, intended
 from tests.adapter_wechat.worker import Worker
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.adapter_wechat.samples import ACCOUNT, JPEG, OTHER, PNG
 
 Post = Callable[..., dict[str, Any]]

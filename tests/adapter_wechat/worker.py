@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from schemas.placement import PlacementRecord
-from services.adapter import transitions as to
-from services.adapter.contract import Timing
-from services.adapter.decisions import Decider
-from services.adapter.errors import PlatformError
+from schemas.events.placement import PlacementRecord
+from services.adapter.contract.adapter import Timing
+from services.adapter.contract.errors import PlatformError
+from services.adapter.placement import transitions as to
+from services.adapter.placement.outcome_rules import Decider
 from services.adapter_wechat.client import WechatClient
 from services.adapter_wechat.publish import WechatPublication
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.adapter_wechat.samples import Media
 
 TIMING = Timing(look_after_s=60, look_every_s=30, looks=3, follow_every_s=5)

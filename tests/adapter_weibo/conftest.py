@@ -8,7 +8,7 @@ import pytest
 
 from services.adapter_weibo.client import WeiboClient
 from services.adapter_weibo.simulator import SIMULATOR
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.adapter_weibo.samples import ACCOUNTS, COMMERCIAL, OPEN
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
-from schemas.content import MasterContent, MediaRef, MediaRole, Target
-from schemas.placement import PlacementRecord, StepRecord
-from services.adapter.accounts import Account
-from services.adapter.contract import Done, Live, Localised, Refusal
+from schemas.events.content import MasterContent, MediaRef, MediaRole, Target
+from schemas.events.placement import PlacementRecord, StepRecord
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.content import Localised, Refusal
+from services.adapter.contract.publication import Done, Live
 from services.adapter_weibo import ADAPTER
 from services.adapter_weibo.client import WeiboClient
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from services.adapter.registry import adapter
+from services.adapter.contract.registry import adapter
 from services.adapter_weibo.publish import SHARE, UPDATE, UPLOAD, UPLOAD_URL_TEXT
 from services.adapter_weibo.simulator import SIMULATOR
 from services.simulator.contract import SimPost
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 
 
 def test_the_registry_finds_the_adapter_with_all_its_parts() -> None:

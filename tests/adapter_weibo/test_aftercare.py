@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
-from schemas.placement import PlacementRecord, PostRef
-from services.adapter.aftercare import AccountCare, Replies, Retraction
-from services.adapter.contract import LivePost
-from services.adapter.errors import NoAnswerError, PlatformError
+from schemas.events.placement import PlacementRecord, PostRef
+from services.adapter.contract.account import AccountCare
+from services.adapter.contract.after_posting import Replies, Retraction
+from services.adapter.contract.errors import NoAnswerError, PlatformError
+from services.adapter.contract.feedback import LivePost
 from services.adapter_weibo import ADAPTER
 from services.adapter_weibo import aftercare as module
 from services.adapter_weibo.aftercare import WeiboCare, WeiboReplies, WeiboRetraction
@@ -17,7 +18,7 @@ from services.adapter_weibo.callbacks import WeiboCallbacks
 from services.adapter_weibo.client import CommentRow, CommentRows, HitLimits, Hits, TokenInfo, WeiboClient
 from services.adapter_weibo.settings import Looking
 from services.simulator.contract import SimComment, SimPost
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.adapter_weibo.samples import ACCOUNTS, NOW, carry_on, content, record
 
 Connect = Callable[..., WeiboClient]

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.adapter.accounts import Account
-from services.adapter.aftercare import AuthorisationChanged, CallbackRefusedError, CallbackRequest, Received
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.callbacks import AuthorisationChanged, CallbackRefusedError, CallbackRequest, Received
 from services.adapter_weibo.callbacks import WeiboCallbacks
 from services.adapter_weibo.settings import CALLING
-from services.simulator.server import SimulatorServer
-from services.simulator.webhooks import RetryRule
+from services.simulator.http.server import SimulatorServer
+from services.simulator.http.webhooks import RetryRule
 from tests.adapter_weibo.samples import NOW, OPEN
 from tests.simulator.receiver import Receiver, receiving, until
 

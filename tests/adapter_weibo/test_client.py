@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from services.adapter.errors import NoAnswerError, NotSentError, PlatformError
-from services.adapter.http import Answer
+from services.adapter.contract.errors import NoAnswerError, NotSentError, PlatformError
+from services.adapter.wire.http import Answer
 from services.adapter_weibo import client as wire
 from services.adapter_weibo.client import Picture, WeiboClient, base62, created_at, post_url
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.adapter_weibo.samples import JPEG
 
 Connect = Callable[..., WeiboClient]

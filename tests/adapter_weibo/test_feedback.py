@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from schemas.feedback import Reading
-from schemas.placement import PostRef
-from services.adapter.contract import CommentPage, LivePost
+from schemas.events.feedback import Reading
+from schemas.events.placement import PostRef
+from services.adapter.contract.feedback import CommentPage, LivePost
 from services.adapter_weibo import ADAPTER
 from services.adapter_weibo import feedback as module
 from services.adapter_weibo.client import CommentRow, CommentRows, WeiboClient
 from services.adapter_weibo.settings import Listening
 from services.simulator.contract import SimPost
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.adapter_weibo.samples import ACCOUNTS, NOW, carry_on, content, record
 
 Connect = Callable[..., WeiboClient]

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.content import Variant
-from services.adapter.text import fingerprint, key_message_survives, to_script
+from schemas.events.content import Variant
+from services.adapter.localising.text import fingerprint, key_message_survives, to_script
 from services.adapter_weibo.limits import STATUS_MAX, status_length
 from services.adapter_weibo.localise import TOPIC
 from services.adapter_weibo.simulator import SIMULATOR
 from services.simulator.contract import Call
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.adapter_weibo.samples import ACCOUNTS, COMMERCIAL, OPEN, content, localised
 
 PATHS = {"open": "/2/statuses/share.json", "commercial": "/2/statuses/update/biz.json"}

@@ -7,8 +7,8 @@ import sys
 import msgspec
 import pytest
 
-from schemas.content import Declarations, Variant
-from services.adapter.text import key_message_survives, sentences
+from schemas.events.content import Declarations, Variant
+from services.adapter.localising.text import key_message_survives, sentences
 from services.adapter_weibo.limits import PICTURE_BELOW, STATUS_MAX, status_length
 from tests.adapter_weibo.samples import COMMERCIAL, OPEN, content, localised, picture, refusals
 

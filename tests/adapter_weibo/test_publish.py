@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.placement import PlacementRecord, StepRecord
-from services.adapter.contract import Live, NotFound, Removed, Undecidable
-from services.adapter.decisions import Decider
-from services.adapter.errors import NoAnswerError, PlatformError
+from schemas.events.placement import PlacementRecord, StepRecord
+from services.adapter.contract.errors import NoAnswerError, PlatformError
+from services.adapter.contract.publication import Live, NotFound, Removed, Undecidable
+from services.adapter.placement.outcome_rules import Decider
 from services.adapter_weibo import ADAPTER
 from services.adapter_weibo.client import Status, Timeline, WeiboClient
 from services.adapter_weibo.publish import SHARE
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.adapter_weibo.samples import ACCOUNTS, NOW, Media, carry_on, content, picture, record
 
 Connect = Callable[..., WeiboClient]

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from benchmarks.contenders.contract import Stage, flat
-from benchmarks.exactness import Claim, differences
-from benchmarks.measure import Figures, Sample, TooCoarse, figures, percentile
-from benchmarks.results import Outcome, summary
-from benchmarks.truth import FOLLOWERS, Row, Truth, WindowKey
-from benchmarks.workload import PARTITIONS, Shape, feedback, truth_of
-from schemas.feedback import FeedbackEvent, MetricsObserved
-from services.engagement_aggregator.recount import recount
+from benchmarks.load.exactness import Claim, differences
+from benchmarks.load.truth import FOLLOWERS, Row, Truth, WindowKey
+from benchmarks.load.workload import PARTITIONS, Shape, feedback, truth_of
+from benchmarks.results.measure import Figures, Sample, TooCoarse, figures, percentile
+from benchmarks.results.results import Outcome, summary
+from schemas.events.feedback import FeedbackEvent, MetricsObserved
+from tests.engagement_aggregator.recount.posts import recount
 
 SHAPE = Shape(events=6_000, posts=120, rate=20.0, duplicates=0.05, disorder=0.02)
 _event: msgspec.json.Decoder[FeedbackEvent] = msgspec.json.Decoder(FeedbackEvent)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.report import BEGIN, END, PAGE, tables, write
-from benchmarks.results import FILE, Results, failed, middle_of_fan_outs
+from benchmarks.results.report import BEGIN, END, PAGE, tables, write
+from benchmarks.results.results import FILE, Results, failed, middle_of_fan_outs
 
 RESULTS: dict[str, Any] = {
     "machine": {
@@ -76,7 +76,7 @@ def test_figures_of_another_machine_or_of_a_small_run_are_never_mixed_in(tmp_pat
 
 def test_the_page_shows_the_committed_results() -> None:
     found = json.loads(FILE.read_text("utf-8"))
-    assert tables(found) in PAGE.read_text("utf-8"), "run: .venv-bench/bin/python -m benchmarks.report"
+    assert tables(found) in PAGE.read_text("utf-8"), "run: .venv-bench/bin/python -m benchmarks.results.report"
 
 
 def test_of_several_fan_outs_the_median_counts_and_all_are_kept() -> None:

@@ -10,8 +10,8 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from benchmarks.leftovers import LeftBehind, forget_groups, remove_topics
-from benchmarks.liveness import STALL_S, Liveness
+from benchmarks.broker.leftovers import LeftBehind, forget_groups, remove_topics
+from benchmarks.runs.liveness import STALL_S, Liveness
 from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.settings import KafkaSettings

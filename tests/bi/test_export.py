@@ -14,14 +14,14 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from schemas.event_types import types_of
-from schemas.feedback import FeedbackEvent, Reading
+from schemas.contract.event_types import types_of
+from schemas.events.feedback import FeedbackEvent, Reading
 from schemas.topics import load_topics, topic
 from services.bi import export as exporting
 from services.bi.columns import flat
 from services.bi.export import export
 from services.bi.manifest import Manifest, ManifestError, Selection, manifest_of
-from services.cli.export import moment
+from services.cli.commands.view.export import moment
 from services.cli.main import application
 from services.runtime.kafka.records import Record
 from tests.engagement_aggregator.audience import AUDIENCE, START, Table, encoded

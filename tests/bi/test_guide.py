@@ -19,7 +19,7 @@ import duckdb
 import pytest
 
 from schemas.topics import load_topics
-from services.cli.running.pipeline import dead_letter_services
+from services.cli.local.pipeline import dead_letter_services
 from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.settings import KafkaSettings

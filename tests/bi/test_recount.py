@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.aggregate import EngagementAggregate
-from schemas.feedback import CommentObserved, FeedbackEvent, Reading
-from schemas.window import EngagementWindows
+from schemas.events.aggregate import EngagementAggregate
+from schemas.events.feedback import CommentObserved, FeedbackEvent, Reading
+from schemas.events.window import EngagementWindows
 from services.bi.acceptance import Acceptance
 from services.bi.recount import NOT_RECOUNTED, OF_WINDOWS, FeedbackRecord, Recount, recounted
-from services.engagement_aggregator import recount as plain
 from tests.engagement_aggregator.audience import AUDIENCE, Table, encoded, histories
+from tests.engagement_aggregator.recount import posts as plain
 
 
 def records(events: Sequence[FeedbackEvent]) -> list[FeedbackRecord]:

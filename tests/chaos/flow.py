@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from services.cli.client import PublisherClient, RefusedByPublisherError, UnreachableError
+from services.cli.publisher.client import PublisherClient, RefusedByPublisherError, UnreachableError
 from tests.chaos.plan import Publication
 from tests.chaos.verdict import BRAND
 from tests.pipeline.stack import Stack

@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.content import ContentKind
+from schemas.events.content import ContentKind
 
 ADAPTERS = ("adapter_weibo-0", "adapter_wechat-0", "adapter_douyin-0", "adapter_douyin-1")
 SERVICES = ("publisher-0", *ADAPTERS, "feedback_collector-0", "engagement_aggregator-0")

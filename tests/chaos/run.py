@@ -17,19 +17,19 @@ from typing import Any
 
 import msgspec
 
-from schemas.aggregate import EngagementAggregate
-from schemas.feedback import CommentObserved, FeedbackEvent
-from schemas.placement import PlacementRecord
-from services.adapter.registry import adapter
-from services.engagement_aggregator.recount import Difference, differences, recount
-from services.publisher.tokens_file import TokensFile
+from schemas.events.aggregate import EngagementAggregate
+from schemas.events.feedback import CommentObserved, FeedbackEvent
+from schemas.events.placement import PlacementRecord
+from services.adapter.contract.registry import adapter
+from services.publisher.access.token_store import TokensFile
 from services.runtime.embedded_broker import EmbeddedBroker, EmbeddedCluster
 from services.runtime.kafka.errors import KafkaProblem
 from services.runtime.kafka.reader import read_topic
-from services.simulator.webhooks import callback_address
+from services.simulator.http.webhooks import callback_address
 from tests.chaos.flow import Flow
 from tests.chaos.plan import SERVICES, ChaosPlan, Fault
 from tests.chaos.verdict import SeenPost, Verdict, judged, places
+from tests.engagement_aggregator.recount.posts import Difference, differences, recount
 from tests.pipeline.stack import ACCOUNTS, ROOT, Stack
 
 SPEED, SETTLING_SPEED = 60.0, 300.0

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from schemas.codec import decoder
-from schemas.feedback import CommentObserved
-from schemas.placement import HistoryEntry, PlacementRecord, PostRef
-from services.engagement_aggregator.recount import Difference
+from schemas.events.feedback import CommentObserved
+from schemas.events.placement import HistoryEntry, PlacementRecord, PostRef
 from tests.chaos.plan import ALWAYS, Publication, planned
 from tests.chaos.run import Run, report
 from tests.chaos.verdict import BRAND, SeenPost, Verdict, judged, places
 from tests.engagement_aggregator.audience import AUDIENCE
+from tests.engagement_aggregator.recount.posts import Difference
 
 SEED = 20261111  # always the same here, so that a red test is about the change; `make chaos` draws its own
 NOW = datetime(2026, 11, 11, tzinfo=UTC)

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.feedback import CommentObserved
-from schemas.placement import PlacementRecord, placement_id
-from services.engagement_aggregator.recount import Difference
+from schemas.events.feedback import CommentObserved
+from schemas.events.placement import PlacementRecord, placement_id
 from tests.chaos.plan import Publication
+from tests.engagement_aggregator.recount.posts import Difference
 
 BRAND = "qinghe"
 CONTENT = re.compile(r"c\d{4}x")

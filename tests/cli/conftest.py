@@ -14,11 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from schemas.topics import load_topics
-from services.adapter.accounts import load_accounts
-from services.adapter.registry import adapter
-from services.cli import addresses
+from services.adapter.contract.accounts import load_accounts
+from services.adapter.contract.registry import adapter
+from services.cli.local.local_token import local_token
 from services.cli.main import application
-from services.cli.running.local_token import local_token
+from services.cli.terminal import addresses
 from services.publisher import app
 from services.publisher.settings import PublisherSettings
 from services.runtime.clock import SystemClock

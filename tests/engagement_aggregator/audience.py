@@ -10,9 +10,8 @@ import msgspec
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import strategies as st
 
-from schemas.aggregate import EngagementAggregate
-from schemas.aggregate_state import TableRow
-from schemas.feedback import (
+from schemas.events.aggregate import EngagementAggregate
+from schemas.events.feedback import (
     METRICS,
     Absence,
     CommentObserved,
@@ -23,12 +22,13 @@ from schemas.feedback import (
     Readings,
     ReplyPosted,
 )
-from schemas.window import EngagementWindows
-from services.engagement_aggregator.brand import Folded, fold_campaigns
-from services.engagement_aggregator.fold import Fold, Settled
+from schemas.events.window import EngagementWindows
+from schemas.internal.aggregate_state import TableRow
+from services.engagement_aggregator.fold.brand import Folded, fold_campaigns
+from services.engagement_aggregator.fold.fold import Fold, Settled
+from services.engagement_aggregator.fold.refusals import Refused
 from services.engagement_aggregator.native.sections import Section, of_batch
-from services.engagement_aggregator.refusals import Refused
-from tests.engagement_aggregator.written import published
+from tests.engagement_aggregator.fold.written import published
 
 START = datetime(2025, 3, 8, 2, 0, tzinfo=UTC)
 _PLATFORMS = ("weibo", "wechat", "douyin")

@@ -19,12 +19,10 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas.aggregate import EngagementAggregate
-from schemas.feedback import FeedbackEvent, Reading
-from schemas.window import EngagementWindows
+from schemas.events.aggregate import EngagementAggregate
+from schemas.events.feedback import FeedbackEvent, Reading
+from schemas.events.window import EngagementWindows
 from services.bi.recount import FeedbackRecord, recounted
-from services.engagement_aggregator.recount import Difference, differences, recount
-from services.engagement_aggregator.recount_windows import differing_windows, recount_windows
 from services.engagement_aggregator.settings import AggregatorSettings
 from services.runtime.kafka.admin import ensure_topics, lag
 from services.runtime.kafka.partitions import partition_of
@@ -34,6 +32,8 @@ from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.settings import KafkaSettings
 from tests.conftest import Layout
 from tests.engagement_aggregator.audience import AUDIENCE
+from tests.engagement_aggregator.recount.posts import Difference, differences, recount
+from tests.engagement_aggregator.recount.windows import differing_windows, recount_windows
 
 ROOT = Path(__file__).parents[2]
 _row = msgspec.json.Decoder(EngagementAggregate)

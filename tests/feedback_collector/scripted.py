@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
-from schemas.callback import ArrivedComment, PlatformCallback
 from schemas.codec import decoder, encode
-from schemas.feedback import CommentObserved, FollowersObserved, Metric, MetricsObserved, Reading, Readings
-from schemas.placement import PlacementRecord, PostRef
-from services.adapter.contract import Adapter, Comment, CommentPage, LivePost
-from services.adapter.errors import PlatformError
-from services.feedback_collector.arrivals import Arrivals
-from services.feedback_collector.pseudonyms import Pseudonyms
+from schemas.events.feedback import CommentObserved, FollowersObserved, Metric, MetricsObserved, Reading, Readings
+from schemas.events.placement import PlacementRecord, PostRef
+from schemas.internal.callback import ArrivedComment, PlatformCallback
+from services.adapter.contract.adapter import Adapter
+from services.adapter.contract.errors import PlatformError
+from services.adapter.contract.feedback import Comment, CommentPage, LivePost
+from services.feedback_collector.posts.callback_comments import Arrivals
+from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.feedback_collector.stage import CollectorStage, Pace
 from services.runtime.clock import ManualClock
 from services.runtime.consume import Due, Outcome

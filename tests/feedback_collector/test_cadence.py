@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.feedback_collector.cadence import AFTERWARDS, CADENCE, LONGEST_PAUSE_S, after_failure, interval, next_poll
+from services.feedback_collector.polling.cadence import (
+    AFTERWARDS,
+    CADENCE,
+    LONGEST_PAUSE_S,
+    after_failure,
+    interval,
+    next_poll,
+)
 
 BORN = datetime(2026, 3, 21, 2, 0, tzinfo=UTC)
 

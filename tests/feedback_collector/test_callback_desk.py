@@ -10,10 +10,11 @@ from typing import Any, cast
 import pytest
 from prometheus_client import REGISTRY
 
-from schemas.callback import PlatformCallback
 from schemas.codec import decoder
-from services.adapter.accounts import Account, Accounts
-from services.adapter.aftercare import (
+from schemas.internal.callback import PlatformCallback
+from services.adapter.contract.accounts import Account, Accounts
+from services.adapter.contract.adapter import Adapter
+from services.adapter.contract.callbacks import (
     AuthorisationChanged,
     CallbackAnswer,
     CallbackEvent,
@@ -22,12 +23,12 @@ from services.adapter.aftercare import (
     CommentArrived,
     Received,
 )
-from services.adapter.contract import Adapter, Comment
+from services.adapter.contract.feedback import Comment
 from services.feedback_collector.callbacks import desk as desk_module
 from services.feedback_collector.callbacks.desk import Address, CallbackDesk
 from services.feedback_collector.callbacks.memory import REPEATED_WITHIN, Memory
 from services.feedback_collector.callbacks.verdicts import Verdicts
-from services.feedback_collector.pseudonyms import Pseudonyms
+from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.runtime.clock import ManualClock
 from services.runtime.kafka.errors import KafkaUnavailable
 from services.runtime.kafka.records import Outgoing

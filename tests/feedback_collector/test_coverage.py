@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.feedback_collector.coverage import FIRST_PAUSE, LONGEST_PAUSE, Shortfall
+from services.feedback_collector.polling.coverage import FIRST_PAUSE, LONGEST_PAUSE, Shortfall
 
 
 def _polls_until_again(shortfall: Shortfall, missing: int) -> int:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from schemas.codec import decoder
 from schemas.topics import load_topics
-from services.adapter.accounts import load_accounts
-from services.adapter.aftercare import CallbackRefusedError, CallbackRequest
-from services.adapter.registry import adapters
-from services.cli.running.pipeline import dead_letter_services
+from services.adapter.contract.accounts import load_accounts
+from services.adapter.contract.callbacks import CallbackRefusedError, CallbackRequest
+from services.adapter.contract.registry import adapters
+from services.cli.local.pipeline import dead_letter_services
 from services.feedback_collector.callbacks.listener import BODY_WITHIN_S, MOST_BYTES
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.kafka.reader import read_topic

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from services.feedback_collector.pseudonyms import Pseudonyms
+from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.feedback_collector.settings import SALT_FILE, CollectorSettings, author_salt
 from services.runtime.settings import Secret, SettingsError, read_settings
 

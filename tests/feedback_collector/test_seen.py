@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.feedback_collector.seen import SEGMENT, Seen
+from services.feedback_collector.posts.seen_comments import SEGMENT, Seen
 
 
 def _with(*ids: str) -> Seen:

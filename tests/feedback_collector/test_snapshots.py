@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.feedback import METRICS, Reading
+from schemas.events.feedback import METRICS, Reading
 from tests.feedback_collector.scripted import NATIVE, Bench, live, refusal
 
 

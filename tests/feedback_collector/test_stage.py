@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.codec import decoder
-from schemas.feedback import Reading, ReplyPosted
-from schemas.placement import ReplyRecord
-from services.adapter.contract import Comment
+from schemas.events.feedback import Reading, ReplyPosted
+from schemas.events.placement import ReplyRecord
+from services.adapter.contract.feedback import Comment
 from services.runtime.consume import DeadLetter, Drop, Emit, InFlight
 from services.runtime.kafka.records import Outgoing
 from tests.feedback_collector.scripted import START, Bench, Platform, live, refusal
@@ -392,7 +392,7 @@ def test_a_post_with_more_comments_than_a_record_holds_is_taken_up_whole(bench: 
 def test_more_comments_than_the_pages_of_a_poll_are_collected_in_turns(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.feedback_collector.polls.MOST_PAGES", 2)
+    monkeypatch.setattr("services.feedback_collector.polling.polls.MOST_PAGES", 2)
     bench.ledger(live("1"))
     bench.platform.posts["1"].write(*(f"c{n}" for n in range(20)))
     bench.round()

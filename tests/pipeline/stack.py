@@ -19,13 +19,13 @@ from typing import Self, TypeVar
 import msgspec
 from PIL import Image
 
-from schemas.aggregate import EngagementAggregate
-from schemas.content import ContentKind, MasterContent, MediaRef, MediaRole, Schedule, Target
-from schemas.placement import PlacementRecord
+from schemas.events.aggregate import EngagementAggregate
+from schemas.events.content import ContentKind, MasterContent, MediaRef, MediaRole, Schedule, Target
+from schemas.events.placement import PlacementRecord
 from schemas.topics import load_topics
-from services.adapter.accounts import load_accounts
-from services.adapter.registry import platforms
-from services.cli.running.pipeline import dead_letter_services
+from services.adapter.contract.accounts import load_accounts
+from services.adapter.contract.registry import platforms
+from services.cli.local.pipeline import dead_letter_services
 from services.runtime.embedded_broker import EmbeddedBroker, EmbeddedCluster
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.kafka.errors import KafkaUnavailable
@@ -35,7 +35,7 @@ from services.runtime.kafka.reader import read_topic
 from services.runtime.kafka.records import Outgoing
 from services.runtime.settings import KafkaSettings
 from services.simulator.contract import SimPost
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNTS = ROOT / "deploy/demo/accounts.yaml"

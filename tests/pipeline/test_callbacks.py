@@ -13,15 +13,15 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from schemas.alert import Alert
 from schemas.codec import decoder
-from schemas.content import MediaRef
-from schemas.feedback import CommentObserved
-from schemas.placement import PlacementRecord
-from services.adapter.accounts import load_accounts
+from schemas.events.alert import Alert
+from schemas.events.content import MediaRef
+from schemas.events.feedback import CommentObserved
+from schemas.events.placement import PlacementRecord
+from services.adapter.contract.accounts import load_accounts
 from services.runtime.kafka.reader import Tail, read_topic
-from services.simulator.server import SimulatorServer
-from services.simulator.webhooks import RetryRule, callback_address
+from services.simulator.http.server import SimulatorServer
+from services.simulator.http.webhooks import RetryRule, callback_address
 from tests.pipeline.stack import ACCOUNTS, Stack, content
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from schemas.codec import decoder
-from schemas.feedback import CommentObserved, FeedbackEvent, FollowersObserved, MetricsObserved
+from schemas.events.feedback import CommentObserved, FeedbackEvent, FollowersObserved, MetricsObserved
 from services.runtime.kafka.reader import Tail
 from tests.pipeline.stack import Stack, adapters_running, content
 

@@ -14,10 +14,10 @@ from urllib.request import urlopen
 import msgspec
 import pytest
 
-from schemas.content import ContentCancelled, MasterContent
-from schemas.control import BrakeReleased, BrakeScope, BrakeSet, CancelRequested, ReleaseRequested
-from schemas.placement import PlacementRecord
-from services.adapter.freshness import WITHIN_S
+from schemas.events.commands import BrakeReleased, BrakeScope, BrakeSet, CancelRequested, ReleaseRequested
+from schemas.events.content import ContentCancelled, MasterContent
+from schemas.events.placement import PlacementRecord
+from services.adapter.commands.freshness import WITHIN_S
 from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.producer import Producer
 from services.runtime.kafka.records import Outgoing

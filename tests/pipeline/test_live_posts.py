@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.control import ReplyRequested, RetractRequested
-from schemas.feedback import CommentObserved, FeedbackEvent, ReplyPosted
-from schemas.placement import PlacementRecord
-from services.adapter.registry import adapter, platforms
+from schemas.events.commands import ReplyRequested, RetractRequested
+from schemas.events.feedback import CommentObserved, FeedbackEvent, ReplyPosted
+from schemas.events.placement import PlacementRecord
+from services.adapter.contract.registry import adapter, platforms
 from services.runtime.kafka.producer import Producer
 from services.runtime.kafka.reader import read_topic
 from services.runtime.kafka.records import Outgoing

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.content import MediaRef
-from schemas.placement import PlacementRecord
+from schemas.events.content import MediaRef
+from schemas.events.placement import PlacementRecord
 from tests.pipeline.stack import Stack, content
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(560)]

@@ -20,12 +20,12 @@ from services.adapter_bulletin.publish import ADAPTER
 
 __all__ = ["ADAPTER"]
 ''',
-    "__main__.py": """from services.adapter.process import main
+    "__main__.py": """from services.adapter.worker.process import main
 
 raise SystemExit(main("bulletin"))
 """,
     "client.py": '''"""The board's only endpoint."""
-from services.adapter.http import PlatformHttp
+from services.adapter.wire.http import PlatformHttp
 
 
 class BulletinClient:
@@ -39,10 +39,12 @@ class BulletinClient:
     "publish.py": '''"""Everything the contract asks for, in one file because it is thrown away."""
 from datetime import UTC, datetime
 
-from schemas.feedback import Reading
-from schemas.placement import Draft, PostRef
-from services.adapter.contract import Adapter, Limits, Live, Localised, Name, NotFound, Pending, Step, Timing
-from services.adapter.errors import ErrorTable
+from schemas.events.feedback import Reading
+from schemas.events.placement import Draft, PostRef
+from services.adapter.contract.adapter import Adapter, Name, Timing
+from services.adapter.contract.content import Limits, Localised
+from services.adapter.contract.errors import ErrorTable
+from services.adapter.contract.publication import Live, NotFound, Pending, Step
 from services.adapter_bulletin.client import BulletinClient
 
 PIN = Step("pin", "post", "贴上公告栏")

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.canary import CanaryPassed
+from schemas.internal.canary import CanaryPassed
 from schemas.topics import load_topics
-from services.adapter.registry import platforms
-from services.cli.running.pipeline import dead_letter_services
+from services.adapter.contract.registry import platforms
+from services.cli.local.pipeline import dead_letter_services
 from services.runtime.canary import CANARY_TOPIC, canary
 from services.runtime.kafka.reader import read_topic
 from tests.pipeline.stack import Stack

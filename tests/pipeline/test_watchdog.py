@@ -9,10 +9,10 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
-from schemas.alert import Alert
 from schemas.codec import decoder
-from schemas.content import MasterContent
-from schemas.placement import placement_id
+from schemas.events.alert import Alert
+from schemas.events.content import MasterContent
+from schemas.events.placement import placement_id
 from services.runtime.kafka.reader import read_topic
 from tests.pipeline.stack import Stack, content
 

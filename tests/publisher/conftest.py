@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 
 from schemas.topics import load_topics
-from services.adapter.accounts import Account, Accounts
+from services.adapter.contract.accounts import Account, Accounts
+from services.publisher.access.token_store import TokensFile
 from services.publisher.app import Parts, application, assemble
 from services.publisher.settings import PublisherSettings
-from services.publisher.tokens_file import TokensFile
 from services.runtime.clock import SystemClock
 from services.runtime.health import Health
 from services.runtime.http_server import HttpServer

@@ -44,7 +44,7 @@ def publisher_process(folder: Path, kafka: KafkaSettings) -> Iterator[Process]:
     folder.mkdir(parents=True, exist_ok=True)
     env = environment(folder, kafka)
     made = subprocess.run(
-        [sys.executable, "-m", "services.publisher.tokens", "new", "--name", "test", "--brand", "*"]
+        [sys.executable, "-m", "services.publisher.access.token_cli", "new", "--name", "test", "--brand", "*"]
         + [word for role in ("publish", "operate") for word in ("--role", role)],
         env=env, cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.content import MasterContent, Target
-from schemas.placement import Draft, DraftMedia
-from services.adapter.accounts import Account
-from services.adapter.contract import Adapter, Limits, Localised, Name, Refusal, Timing
-from services.adapter.errors import ErrorTable
-from services.adapter.registry import UnknownPlatformError
+from schemas.events.content import MasterContent, Target
+from schemas.events.placement import Draft, DraftMedia
+from services.adapter.contract.accounts import Account
+from services.adapter.contract.adapter import Adapter, Name, Timing
+from services.adapter.contract.content import Limits, Localised, Refusal
+from services.adapter.contract.errors import ErrorTable
+from services.adapter.contract.registry import UnknownPlatformError
 
 LIMIT = 60
 

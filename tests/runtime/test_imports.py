@@ -13,7 +13,7 @@ _LOADED = """
 import asyncio, importlib, sys
 process = importlib.import_module({module!r})
 if hasattr(process, "build"):  # Faust loads what its settings name when it is made
-    from services.engagement_aggregator.partition import Counts
+    from services.engagement_aggregator.partitions.owned import Counts
     from services.runtime.health import Health
     async def made():
         process.build(process.AggregatorSettings(), Counts(4, 4), Health(), print).finalize()

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from schemas.codec import DecodeError, decoder, encode
-from schemas.feedback import CommentObserved
-from schemas.topic_files import TopicFileError
+from schemas.contract.topic_files import TopicFileError
+from schemas.events.feedback import CommentObserved
 
 EXAMPLES = Path(__file__).parents[2] / "schemas/examples"
 COMMENT = (EXAMPLES / "feedback-unified/comment-emoji.json").read_bytes()

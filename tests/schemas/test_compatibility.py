@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from schemas import compatibility
-from schemas.comparison import breaks
-from schemas.snapshot import Snapshot, released, snapshot_of, snapshot_today, written
-from schemas.topic_files import contract_topics
+from schemas.contract import compatibility
+from schemas.contract.comparison import breaks
+from schemas.contract.snapshot import Snapshot, released, snapshot_of, snapshot_today, written
+from schemas.contract.topic_files import contract_topics
 
 Change = Callable[[Snapshot], Any]
 TOPICS = contract_topics()
@@ -225,7 +225,7 @@ def test_the_command_fails_on_a_breaking_change_and_says_why(
 
 
 def test_the_tree_keeps_what_was_released() -> None:
-    assert released(), "no baseline: run `python -m schemas.compatibility --release`"
+    assert released(), "no baseline: run `python -m schemas.contract.compatibility --release`"
     assert compatibility.against(released(), snapshot_today()) == []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.control import BrakeLevel, BrakeScope
+from schemas.events.commands import BrakeLevel, BrakeScope
 
 PLACEMENTS = [
     {"campaign_id": campaign, "platform": platform, "account": account}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from schemas.catalogue import fields_without_words, read_glossary
-from schemas.dictionary import READER, descriptions, dictionary, fields_without_english
-from schemas.topic_files import topic_templates
+from schemas.contract.catalogue import fields_without_words, read_glossary
+from schemas.contract.dictionary import READER, descriptions, dictionary, fields_without_english
+from schemas.contract.topic_files import topic_templates
 
 SPECS = topic_templates()
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from schemas.codec import DecodeError, decoder, encode
-from schemas.topic_files import contract_topics
+from schemas.contract.topic_files import contract_topics
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 TOPICS = {spec.name.replace("{service}", "service"): spec for spec in contract_topics()}

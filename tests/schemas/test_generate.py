@@ -13,10 +13,10 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no annotations
 
-from schemas.catalogue import fields_without_words, flow, read_glossary
-from schemas.event_types import published_types
-from schemas.generate import documents, drifted, write
-from schemas.topic_files import contract_topics, topic_templates
+from schemas.contract.catalogue import fields_without_words, flow, read_glossary
+from schemas.contract.event_types import published_types
+from schemas.contract.generate import documents, drifted, write
+from schemas.contract.topic_files import contract_topics, topic_templates
 
 ROOT = Path(__file__).parents[2]
 SPECS = contract_topics()
@@ -44,7 +44,7 @@ def test_drift_is_noticed_when_a_document_is_edited_lost_or_left_over(wanted: di
 
 
 def test_the_order_of_hashes_does_not_change_a_byte(wanted: dict[str, str]) -> None:
-    program = "import json; from schemas.generate import *; print(json.dumps(documents(topic_templates())))"
+    program = "import json; from schemas.contract.generate import *; print(json.dumps(documents(topic_templates())))"
     for seed in ("1", "2"):
         answer = subprocess.run(
             [sys.executable, "-c", program],

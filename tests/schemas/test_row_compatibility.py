@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from schemas import compatibility
-from schemas.comparison import breaks
-from schemas.snapshot import Snapshot, released, snapshot_of, written
-from schemas.topic_files import contract_topics
+from schemas.contract import compatibility
+from schemas.contract.comparison import breaks
+from schemas.contract.snapshot import Snapshot, released, snapshot_of, written
+from schemas.contract.topic_files import contract_topics
 
 ROWS = ("EngagementAggregate", "Totals", "MetricTotal", "CurvePoint", "EngagementWindows", "Window")
 TOPICS = {"engagement-aggregate": "EngagementAggregate", "engagement-window": "EngagementWindows"}

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from schemas.codec import decoder
-from schemas.event_types import event_types, types_of
-from schemas.topic_files import FOLDER, TopicFileError, key_fields, load_topics, topic, topic_templates
+from schemas.contract.event_types import event_types, types_of
+from schemas.contract.topic_files import FOLDER, TopicFileError, key_fields, load_topics, topic, topic_templates
 from schemas.topics import TopicSpec
 
 TEMPLATES = topic_templates()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.simulator.toy_platform import TOY_ACCOUNTS, OtherPlatform, ToyPlatform
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from services.adapter.aftercare import CallbackRequest
+from services.adapter.contract.callbacks import CallbackRequest
 
 
 @dataclass

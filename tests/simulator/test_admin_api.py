@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 
 
 def test_info_tells_where_each_platform_is(sim: SimulatorServer, http: httpx.Client) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from schemas.feedback import METRICS
-from services.simulator.seeded import DAY_S, SeededAudience
-from services.simulator.server import SimulatorServer
+from schemas.events.feedback import METRICS
+from services.simulator.audience.seeded import DAY_S, SeededAudience
+from services.simulator.http.server import SimulatorServer
 from tests.simulator.toy_platform import TOY_ACCOUNTS, ToyPlatform
 
 CAMPAIGN = [("weibo", "one", 4), ("weibo", "two", 4), ("wechat", "one", 2), ("douyin", "one", 3)]
@@ -44,7 +44,7 @@ def test_the_same_post_meets_the_same_audience_whatever_was_asked_before() -> No
 
 def test_the_audience_is_the_same_in_another_process_with_other_hashes() -> None:
     tell = (
-        "from services.simulator.seeded import SeededAudience\n"
+        "from services.simulator.audience.seeded import SeededAudience\n"
         "import hashlib\n"
         "told = repr(SeededAudience(3).reactions('weibo', 'main', 2, 'video'))\n"
         "print(hashlib.sha256(told.encode()).hexdigest())\n"

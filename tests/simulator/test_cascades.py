@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.simulator.cascades import CascadeAudience, CascadeError, read_cascades
-from services.simulator.server import SimulatorServer
+from services.simulator.audience.cascades import CascadeAudience, CascadeError, read_cascades
+from services.simulator.http.server import SimulatorServer
 from tests.simulator.toy_platform import TOY_ACCOUNTS, ToyPlatform
 
 POSTED = datetime.fromisoformat("2012-08-08T14:00:00+08:00")

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.simulator.clock import SimClock
-from services.simulator.refusal import RefusedError
+from services.simulator.http.refusal import RefusedError
+from services.simulator.world.clock import SimClock
 
 START = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
 

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from services.adapter.accounts import load_accounts
+from services.adapter.contract.accounts import load_accounts
 from services.simulator.discovery import discovered
-from services.simulator.faults import GENERIC
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
+from services.simulator.world.faults import GENERIC
 
 PLATFORMS, BROKEN = discovered()
 NAMES = [simulated.platform for simulated in PLATFORMS]

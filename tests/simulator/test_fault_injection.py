@@ -7,9 +7,9 @@ import socket
 import httpx
 import pytest
 
-from services.simulator.faults import GENERIC, OF_PLATFORMS
-from services.simulator.refusal import RefusedError
-from services.simulator.server import SimulatorServer
+from services.simulator.http.refusal import RefusedError
+from services.simulator.http.server import SimulatorServer
+from services.simulator.world.faults import GENERIC, OF_PLATFORMS
 from tests.simulator.receiver import until
 
 

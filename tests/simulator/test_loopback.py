@@ -8,7 +8,7 @@ import httpx
 import psutil
 import pytest
 
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 
 
 def own_listeners() -> set[tuple[str, int]]:

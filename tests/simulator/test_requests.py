@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from services.simulator.server import SimulatorError, SimulatorServer
+from services.simulator.http.server import SimulatorError, SimulatorServer
 from tests.simulator.toy_platform import TOY_ACCOUNTS, ToyPlatform
 
 MB = 1024 * 1024
@@ -140,7 +140,7 @@ def test_an_upload_of_200_mb_takes_no_memory_worth_mentioning(tmp_path: Path) ->
 
     serve = (
         "import sys, time\n"
-        "from services.simulator.server import SimulatorServer\n"
+        "from services.simulator.http.server import SimulatorServer\n"
         "from tests.simulator.toy_platform import TOY_ACCOUNTS, ToyPlatform\n"
         "with SimulatorServer(TOY_ACCOUNTS, platforms=[ToyPlatform()]) as sim:\n"
         "    print(sim.url, flush=True)\n"

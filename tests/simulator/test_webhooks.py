@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from services.simulator.contract import OutgoingCallback, SimAccount, World
-from services.simulator.refusal import RefusedError
-from services.simulator.server import SimulatorServer
-from services.simulator.webhooks import RetryRule
+from services.simulator.http.refusal import RefusedError
+from services.simulator.http.server import SimulatorServer
+from services.simulator.http.webhooks import RetryRule
 from tests.simulator.receiver import Receiver, receiving, until
 from tests.simulator.toy_platform import TOY_ACCOUNTS, ToyPlatform
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from services.simulator.contract import SimComment, SimPost, World
-from services.simulator.server import SimulatorServer
+from services.simulator.http.server import SimulatorServer
 from tests.simulator.toy_platform import TOY_ACCOUNTS, ToyPlatform
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from schemas.feedback import Metric
-from services.adapter.accounts import Account
+from schemas.events.feedback import Metric
+from services.adapter.contract.accounts import Account
 from services.simulator.contract import Call, Endpoint, Reply, SimPost, World
 
 REVIEW_S = 60

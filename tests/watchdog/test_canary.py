@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.canary import CanaryPassed
+from schemas.internal.canary import CanaryPassed
 from services.runtime.canary import canary, passed_on
 from services.runtime.kafka.records import Outgoing, Record
 from services.watchdog.canary import Canaries, route

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from schemas.content import ContentCancelled, MasterContent, Target
-from schemas.placement import PlacementRecord, State
-from services.adapter.transitions import intended
+from schemas.events.content import ContentCancelled, MasterContent, Target
+from schemas.events.placement import PlacementRecord, State
+from services.adapter.placement.transitions import intended
 from services.watchdog.overdue import NOT_TAKEN_IN, Awaiting, trouble
 
 NOW = datetime(2026, 11, 11, 2, 0, tzinfo=UTC)

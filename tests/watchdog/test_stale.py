@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from schemas.cursor import CollectorCursor
-from schemas.placement import PlacementRecord, PostRef, State
+from schemas.events.cursor import CollectorCursor
+from schemas.events.placement import PlacementRecord, PostRef, State
 from services.watchdog.stale import Observed
 
 NOW = datetime(2026, 11, 11, 2, 0, tzinfo=UTC)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from schemas.alert import Alert
 from schemas.codec import encode
+from schemas.events.alert import Alert
 from services.watchdog.trouble import AlertBook, Trouble
 
 NOW = datetime(2026, 11, 11, 2, 0, tzinfo=UTC)

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from schemas.content import MasterContent, Target
-from schemas.placement import HistoryEntry, PlacementRecord, State
-from schemas.webhook import Attempt
-from services.adapter.transitions import intended
+from schemas.events.content import MasterContent, Target
+from schemas.events.placement import HistoryEntry, PlacementRecord, State
+from schemas.events.webhook import Attempt
+from services.adapter.placement.transitions import intended
 from services.webhooks.client import NotDeliveredError, Poster
 from services.webhooks.deliveries import MOST_AT_ONCE, Pending, after, first
 from services.webhooks.messages import EVENTS, of_placement

@@ -8,8 +8,8 @@ from datetime import datetime
 
 import msgspec
 
-from schemas.aggregate_state import Minute, PostState
-from services.engagement_aggregator import moments
+from schemas.internal.aggregate_state import Minute, PostState
+from services.engagement_aggregator.rows import event_time
 
 NONE = -(2**63)
 _bits, _double = struct.Struct("=q"), struct.Struct("=d")
@@ -35,18 +35,18 @@ def level(number: int) -> Level:
 
 
 def instant(number: int) -> datetime | None:
-    return None if number == NONE else moments.from_micros(number)
+    return None if number == NONE else event_time.from_micros(number)
 
 
 def micros(at: datetime | None) -> int:
-    return NONE if at is None else moments.micros(at)
+    return NONE if at is None else event_time.micros(at)
 
 
 def numbers_of(post: PostState) -> list[int]:
     total, minute = post.comments_total, post.minute
     return [
         *plain(post.values), *post.sequences, *post.reasons, *post.reason_sequences,
-        moments.micros(post.as_of), micros(post.newest), micros(post.published_at), post.comments,
+        event_time.micros(post.as_of), micros(post.newest), micros(post.published_at), post.comments,
         NONE if total is None else total, post.comments_total_sequence, post.replies, post.events, post.late,
         NONE if minute is None else minute,
     ]  # fmt: skip

@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "c"
 LOCK = "compiler.lock"
 
 
@@ -22,4 +22,4 @@ def _name() -> str:
     return f"native-{sys.platform}-{platform.machine()}-{digest.hexdigest()[:16]}.so"
 
 
-LIBRARY = FOLDER / "build" / _name()
+LIBRARY = FOLDER.parent / "build" / _name()

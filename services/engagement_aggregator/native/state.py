@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from schemas.aggregate import Scope
-from schemas.aggregate_state import Day, PostHour, PostState, TableRow, TotalHour, TotalState
-from services.engagement_aggregator import keys, moments
+from schemas.events.aggregate import Scope
+from schemas.internal.aggregate_state import Day, PostHour, PostState, TableRow, TotalHour, TotalState
 from services.engagement_aggregator.native.flat import (
     NONE,
     Index,
@@ -29,6 +28,7 @@ from services.engagement_aggregator.native.flat import (
 )
 from services.engagement_aggregator.native.keyed_rows import Block, KeyedRows
 from services.engagement_aggregator.native.library import ffi, lib
+from services.engagement_aggregator.rows import event_time, keys
 
 POST_HOUR, POST_DAY, TOTAL_HOUR, TOTAL_DAY = range(4)
 POST_ROWS = (POST_HOUR, POST_DAY)
@@ -78,7 +78,7 @@ class State:
         into[0:_CHANGED_BY_PYTHON] = numbers_of(post)
         into[_INDEX] = index_of(post.index)
         for word, count in post.activity.items():
-            self.activity(number, moments.hour_of_word(word), count, came=False)
+            self.activity(number, event_time.hour_of_word(word), count, came=False)
         self.put_marks(number, post.marks, is_settled=is_settled)
         if is_settled:
             lib.tb_post_loaded(self._posts, number)
@@ -106,7 +106,7 @@ class State:
         of = ffi.unpack(lib.tb_post_numbers(self._posts, number), _CHANGED_BY_PYTHON)
         newest, published, comments, total, total_sequence, replies, events, late, minute = of[33:]
         return PostState(
-            brand, campaign, content, placement, platform, account, post_key, moments.from_micros(of[32]),
+            brand, campaign, content, placement, platform, account, post_key, event_time.from_micros(of[32]),
             levels(of[:8]), of[8:16], of[16:24], of[24:32], instant(newest), instant(published),
             comments, level(total), total_sequence, replies, events, late, level(minute), {}, self._marks_of(number),
         )  # fmt: skip
@@ -141,13 +141,15 @@ class State:
 
     def load_hour(self, number: int, hour: int, row: PostHour | None) -> None:
         """None: it is new."""
-        as_of, revision, minutes = (0, 0, []) if row is None else (moments.micros(row.as_of), row.revision, row.minutes)
+        as_of, revision, minutes = (
+            (0, 0, []) if row is None else (event_time.micros(row.as_of), row.revision, row.minutes)
+        )
         flat = minutes_of(minutes)
         _check(lib.tb_post_hour_load(self._posts, number, hour, as_of, revision, flat, len(minutes)))
 
     def put_hour(self, number: int, row: PostHour) -> None:
         """Put a changed copy in its place."""
-        at, flat = moments.micros(row.as_of), minutes_of(row.minutes)
+        at, flat = event_time.micros(row.as_of), minutes_of(row.minutes)
         _check(lib.tb_post_hour_put(self._posts, number, row.hour, at, row.revision, flat, len(row.minutes)))
 
     def hour(self, number: int, hour: int) -> PostHour | None:
@@ -157,7 +159,7 @@ class State:
             return None
         of = ffi.unpack(self._minutes, count * _MINUTE) if count else []
         minutes = [minute_of(of[at : at + _MINUTE]) for at in range(0, count * _MINUTE, _MINUTE)]
-        return PostHour((), hour, moments.from_micros(max(self._head[0], 0)), minutes, self._head[1])
+        return PostHour((), hour, event_time.from_micros(max(self._head[0], 0)), minutes, self._head[1])
 
     def load_row(self, need: Need, key: str, load: Callable[[str], TableRow | None]) -> None:
         """What is needed of the row `key`; load: a row as it is on disk, None where there is none."""
@@ -171,14 +173,14 @@ class State:
             self.load_day(owner, number, row if isinstance(row, Day) else None, is_total=kind == TOTAL_DAY)
 
     def load_total_hour(self, total: int, hour: int, row: TotalHour | None) -> None:
-        as_of, revision = (NONE, 0) if row is None else (moments.micros(row.as_of), row.revision)
+        as_of, revision = (NONE, 0) if row is None else (event_time.micros(row.as_of), row.revision)
         minutes = {} if row is None else row.minutes
         flat = [one for minute, sums in minutes.items() for one in (minute, *sums)]
         _check(lib.tb_total_hour_load(self._posts, total, hour, as_of, revision, flat, len(minutes)))
 
     def load_day(self, owner: int, day: int, row: Day | None, *, is_total: bool) -> None:
         as_of, revision, sums = (
-            (NONE, 0, _NO_SUMS) if row is None else (moments.micros(row.as_of), row.revision, row.sums)
+            (NONE, 0, _NO_SUMS) if row is None else (event_time.micros(row.as_of), row.revision, row.sums)
         )
         _check(lib.tb_day_load(self._posts, is_total, owner, day, as_of, revision, sums))
 
@@ -194,12 +196,12 @@ class State:
         number: int = lib.tb_total_add(self._posts, b"".join(texts), sizes, numbers, scope, is_new)
         _check(min(number, 0))
         for word, count in total.activity.items():
-            _check(lib.tb_total_activity(self._posts, number, moments.hour_of_word(word), count))
+            _check(lib.tb_total_activity(self._posts, number, event_time.hour_of_word(word), count))
         for age, point in total.curve.items():
             _check(lib.tb_total_point(self._posts, number, [age, *point]))
         for platform, at in total.newest.items():
             name = platform.encode()
-            _check(lib.tb_total_seen(self._posts, number, name, len(name), moments.micros(at)))
+            _check(lib.tb_total_seen(self._posts, number, name, len(name), event_time.micros(at)))
         return number
 
     def put_followers(self, total: int, row: bytes, shown: bytes, value: Level) -> None:
@@ -209,7 +211,7 @@ class State:
 
     def followed(self, total: int, at: datetime, *, is_news: bool) -> None:
         """Followers of an account were observed."""
-        lib.tb_total_followed(self._posts, total, moments.micros(at), is_news)
+        lib.tb_total_followed(self._posts, total, event_time.micros(at), is_news)
 
     # --- flushes --------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.adapter.aftercare import CallbackAnswer, CallbackRefusedError, CallbackRequest
+from services.adapter.contract.callbacks import CallbackAnswer, CallbackRefusedError, CallbackRequest
 from services.feedback_collector.callbacks.memory import Memory
 from services.feedback_collector.callbacks.verdicts import CALLBACK_TOPIC, Verdicts, Verified
 from services.runtime import metrics

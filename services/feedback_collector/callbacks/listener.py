@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl
 
-from services.adapter.aftercare import CallbackAnswer, CallbackRefusedError, CallbackRequest
+from services.adapter.contract.callbacks import CallbackAnswer, CallbackRefusedError, CallbackRequest
 from services.feedback_collector.callbacks.desk import Address, CallbackDesk
 
 MOST_BYTES = 1_048_576

@@ -6,16 +6,16 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from schemas.callback import PlatformCallback
-from services.adapter.accounts import Accounts
-from services.adapter.callback_follower import CallbackFollower
-from services.adapter.contract import Adapter
+from schemas.internal.callback import PlatformCallback
+from services.adapter.contract.accounts import Accounts
+from services.adapter.contract.adapter import Adapter
+from services.adapter.wire.callback_follower import CallbackFollower
 from services.feedback_collector.callbacks.desk import CallbackDesk
 from services.feedback_collector.callbacks.listener import CallbackApp
 from services.feedback_collector.callbacks.log_writer import CallbackWriter
 from services.feedback_collector.callbacks.memory import Memory
 from services.feedback_collector.callbacks.verdicts import Verdicts
-from services.feedback_collector.pseudonyms import Pseudonyms
+from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.feedback_collector.settings import CollectorSettings
 from services.runtime.clock import Clock
 from services.runtime.http_server import HttpServer

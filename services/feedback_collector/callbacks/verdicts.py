@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from schemas.callback import ArrivedComment, ChangedAuthorisation, ChangedPublication, PlatformCallback
 from schemas.codec import DecodeError, encode
-from services.adapter.accounts import Account, Accounts
-from services.adapter.aftercare import (
+from schemas.internal.callback import ArrivedComment, ChangedAuthorisation, ChangedPublication, PlatformCallback
+from services.adapter.contract.accounts import Account, Accounts
+from services.adapter.contract.adapter import Adapter
+from services.adapter.contract.callbacks import (
     AuthorisationChanged,
     CallbackAnswer,
     CallbackEvent,
@@ -20,8 +21,7 @@ from services.adapter.aftercare import (
     PublicationChanged,
     Received,
 )
-from services.adapter.contract import Adapter
-from services.feedback_collector.pseudonyms import Pseudonyms
+from services.feedback_collector.records.pseudonyms import Pseudonyms
 
 CALLBACK_TOPIC = "platform-callback"
 MOST_EVENT_BYTES = 200_000  # far above what any platform tells of one comment

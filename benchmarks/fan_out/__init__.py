@@ -1,0 +1,1 @@
+"""How fast a content fans out: from acceptance to the call at the platform."""

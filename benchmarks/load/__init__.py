@@ -1,0 +1,1 @@
+"""The workload of the benchmark, and what its totals must be."""

@@ -1,0 +1,1 @@
+"""Topic files, and the documents and compatibility checks made from them and the types."""

@@ -1,0 +1,1 @@
+"""The event types of the published topics, one module per subject."""

@@ -1,0 +1,1 @@
+"""Types of internal topics: state that its owner can rebuild."""

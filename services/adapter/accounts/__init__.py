@@ -1,0 +1,1 @@
+"""Tokens, quotas and alerts of the platform accounts."""

@@ -1,0 +1,83 @@
+"""What operators have commanded, as the worker needs to know it: which brake holds a placement, which commands wait.
+
+A view of the operator-command topic in memory, fed in order, safe to read from the threads that make the calls. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from threading import Lock
+
+from schemas.events.commands import BrakeReleased, BrakeSet, CancelRequested, OperatorCommand, PlacementCommand
+from schemas.events.placement import PlacementRecord
+
+
+class Control:
+    """All brakes and all commands about single placements, since the topic began."""
+
+    def __init__(self) -> None:
+        self._brakes: dict[str, BrakeSet] = {}
+        self._released: set[str] = set()
+        self._of_placement: dict[str, dict[str, PlacementCommand]] = defaultdict(dict)
+        self._news: list[str] = []
+        self._changes = 0
+        self._lock = Lock()
+
+    @property
+    def changes(self) -> int:
+        """How often brakes were set or released; another number is a reason to look again at what is parked."""
+        return self._changes
+
+    def take(self, command: OperatorCommand) -> None:
+        """The next command of the topic. The same command twice is one command."""
+        with self._lock:
+            match command:
+                case BrakeSet():
+                    self._brakes.setdefault(command.command_id, command)
+                    self._changes += 1
+                case BrakeReleased():
+                    self._released.add(command.brake_id)
+                    self._changes += 1
+                case PlacementCommand():
+                    if command.command_id not in self._of_placement[command.placement_id]:
+                        self._of_placement[command.placement_id][command.command_id] = command
+                        self._news.append(command.placement_id)
+
+    def brake_on(self, record: PlacementRecord, now: datetime) -> BrakeSet | None:
+        """A brake that holds this placement now, None where none does. The oldest where several do."""
+        for brake in self._on(now):
+            covers = brake.scope.covers
+            if brake.brand_id == record.brand_id and covers(
+                campaign_id=record.campaign_id, platform=record.platform, account=record.account
+            ):
+                return brake
+        return None
+
+    def next_end(self, now: datetime) -> datetime | None:
+        """When the next brake ends by itself."""
+        return min((brake.until for brake in self._on(now) if brake.until is not None), default=None)
+
+    def cancelled(self, record: PlacementRecord) -> bool:
+        """Whether a cancel of this placement waits to be carried out."""
+        return any(isinstance(command, CancelRequested) for command in self.waiting(record))
+
+    def _on(self, now: datetime) -> list[BrakeSet]:
+        with self._lock:
+            return [
+                brake
+                for brake in self._brakes.values()
+                if brake.command_id not in self._released and (brake.until is None or brake.until > now)
+            ]
+
+    def waiting(self, record: PlacementRecord) -> list[PlacementCommand]:
+        """Commands about this placement that its record does not know yet, in the order they were given."""
+        with self._lock:
+            known = self._of_placement.get(record.placement_id)
+            return [c for c in known.values() if c.command_id not in record.commands] if known else []
+
+    def news(self) -> list[str]:
+        """Placements that commands have come for since the last call."""
+        with self._lock:
+            news, self._news = self._news, []
+            return news

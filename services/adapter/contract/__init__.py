@@ -1,0 +1,1 @@
+"""What a platform provides. The ground floor of the adapters: imports only schemas."""

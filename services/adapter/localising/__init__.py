@@ -1,0 +1,1 @@
+"""Text rules that several platforms share: plain text, articles, word lists, fitting."""

@@ -1,0 +1,100 @@
+"""What Chinese advertising law and platform review object to, as a versioned word list beside this file. Pure.
+
+Absolutes are reported (a person may have the proof the law wants), banned words are refused. URLs do not count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from services.adapter.contract.content import Refusal
+from services.adapter.localising.text import URL, normalise, to_script
+
+
+class Entry(Struct, frozen=True, forbid_unknown_fields=True):
+    """word: what people are shown. pattern: what is looked for. harmless: phrases in which it means no harm."""
+
+    word: str
+    pattern: str
+    harmless: tuple[str, ...] = ()
+
+
+class Lexicon(Struct, frozen=True, forbid_unknown_fields=True):
+    version: str
+    absolutes: tuple[Entry, ...]
+    banned: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LexiconReport:
+    """warnings: for people, Chinese first, in the order of the fields. refusals: what has to go before it is sent."""
+
+    warnings: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
+
+
+@cache
+def lexicon() -> Lexicon:
+    return msgspec.yaml.decode(Path(__file__).with_suffix(".yaml").read_bytes(), type=Lexicon)
+
+
+def lexicon_version() -> str:
+    """Part of a draft's rules version: another list may give another draft."""
+    return lexicon().version
+
+
+def check(fields: Mapping[str, str]) -> LexiconReport:
+    """Check texts by the field of the master content they come from (`title` → its text)."""
+    warnings: list[str] = []
+    refusals: list[Refusal] = []
+    for field, text in fields.items():
+        readable = _readable(text)
+        warnings += [_warning(field, found) for found in _found(lexicon().absolutes, readable)]
+        refusals += [_refusal(field, found) for found in _found(lexicon().banned, readable)]
+    return LexiconReport(tuple(warnings), tuple(refusals))
+
+
+def _readable(text: str) -> str:
+    return normalise(to_script(URL.sub(" ", text), "simplified"))
+
+
+def _found(entries: tuple[Entry, ...], text: str) -> list[str]:
+    """The words that stand in the text, each once, in the list's order."""
+    found: list[str] = []
+    for entry in entries:
+        remaining = text
+        for phrase in entry.harmless:
+            remaining = remaining.replace(phrase, " ")
+        match = _compiled(entry.pattern).search(remaining)
+        if match and match.group() not in found:
+            found.append(match.group())
+    return found
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _warning(field: str, word: str) -> str:
+    return (
+        f"{field} 含绝对化用语“{word}”，广告法第九条可能不允许，请改写或备好依据"
+        f" / {field} contains the absolute “{word}”, which advertising law may forbid"
+    )
+
+
+def _refusal(field: str, word: str) -> Refusal:
+    return Refusal(
+        code="banned_word",
+        field=field,
+        message=f"{field} 含禁用词“{word}”",
+        message_en=f"{field} contains the banned phrase “{word}”",
+        way_out=f"删去或改写“{word}” / remove or rewrite it",
+    )

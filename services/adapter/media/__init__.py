@@ -1,0 +1,1 @@
+"""Bytes behind media references: verified files, parts of files, downloads."""

@@ -1,0 +1,1 @@
+"""Rules from one ledger record to the next. Pure."""

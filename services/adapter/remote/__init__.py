@@ -1,1 +1,0 @@
-"""Media that lie elsewhere: fetched once, from public addresses only."""

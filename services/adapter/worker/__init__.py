@@ -1,0 +1,1 @@
+"""The loop of an adapter process: which placement is called next, and the calls themselves."""

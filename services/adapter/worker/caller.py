@@ -1,0 +1,184 @@
+"""Makes the platform calls of one adapter on threads: what is asked before each, how long it may take, how it is told.
+
+Decides nothing about what an answer means. The last word of operators is read here, in the thread that calls, after the
+record of the call is committed: see `held_back`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+from schemas.events.commands import BrakeSet
+from schemas.events.placement import PlacementRecord
+from services.adapter.commands.freshness import Freshness
+from services.adapter.commands.view import Control
+from services.adapter.contract.accounts import Account, Accounts
+from services.adapter.contract.adapter import Adapter, Timing
+from services.adapter.contract.errors import HeldBackError, NotSentError, PlatformError
+from services.adapter.contract.feedback import LivePost
+from services.adapter.contract.publication import MediaSource, Step
+from services.adapter.contract.shared import Shared
+from services.adapter.wire.send_guard import asking_last, elapsed, leaving_until
+from services.adapter.worker.call_pool import Calls
+from services.adapter.worker.ledger import Entry
+from services.adapter.worker.post_actions import Errand
+from services.runtime import metrics
+from services.runtime.clock import Clock
+from services.runtime.failpoints import reached
+from services.runtime.logging import get_logger
+
+START_WITHIN_S = 5.0  # a recorded call that has not started by then is not started any more
+HEAR_WITHIN_S = 3.0  # so long a call waits for a fresh view of the commands
+
+log = get_logger(__name__)
+
+
+class Caller:
+    """The calls of one worker. Its methods are the loop's; what they start runs on the threads of `calls`."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        accounts: Accounts,
+        *,
+        calls: Calls,
+        timing: Timing,
+        media: MediaSource,
+        control: Control,
+        freshness: Freshness,
+        clock: Clock,
+        shared: Callable[[Account], Shared | None] = lambda account: None,
+    ) -> None:
+        self._adapter, self._accounts, self._calls, self._timing = adapter, accounts, calls, timing
+        self._media, self._control, self._freshness, self._clock = media, control, freshness, clock
+        self._shared = shared
+        self._clients: dict[str, Any] = {}
+        self._building = Lock()
+
+    def step(self, entry: Entry, step: Step, start_by: float) -> None:
+        """start_by is counted from the record's time, like the deadline that other workers will wait for."""
+        reached(f"recorded:{step.effect}")
+        record = entry.record
+        leave_by = start_by + self._timing.call_timeout_s if step.effect == "post" else math.inf
+
+        def call() -> Any:
+            if elapsed() > start_by:
+                raise NotSentError("调用没有及时开始，稍后再试 / the call could not start in time")
+            reached(f"starting:{step.effect}")
+            question = self._last_question(entry, record)
+            with leaving_until(leave_by), asking_last(question):
+                question()
+                client = self.client(record.account)
+                outcome = self._adapter.publication.perform(client, record, step, self._media)
+            reached(f"answered:{step.effect}")
+            return outcome
+
+        self._calls.start(entry, "step", step, self._timed(step.name.split(":")[0], call))
+
+    def look(self, entry: Entry, step: Step | None, claimed: frozenset[str]) -> None:
+        record, find = entry.record, self._adapter.publication.find
+        self._calls.start(
+            entry, "look", step, self._timed("find", lambda: find(self.client(record.account), record, claimed))
+        )
+
+    def follow(self, entry: Entry) -> None:
+        record, follow = entry.record, self._adapter.publication.follow
+        self._calls.start(
+            entry, "follow", None, self._timed("follow", lambda: follow(self.client(record.account), record))
+        )
+
+    def errand(self, entry: Entry, errand: Errand) -> None:
+        """Take a post down, answer a comment, or look for an answer of ours; brakes hold back answers only."""
+        start_by, record = elapsed() + START_WITHIN_S, entry.record
+        reached(f"recorded:{errand.purpose}")
+
+        def call() -> Any:
+            if elapsed() > start_by:
+                raise NotSentError("调用没有及时开始，稍后再试 / the call could not start in time")
+            if errand.purpose != "reply":
+                return self._run_errand(errand, record)
+            question = self._last_question(entry, record)
+            with leaving_until(start_by + self._timing.call_timeout_s), asking_last(question):
+                question()
+                return self._run_errand(errand, record)
+
+        self._calls.start(entry, errand.purpose, None, self._timed(errand.purpose, call))
+
+    def _run_errand(self, errand: Errand, record: PlacementRecord) -> Any:
+        client, reply, replies = self.client(record.account), errand.reply, self._adapter.replies
+        if reply is None:
+            assert self._adapter.retraction is not None
+            return self._adapter.retraction.retract(client, record)
+        assert replies is not None
+        if errand.purpose == "reply":
+            answered = replies.reply(client, LivePost.of(record), reply.comment_id, reply.text)
+            reached("answered:reply")
+            return answered
+        return replies.find_reply(client, LivePost.of(record), reply.comment_id, reply.text, reply.at)
+
+    def client(self, account: str) -> Any:
+        """The client of an account; one thread builds it, dozens may wait for it."""
+        if account in self._clients:
+            return self._clients[account]
+        with self._building:
+            if account in self._clients:
+                return self._clients[account]
+            declared = self._accounts.get(self._adapter.platform, account)
+            if declared is None:
+                raise PlatformError(
+                    f"账号 {account} 未声明 / account not declared", error_class="auth", sent="no", scope="account"
+                )
+            client = self._adapter.client(declared, self._timing.call_timeout_s, self._shared(declared))
+            self._clients[account] = client
+        return client
+
+    def _last_question(self, entry: Entry, called: PlacementRecord) -> Callable[[], None]:
+        """What is asked right before each request: is our view fresh, and does anything in it hold the call back?"""
+
+        def ask() -> None:
+            if not self._freshness.wait(entry.partition, elapsed() + HEAR_WITHIN_S):
+                raise NotSentError(
+                    "暂时听不到最新的运营指令，为安全起见先不调用 / commands cannot be heard now, so no call"
+                )
+            held_by = self._control.brake_on(called, self._clock.now()) or self._called_off(entry, called)
+            if held_by is not None:
+                reason = held_by.reason if isinstance(held_by, BrakeSet) else held_by
+                raise HeldBackError(f"调用前一刻被拦下：{reason} / held back at the last moment", held_by)
+
+        return ask
+
+    def _called_off(self, entry: Entry, called: PlacementRecord) -> str | None:
+        """The loop may have taken a cancel or a newer version since the call was recorded."""
+        now = entry.record
+        if now.cancel_requested or self._control.cancelled(called):
+            return "收到取消"
+        newer = entry.superseded or now.newer is not None or now.content_version > called.content_version
+        return "收到更新的版本" if newer else None
+
+    def _timed(self, name: str, call: Callable[[], Any]) -> Callable[[], Any]:
+        platform = self._adapter.platform
+
+        def timed() -> Any:
+            began, result = time.monotonic(), "ok"
+            try:
+                return call()
+            except HeldBackError:
+                result = "held_back"
+                log.info("call_held_back", platform=platform, step=name)
+                raise
+            except PlatformError as error:
+                result = error.error_class
+                log.warning(
+                    "platform_call_failed" if error.recognised else "platform_code_unrecognised",
+                    platform=platform, step=name, error_class=error.error_class, code=error.code, sent=error.sent,
+                )  # fmt: skip
+                raise
+            finally:
+                metrics.PLATFORM_CALLS.labels(platform, name, result).inc()
+                metrics.PLATFORM_SECONDS.labels(platform, name).observe(time.monotonic() - began)
+
+        return timed

@@ -1,0 +1,1 @@
+"""Campaign files: YAML, Markdown and media, read and checked as a whole."""

@@ -1,0 +1,1 @@
+"""The commands of `tongbo`, one file per command."""

@@ -1,0 +1,1 @@
+"""Commands about access: tokens, connected accounts, webhook receivers."""

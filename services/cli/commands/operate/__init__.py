@@ -1,0 +1,1 @@
+"""Commands that publish and that act on what was published."""

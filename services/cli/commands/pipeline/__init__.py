@@ -1,0 +1,1 @@
+"""Commands that start, stop or rebuild the pipeline on this machine."""

@@ -1,0 +1,1 @@
+"""The demo: publish the sample campaign, watch it, compare with the truth."""

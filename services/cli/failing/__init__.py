@@ -1,1 +1,0 @@
-"""Failed placements by what is behind them."""

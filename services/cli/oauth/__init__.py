@@ -1,1 +1,0 @@
-"""The way back from a platform's page of consent."""

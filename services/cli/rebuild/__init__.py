@@ -1,0 +1,1 @@
+"""What `tongbo rebuild` does: snapshot, comparison with a refold, renewal."""

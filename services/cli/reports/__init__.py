@@ -1,0 +1,1 @@
+"""What commands tell: a placement's story, root causes of failures, dead letters."""

@@ -1,1 +1,0 @@
-"""Running the pipeline on one machine: the supervisor, what it starts, and whether a campaign came out right."""

@@ -1,0 +1,1 @@
+"""How commands write, end, show times and find addresses."""

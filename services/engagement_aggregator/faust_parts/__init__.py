@@ -1,0 +1,1 @@
+"""What is changed in Faust: its transport and its recovery."""

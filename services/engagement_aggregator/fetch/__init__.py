@@ -1,0 +1,1 @@
+"""What is changed in aiokafka: batches without an object per record."""

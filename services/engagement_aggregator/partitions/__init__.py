@@ -1,0 +1,1 @@
+"""One owned partition: fold, flush, progress."""

@@ -1,0 +1,1 @@
+"""Rows in memory: their keys, their times, their sums, their size."""

@@ -1,0 +1,1 @@
+"""The table on disk and its changelog."""

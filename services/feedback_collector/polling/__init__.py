@@ -1,0 +1,1 @@
+"""Polls of live posts: when, by which client, on which thread."""

@@ -1,0 +1,1 @@
+"""The posts that are polled: their cursors and the comments already collected."""

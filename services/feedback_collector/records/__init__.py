@@ -1,0 +1,1 @@
+"""From what a poll or callback found to feedback records. Pure."""

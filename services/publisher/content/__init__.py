@@ -1,0 +1,1 @@
+"""Checks of a content before it is accepted. Pure."""

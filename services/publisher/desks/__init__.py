@@ -1,0 +1,1 @@
+"""What a request does: one handler for contents, one for commands, one for queries."""

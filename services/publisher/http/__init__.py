@@ -1,0 +1,1 @@
+"""HTTP only: routes, bearer tokens, bodies, problem responses, OpenAPI."""

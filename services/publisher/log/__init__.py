@@ -1,0 +1,1 @@
+"""The state that the publisher rebuilds from Kafka, and the writer of new records."""

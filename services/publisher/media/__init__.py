@@ -1,0 +1,1 @@
+"""Uploaded media files: stored under their hash, typed and measured by their content."""

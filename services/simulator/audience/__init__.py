@@ -1,0 +1,1 @@
+"""How simulated people react to posts: seeded figures, recorded cascades, comments."""

@@ -1,0 +1,1 @@
+"""The simulated platforms without HTTP: clock, posts, faults, call log."""
