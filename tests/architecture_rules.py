@@ -21,7 +21,7 @@ ADAPTER_FILES = frozenset(
     }
 )  # fmt: skip
 # What a platform may offer besides; `services/adapter/aftercare.py` says what belongs in them.
-OPTIONAL_FILES = frozenset({"aftercare.py", "callbacks.py", "connecting.py"})
+OPTIONAL_FILES = frozenset({"aftercare.py", "callbacks.py", "connecting.py", "tokens.py"})
 # Library → patterns of the modules that may import it.
 HOMES: dict[str, tuple[str, ...]] = {
     "kafka": (r"services\.runtime\.kafka(\..+)?",),
@@ -50,6 +50,9 @@ INPUT_OUTPUT = (
     "socket", "sqlite3", "ssl", "subprocess", "tempfile", "tenacity", "threading", "uvicorn",
 )  # fmt: skip
 
+MOST_MODULES, MOST_LINES, MOST_PARAMETERS, ONE_SCREEN = 15, 400, 10, 60
+LIBRARIES = frozenset({"services.adapter", "services.runtime"})
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -71,6 +74,16 @@ class Tree:
     def modules(self) -> dict[str, Path]:
         """Every module of ours by its dotted name, read from the disk."""
         return {_dotted(path, self.root): path for path in self.sources()}
+
+    @cached_property
+    def folders(self) -> dict[str, list[Path]]:
+        """Python and C files by folder, below all that holds code; what is compiled or generated is left out."""
+        found: dict[str, list[Path]] = {}
+        for top in ("services", "schemas", "benchmarks", "tests", "deploy"):
+            for path in sorted((self.root / top).rglob("*.*")):
+                if path.suffix in (".py", ".c", ".h") and "__pycache__" not in path.parts:
+                    found.setdefault(str(path.parent.relative_to(self.root)), []).append(path)
+        return found
 
     def sources(self) -> Iterator[Path]:
         for package in ("services", "schemas"):
@@ -197,6 +210,79 @@ def no_package_files_below_tests(tree: Tree) -> list[str]:
     return [str(path.relative_to(tree.root)) for path in sorted((tree.root / "tests").rglob("__init__.py"))]
 
 
+def folders_are_rooms(tree: Tree) -> list[str]:
+    """Nobody sees at one look what a folder with more modules holds. C sources share one folder: a compiler's unit."""
+    found = []
+    for folder, files in sorted(tree.folders.items()):
+        modules = [path for path in files if path.suffix == ".py" and path.name != "__init__.py"]
+        if len(modules) > MOST_MODULES:
+            found.append(f"{folder} holds {len(modules)} modules, at most {MOST_MODULES}")
+    return found
+
+
+def files_fit_into_one_reading(tree: Tree) -> list[str]:
+    return [
+        f"{folder}/{path.name} has {lines} lines, at most {MOST_LINES}"
+        for folder, files in sorted(tree.folders.items())
+        for path in files
+        if (lines := path.read_bytes().count(b"\n")) > MOST_LINES
+    ]
+
+
+def no_import_circles(tree: Tree) -> list[str]:
+    """Imports below `TYPE_CHECKING` count: they only hide a circle."""
+    imported = {name: tree.graph.find_modules_directly_imported_by(name) for name in sorted(tree.modules)}
+    found = []
+    for name in sorted(imported):
+        for other in sorted(imported[name]):
+            if other in imported and (back := tree.graph.find_shortest_chain(importer=other, imported=name)):
+                found.append(" → ".join((name, *back)))
+    return found
+
+
+def services_import_only_libraries(tree: Tree) -> list[str]:
+    """Services meet on the log. The command line starts and asks all of them, so it may import them."""
+    return [
+        f"{a} imports {b}"
+        for a, b in tree.imports()
+        if _in(a, "services") and _in(b, "services") and b != "services" and _service(a) != _service(b)
+        if _service(b) not in LIBRARIES and _service(a) != "services.cli"
+        if not (re.match(r"services\.adapter_\w+\.simulator\b", a) and _service(b) == "services.simulator")
+    ]
+
+
+def constructors_take_few_parameters(tree: Tree) -> list[str]:
+    """Own and generated constructors of what acts; a frozen record has as many fields as its fact."""
+    found = []
+    for module, path in sorted(tree.modules.items()):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.ClassDef) and (count := _constructor_parameters(node)) > MOST_PARAMETERS:
+                found.append(f"{module}.{node.name} is built from {count} parameters, at most {MOST_PARAMETERS}")
+    return found
+
+
+def classes_have_names_of_their_own(tree: Tree) -> list[str]:
+    """Two classes of one name cannot be told apart in a search or a stack trace."""
+    homes: dict[str, list[str]] = {}
+    for module, path in sorted(tree.modules.items()):
+        for node in ast.parse(path.read_bytes()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(module)
+    return [f"{name} is defined in {' and '.join(modules)}" for name, modules in sorted(homes.items()) if modules[1:]]
+
+
+def every_service_has_a_readme(tree: Tree) -> list[str]:
+    """What flows in and out and one line per room; an adapter's README has its platform's tables besides."""
+    found = []
+    for folder in sorted(path for path in (tree.root / "services").iterdir() if (path / "__init__.py").exists()):
+        readme = folder / "README.md"
+        if not readme.exists():
+            found.append(f"services/{folder.name} has no README.md")
+        elif not folder.name.startswith("adapter_") and (lines := len(readme.read_text().splitlines())) > ONE_SCREEN:
+            found.append(f"services/{folder.name}/README.md has {lines} lines, at most {ONE_SCREEN}")
+    return found
+
+
 RULES: tuple[Rule, ...] = (
     no_module_hides_from_the_rules,
     schemas_import_nothing_of_ours,
@@ -210,6 +296,13 @@ RULES: tuple[Rule, ...] = (
     adapter_folders_have_the_same_files,
     adapters_export_adapter_and_nothing_else,
     no_package_files_below_tests,
+    folders_are_rooms,
+    files_fit_into_one_reading,
+    no_import_circles,
+    services_import_only_libraries,
+    constructors_take_few_parameters,
+    classes_have_names_of_their_own,
+    every_service_has_a_readme,
 )
 
 
@@ -235,6 +328,31 @@ def _texts(path: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
             yield node.lineno, node.value
+
+
+def _constructor_parameters(node: ast.ClassDef) -> int:
+    """How many parameters the class is built from, itself not counted; 0 for a frozen record and what inherits."""
+    for each in node.body:
+        if isinstance(each, ast.FunctionDef) and each.name == "__init__":
+            return len(each.args.posonlyargs + each.args.args + each.args.kwonlyargs) - 1
+    methods = [each for each in node.body if isinstance(each, ast.FunctionDef) and not each.decorator_list]
+    acts = any(not each.name.startswith("__") for each in methods)
+    if acts and any(_is_mutable_dataclass(decorator) for decorator in node.decorator_list):
+        return sum(isinstance(each, ast.AnnAssign) and _is_parameter(each) for each in node.body)
+    return 0
+
+
+def _is_mutable_dataclass(decorator: ast.expr) -> bool:
+    if isinstance(decorator, ast.Call):
+        frozen = any(word.arg == "frozen" and ast.unparse(word.value) == "True" for word in decorator.keywords)
+        return not frozen and ast.unparse(decorator.func) == "dataclass"
+    return ast.unparse(decorator) == "dataclass"
+
+
+def _is_parameter(field: ast.AnnAssign) -> bool:
+    """Not what is private to the object, nor a constant of the class."""
+    name = ast.unparse(field.target)
+    return not name.startswith("_") and not ast.unparse(field.annotation).startswith("ClassVar")
 
 
 def _calls(path: Path) -> Iterator[str]:

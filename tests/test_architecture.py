@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import architecture_rules as rules
+from tests.architecture_open import STILL_OPEN
 from tests.architecture_rules import ADAPTER_FILES, RULES, Rule, Tree
 
 ROOT = Path(__file__).parents[1]
@@ -30,11 +31,23 @@ SOUND = {
     "services/runtime/embedded_broker/jars.py": "import jgo\n",
     "services/runtime/http_server.py": "import uvicorn\n",
     "tests/schemas/test_x.py": "",
+    "services/publisher/records.py": "@dataclass(frozen=True)\nclass Fact:\n    "
+    + "\n    ".join(f"field_{number}: int" for number in range(12))
+    + "\n    def told(self): ...",
+    **{
+        f"services/{name}/README.md": "x\n"
+        for name in ("adapter", "cli", "engagement_aggregator", "publisher", "runtime", "simulator")
+    },
     **{f"services/adapter_{name}/{file}": "" for name in ("alpha", "beta") for file in ADAPTER_FILES},
     **{f"services/adapter_{name}/__init__.py": EXPORT for name in ("alpha", "beta")},
     **{f"services/adapter_{name}/client.py": "import httpx\n" for name in ("alpha", "beta")},
     **{f"services/adapter_{name}/simulator.py": "import aiohttp, services.simulator" for name in ("alpha", "beta")},
 }
+_NAMES = [f"part_{number}" for number in range(11)]
+_CONSTRUCTOR = f"class Desk:\n    def __init__(self, {', '.join(_NAMES[:5])}, *, {', '.join(_NAMES[5:])}): ..."
+_DATACLASS = "\n    ".join(
+    ["@dataclass(slots=True)\nclass Desk:", *(f"{name}: int" for name in _NAMES), "def act(self): ..."]
+)
 BROKEN: list[tuple[Rule, dict[str, str], str]] = [
     (rules.no_module_hides_from_the_rules, {"services/hidden/worker.py": NO_PACKAGE}, "services.hidden.worker"),
     (
@@ -118,6 +131,57 @@ BROKEN: list[tuple[Rule, dict[str, str], str]] = [
         "adapter_alpha/__init__.py exports",
     ),
     (rules.no_package_files_below_tests, {"tests/schemas/__init__.py": ""}, "tests/schemas/__init__.py"),
+    (
+        rules.folders_are_rooms,
+        {f"services/publisher/part_{number}.py": "" for number in range(16)},
+        "services/publisher holds",
+    ),
+    (rules.folders_are_rooms, {f"tests/cli/test_{number}.py": "" for number in range(16)}, "tests/cli holds 16"),
+    (rules.files_fit_into_one_reading, {"services/publisher/long.py": "x = 1\n" * 401}, "long.py has 401 lines"),
+    (rules.files_fit_into_one_reading, {"tests/test_long.py": "x = 1\n" * 401}, "test_long.py has 401 lines"),
+    (rules.files_fit_into_one_reading, {"services/adapter/c/long.c": "int x;\n" * 401}, "long.c has 401 lines"),
+    (
+        rules.no_import_circles,
+        {"services/runtime/a.py": "import services.runtime.b", "services/runtime/b.py": "import services.runtime.a"},
+        "services.runtime.a → services.runtime.b → services.runtime.a",
+    ),
+    (
+        rules.no_import_circles,
+        {
+            "services/runtime/a.py": "import typing\nif typing.TYPE_CHECKING:\n    import services.runtime.b",
+            "services/runtime/b.py": "import services.runtime.c",
+            "services/runtime/c.py": "import services.runtime.a",
+        },
+        "services.runtime.a → services.runtime.b → services.runtime.c → services.runtime.a",
+    ),
+    (
+        rules.services_import_only_libraries,
+        {"services/webhooks/stage.py": "import services.publisher.desks.contents"},
+        "services.webhooks.stage imports services.publisher.desks.contents",
+    ),
+    (
+        rules.services_import_only_libraries,
+        {"services/publisher/desk.py": "import services.cli.commands.pipeline.simulator"},
+        "services.publisher.desk imports services.cli.commands.pipeline.simulator",
+    ),
+    (
+        rules.services_import_only_libraries,
+        {"services/adapter/registry.py": "def f():\n    from services.publisher.desks import contents"},
+        "services.adapter.registry imports services.publisher.desks.contents",
+    ),
+    (
+        rules.constructors_take_few_parameters,
+        {"services/publisher/desk.py": _CONSTRUCTOR},
+        "desk.Desk is built from 11",
+    ),
+    (rules.constructors_take_few_parameters, {"services/publisher/desk.py": _DATACLASS}, "desk.Desk is built from 11"),
+    (
+        rules.classes_have_names_of_their_own,
+        {"services/publisher/one.py": "class Entry: ...", "schemas/two.py": "class Entry: ..."},
+        "Entry is defined in schemas.two and services.publisher.one",
+    ),
+    (rules.every_service_has_a_readme, {"services/webhooks/stage.py": ""}, "services/webhooks has no README.md"),
+    (rules.every_service_has_a_readme, {"services/publisher/README.md": "x\n" * 61}, "README.md has 61 lines"),
 ]
 
 
@@ -154,7 +218,11 @@ def tree() -> Tree:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_tree_keeps_the_rule(rule: Rule, tree: Tree) -> None:
-    assert rule(tree) == []
+    """What is still open is named in `STILL_OPEN`, one by one, and leaves that list when it is mended."""
+    found = rule(tree)
+    known = STILL_OPEN.get(rule.__name__, frozenset())
+    assert [each for each in found if each.split(" ")[0] not in known] == []
+    assert known <= {each.split(" ")[0] for each in found}, "mended: take it off STILL_OPEN"
 
 
 def test_the_rules_look_at_the_whole_tree(tree: Tree) -> None:
@@ -173,6 +241,10 @@ def test_a_broken_tree_is_noticed_and_the_culprit_named(
 ) -> None:
     found = rule(plant({**SOUND, **files}))
     assert any(named in each for each in found), found
+
+
+def test_nothing_is_open_of_a_rule_that_does_not_exist() -> None:
+    assert {rule.__name__ for rule in RULES} >= STILL_OPEN.keys()
 
 
 def test_every_rule_is_shown_to_fail() -> None:

@@ -14,6 +14,11 @@ Absence = Literal["unsupported", "not_yet", "failed"]
 Via = Literal["poll", "webhook"]
 
 
+def post_key(platform: str, native_id: str) -> str:
+    """The identity of a post on the log: key of its feedback, its cursor and its aggregate row."""
+    return f"{platform}:{native_id}"
+
+
 class Reading(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One metric of one post: a value *or* the reason why there is none, never both, never a made-up 0.
 

@@ -20,7 +20,6 @@ from services.adapter.contract.accounts import Account
 from services.adapter.contract.errors import CodeMeaning, NoAnswerError, PlatformError
 from services.adapter.contract.shared import Shared, Tokens
 from services.adapter.wire.http import Answer, PlatformHttp, reading
-from services.adapter_douyin.aftercare import AppToken, UserTokens
 from services.adapter_douyin.errors import (
     BAD_PARAMETER,
     HANDLE_SPENT,
@@ -29,6 +28,7 @@ from services.adapter_douyin.errors import (
     upload_expired,
 )
 from services.adapter_douyin.settings import DEFAULT_BASE_URL, UPLOADING
+from services.adapter_douyin.tokens import AppToken, UserTokens
 
 VIDEO = "/api/douyin/v1/video"
 MOST_SECONDS = 10 * 366 * 86400  # of a token's life; more is a mistake of somebody's

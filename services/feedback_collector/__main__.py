@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from schemas.internal.callback import PlatformCallback
 from services.adapter.accounts.on_this_machine import shared_on_this_machine
 from services.adapter.contract.registry import adapters
 from services.adapter.worker.process import declared_accounts
@@ -23,7 +26,12 @@ def _run(context: ServiceContext[CollectorSettings]) -> None:
     found = adapters()
     accounts = declared_accounts(settings.accounts_file, settings.simulator_url)
     pseudonyms, arrivals = Pseudonyms(author_salt(settings)), Arrivals()
-    receiver = CallbackReceiver(settings, found, accounts, pseudonyms, context.clock, arrivals.put, context.stop)
+
+    def arrived(callback: PlatformCallback, at: datetime) -> None:
+        arrivals.put(callback, at)
+        loop.wake()
+
+    receiver = CallbackReceiver(settings, found, accounts, pseudonyms, context.clock, arrived, context.stop)
     stage = CollectorStage(
         found,
         Clients(found, accounts, settings.call_timeout_s, shared_on_this_machine(settings.state_dir, "feedback")),

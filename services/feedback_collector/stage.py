@@ -9,17 +9,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from schemas.codec import DecodeError, decoder, encode
-from schemas.events.feedback import Reading
+from schemas.events.feedback import Reading, post_key
 from schemas.events.placement import PlacementRecord
 from services.adapter.contract.adapter import Adapter
 from services.feedback_collector.polling.poll_pool import Pool
 from services.feedback_collector.polling.polls import Ask, Found, poll_followers, poll_posts
 from services.feedback_collector.posts.callback_comments import Arrivals
 from services.feedback_collector.posts.cursors import CURSOR_TOPIC, Cursors
-from services.feedback_collector.posts.tracked_posts import Posts, Watched, WatchedAccount, post_key, watched
+from services.feedback_collector.posts.tracked_posts import Posts, Watched, WatchedAccount, watched
 from services.feedback_collector.records.events import replies
 from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.feedback_collector.records.records import FEEDBACK_TOPIC, Tally, of_account, of_arrivals, of_post
@@ -31,6 +31,7 @@ from services.runtime.logging import get_logger
 
 LEDGER_TOPIC = "placement-ledger"
 POSTS_PER_POLL = 20
+SOON = timedelta(minutes=1)  # of the platforms' time, which a simulation may run faster than the machine's
 MOST_RECORDS = 2_000  # of one transaction, exceeded by what a single post brought at most
 
 ReadPartition = Callable[[str, int], Iterable[Record]]
@@ -139,6 +140,9 @@ class CollectorStage:
         due = self._taken()
         self._start_polls()
         return due
+
+    def at_rest(self) -> bool:
+        return self.posts.waits(self._clock.now() + SOON)
 
     def drain(self) -> Due:
         """Take back what polls found; those under way end after the page they are at."""

@@ -27,6 +27,7 @@ from services.runtime.logging import get_logger
 from services.runtime.settings import ServiceSettings
 
 _IDLE_POLL_S = 0.05
+_LONGEST_REST_S = 1.0
 _BUSY_POLL_S = 0.002
 # Under load one transaction holds what came together meanwhile, instead of a few records each: a transaction costs as
 # much work as fifty records in it. Where nothing was written just before, nothing waits.
@@ -108,6 +109,14 @@ class Positioned(Protocol):
     def taken(self, positions: Mapping[TopicPartition, int]) -> None: ...
 
 
+@runtime_checkable
+class Resting(Protocol):
+    """A stage that knows when it has nothing to do; the loop then waits for records and for `ConsumeLoop.wake`."""
+
+    def at_rest(self) -> bool:
+        """Whether nothing but a record or a wake-up can give it work within the next second."""
+
+
 class ConsumeLoop:
     """Runs a stage over the topics until `stop` is set.
 
@@ -141,6 +150,7 @@ class ConsumeLoop:
         self._back_off_s = _FIRST_BACK_OFF_S
         self._write_again_at = 0.0
         self._dead_letter_partitions: int | None = None
+        self._wake_consumer: Callable[[], None] = lambda: None
         self._consumer: GroupConsumer
         self._producer: TransactionalProducer
 
@@ -153,6 +163,10 @@ class ConsumeLoop:
                 if isinstance(problem, KafkaUnavailable) and self._stop.is_set():
                     return
                 self._begin_anew(problem)
+
+    def wake(self) -> None:
+        """Have the stage's `tick` called now, also while it is at rest; from any thread."""
+        self._wake_consumer()
 
     def _begin_anew(self, problem: KafkaProblem) -> None:
         cause = type(problem).__name__
@@ -170,6 +184,7 @@ class ConsumeLoop:
         self._producer = TransactionalProducer(self._settings.kafka, identity, stop=self._stop)
         try:
             self._consumer = self._joined(identity)
+            self._wake_consumer = self._consumer.wake
             try:
                 self._rounds()
                 self._give_up(sorted(self._consumer.assignment()))
@@ -203,7 +218,11 @@ class ConsumeLoop:
         while not self._stop.is_set():
             time.sleep(max(0.0, self._write_again_at - time.monotonic()))
             reached("consume:round")
+            if timeout_s > _IDLE_POLL_S:
+                self._consumer.wait(timeout_s)
+                timeout_s = 0.0
             records = self._consumer.poll(timeout_s)
+            timeout_s = _IDLE_POLL_S
             if not self._consumer.assignment():
                 self._health.waiting("分区分配 / partition assignment")
                 continue
@@ -211,8 +230,14 @@ class ConsumeLoop:
                 self._health.waiting("Kafka 无应答 / Kafka does not answer")
                 continue
             worked = self._round(records)
-            timeout_s = _BUSY_POLL_S if worked else _IDLE_POLL_S
+            timeout_s = self._pause_s(worked)
             self._health.progress()
+
+    def _pause_s(self, worked: bool) -> float:
+        """How long to wait for records before the stage is asked again."""
+        if worked:
+            return _BUSY_POLL_S
+        return _LONGEST_REST_S if isinstance(self._stage, Resting) and self._stage.at_rest() else _IDLE_POLL_S
 
     def _round(self, records: Sequence[Record]) -> bool:
         written = [one for record in records for one in self._decided(record)]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from schemas.events.cursor import CollectorCursor
+from schemas.events.feedback import post_key
 from schemas.events.placement import PlacementRecord
-from services.feedback_collector.polling.cadence import interval
-from services.feedback_collector.posts.tracked_posts import post_key
+from services.adapter.contract.poll_cadence import interval
 from services.watchdog.trouble import Trouble
 
 KIND = "feedback_stale"

@@ -84,6 +84,11 @@ class Pending:
             started.append(one)
         return started
 
+    def waits(self, now: datetime) -> bool:
+        """Whether nothing is on its way and nothing is due at `now`."""
+        due = (one.next_attempt_at for one, _ in self._open.values())
+        return not self._busy and all(at is None or at > now for at in due)
+
     def back(self, one: WebhookDelivery) -> None:
         self._busy.pop(one.delivery_id, None)
 

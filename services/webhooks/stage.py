@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 
 import msgspec
@@ -28,6 +29,7 @@ from services.webhooks.messages import Message, of_alert, of_placement
 from services.webhooks.subscriptions import Subscription, SubscriptionsError, SubscriptionsFile
 
 LEDGER_TOPIC, ALERT_TOPIC, DELIVERY_TOPIC = "placement-ledger", "engagement-alert", "webhook-delivery"
+SOON = timedelta(seconds=2)
 TOPICS = (LEDGER_TOPIC, ALERT_TOPIC, DELIVERY_TOPIC)
 RESEND_HEADER = "resend"  # on a delivery that a person wants made again; all others on the topic are our own
 
@@ -99,6 +101,9 @@ class WebhookStage:
         records = self._taken()
         started = self._pending.start(self._clock.now(), self._most - self._pending.busy())
         return Due(tuple(records), tuple(partial(self._start, one) for one in started))
+
+    def at_rest(self) -> bool:
+        return self._pending.waits(self._clock.now() + SOON)
 
     def drain(self) -> Due:
         return Due(tuple(self._taken()))

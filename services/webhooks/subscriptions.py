@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from schemas.events.envelope import Identifier, Instant
-from services.publisher.access.token_store import private_write
+from services.runtime.private_file import private_write
 from services.webhooks.messages import EVENTS
 from services.webhooks.signature import new_secret
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.feedback_collector.polling.cadence import (
+from services.adapter.contract.poll_cadence import (
     AFTERWARDS,
     CADENCE,
     LONGEST_PAUSE_S,

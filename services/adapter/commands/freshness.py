@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from threading import Condition
+from threading import Condition, Event
 
 from services.adapter.wire.send_guard import elapsed
 
@@ -23,6 +23,7 @@ class Freshness:
         self._ends: deque[tuple[float, Mapping[int, int]]] = deque()
         self._taken: Mapping[int, int] = {}
         self._changed = Condition()
+        self._wanted = Event()
 
     @property
     def begun(self) -> bool:
@@ -51,8 +52,19 @@ class Freshness:
                 left = until - self._now()
                 if left <= 0:
                     return False
-                self._changed.wait(left)
+                self.ask()
+                self._changed.wait(min(left, self.within_s / 2))  # then asked for again: this view has grown old
             return True
+
+    def ask(self) -> None:
+        """End the present or the next `wanted`."""
+        self._wanted.set()
+
+    def wanted(self, within_s: float) -> bool:
+        """Wait until a call wants a fresh view, so long at most; each wish is told once."""
+        told = self._wanted.wait(within_s)
+        self._wanted.clear()
+        return told
 
     def _fresh(self, partition: int) -> bool:
         oldest, taken = self._now() - self.within_s, self._taken.get(partition, -1)

@@ -16,6 +16,7 @@ from services.runtime.settings import KafkaSettings
 
 CALLBACK_TOPIC = "platform-callback"
 AGAIN_AFTER_S = 1.0
+POLL_S = 1.0
 
 Told = Callable[[PlatformCallback, datetime], None]
 
@@ -60,7 +61,7 @@ class CallbackFollower:
         tail = Tail(self._settings, [CALLBACK_TOPIC], self._from, stop=self._stop)
         try:
             while not self._stop.is_set():
-                for record in tail.poll(0.2):
+                for record in tail.poll(POLL_S):
                     self._taken(record.value, record.timestamp)
                 if not self._caught_up.is_set() and tail.caught_up():
                     self._caught_up.set()

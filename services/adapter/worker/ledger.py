@@ -58,8 +58,9 @@ class Ledger:
     def _still(self, record: PlacementRecord, at: datetime) -> bool:
         return record.state in WAITING_STATES and record.next_attempt_at == at
 
-    def next_due(self) -> datetime | None:
-        return self._agenda[0][0] if self._agenda else None
+    def waits(self, until: datetime) -> bool:
+        """Whether no placement wants attention before `until`."""
+        return not self._agenda or self._agenda[0][0] > until
 
     def interrupted(self) -> Iterable[Entry]:
         """Entries that say CALLING although nobody here is calling."""

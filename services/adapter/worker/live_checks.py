@@ -53,6 +53,10 @@ class Watch:
                 found.append(placement)
         return found
 
+    def waits(self, seconds: float) -> bool:
+        """Whether no post is to be looked at within so many seconds."""
+        return not self._agenda or self._agenda[0][0] > elapsed() + seconds
+
     def may_ask(self, record: PlacementRecord) -> bool:
         """Whether the account's share allows a look now; the post is expected again later where it does not."""
         now, free_at = elapsed(), self._free_at.get(record.account, 0.0)

@@ -120,9 +120,8 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
     shared = shared_on_this_machine(settings.state_dir, "publishing")
     watch = _watch(found, accounts, context, shared)
     control, freshness = Control(), Freshness(settings.fresh_within_s)
-    feed = CommandFeed(settings.kafka, control, freshness, context.health, context.stop)
     news = CallbackNews(found.platform)
-    follower = CallbackFollower(settings.kafka, (news.put, watch.hear), context.stop, "latest")
+    follower = CallbackFollower(settings.kafka, (news.put, watch.hear, lambda *_: loop.wake()), context.stop, "latest")
     stage = AdapterStage(
         found,
         accounts,
@@ -153,6 +152,7 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
         drain_s=settings.drain_s,
         canaries=True,
     )
+    feed = CommandFeed(settings.kafka, control, freshness, context.health, context.stop, loop.wake)
     watch.start()
     feed.start()
     follower.start()

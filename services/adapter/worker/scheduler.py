@@ -126,6 +126,11 @@ class Attendance:
             elif self.watch.may_ask(entry.record):
                 self._call(entry, round, lambda one=entry: self.caller.follow(one))  # type: ignore[misc]
 
+    def at_rest(self, until: datetime) -> bool:
+        """Whether no command waits to be carried out and nothing is due before `until` but by a new command."""
+        brake_ends = self._brake_ends is not None and self._brake_ends <= until
+        return not self._wanting and not brake_ends and self.ledger.waits(until) and self.watch.waits(1.0)
+
     def forget(self) -> None:
         """What is parked has to be looked at anew, though no brake changed: partitions went or came, for one."""
         self._brakes_seen = -1

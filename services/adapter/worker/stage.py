@@ -7,6 +7,7 @@ platform by name: all of that comes from the adapter.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 
 import msgspec
 from msgspec.structs import replace
@@ -42,6 +43,7 @@ from services.runtime.kafka.records import Outgoing, Record, TopicPartition
 from services.runtime.logging import get_logger
 
 LEDGER_TOPIC = "placement-ledger"
+SOON = timedelta(minutes=10)  # of the platforms' time, which a simulation may run faster than the machine's
 ALERT_TOPIC = "engagement-alert"
 LARGEST_RECORD_BYTES = 600_000  # leaves room, below what Kafka takes, for the draft of a newer version and last words
 
@@ -220,6 +222,11 @@ class AdapterStage:
     def _alert(self, alert: Alert) -> Outgoing:
         partition = partition_of(alert.brand_id, self._partitions)
         return Outgoing(ALERT_TOPIC, _encode(alert), alert.alert_key.encode(), partition)
+
+    def at_rest(self) -> bool:
+        """Whether nothing but a content, a command or a callback gives this worker anything to do soon."""
+        waits = self._recovered or self._unannounced or self._trips or self.calls.under_way or not self._freshness.begun
+        return not waits and self._attendance.at_rest(self._clock.now() + SOON)
 
     def drain(self) -> Due:
         """Take what comes back, start nothing."""

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from services.publisher.access.token_store import TokensError, TokensFile, private_write
+from services.publisher.access.token_store import TokensError, TokensFile
 from services.runtime.clock import SystemClock
+from services.runtime.private_file import private_write
 
 NAME = "local"
 _making = threading.Lock()

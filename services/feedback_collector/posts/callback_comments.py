@@ -10,8 +10,8 @@ import threading
 from collections import OrderedDict
 from datetime import datetime
 
+from schemas.events.feedback import post_key
 from schemas.internal.callback import ArrivedComment, PlatformCallback
-from services.feedback_collector.posts.tracked_posts import post_key
 
 MOST_KEPT = 50_000
 Arrived = tuple[ArrivedComment, ...]

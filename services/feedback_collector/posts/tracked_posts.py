@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from schemas.events.feedback import Readings
+from schemas.events.feedback import Readings, post_key
 from schemas.events.placement import PlacementRecord
 from services.adapter.contract.feedback import LivePost
 from services.feedback_collector.polling.coverage import Shortfall
@@ -63,10 +63,6 @@ class WatchedAccount:
     def key(self) -> str:
         """Of its cursor."""
         return f"{self.platform}:followers:{self.account}:{self.campaign_id}"
-
-
-def post_key(platform: str, native_id: str) -> str:
-    return f"{platform}:{native_id}"
 
 
 def watched(record: PlacementRecord, partition: int) -> Watched | None:
@@ -127,6 +123,11 @@ class Posts:
             if not one.busy and (one.next_poll_at is None or one.next_poll_at <= now):
                 found[one.platform, one.account].append(one)
         return list(found.values())
+
+    def waits(self, until: datetime) -> bool:
+        """Whether no poll is on its way and none begins before `until`, which is the platforms' time."""
+        every: list[Watched | WatchedAccount] = [*self.by_key.values(), *self.accounts.values()]
+        return not any(one.busy or one.next_poll_at is None or one.next_poll_at <= until for one in every)
 
     def busy(self) -> int:
         return sum(one.busy for one in self.by_key.values()) + sum(one.busy for one in self.accounts.values())

@@ -15,12 +15,13 @@ from schemas.events.feedback import (
     Reading,
     Readings,
     ReplyPosted,
+    post_key,
 )
 from schemas.events.placement import PlacementRecord
 from schemas.internal.callback import ArrivedComment
 from services.adapter.contract.feedback import Comment
 from services.feedback_collector.polling.polls import Found
-from services.feedback_collector.posts.tracked_posts import Watched, WatchedAccount, post_key
+from services.feedback_collector.posts.tracked_posts import Watched, WatchedAccount
 from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.runtime.logging import get_logger
 

@@ -10,7 +10,7 @@ from schemas.codec import encode
 from schemas.events.cursor import CollectorCursor
 from schemas.events.feedback import Metric, Reading
 from schemas.internal.callback import ArrivedComment
-from services.feedback_collector.polling import cadence
+from services.adapter.contract import poll_cadence as cadence
 from services.feedback_collector.polling.polls import Found
 from services.feedback_collector.posts import cursors
 from services.feedback_collector.posts.tracked_posts import Watched, WatchedAccount

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import hmac
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from msgspec import Meta, Struct, structs
 
 from schemas.events.envelope import Instant, Sha256
 from services.publisher.access.roles import EVERY_BRAND, ROLES, Granted, Role, hash_of, new_token
+from services.runtime.private_file import private_write
 
 FILE_NAME = "tokens.json"
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$")]
@@ -141,21 +141,6 @@ class TokensFile:
     def _write(self, tokens: tuple[StoredToken, ...]) -> None:
         text = msgspec.json.format(msgspec.json.encode(_Content(tokens=tokens)), indent=2) + b"\n"
         private_write(self.path, text)
-
-
-def private_write(path: Path, text: bytes) -> None:
-    """Replace a file as a whole; only its owner can read it, from its first byte on."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    fresh.unlink(missing_ok=True)
-    number = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> tuple[StoredToken, ...]:

@@ -16,6 +16,7 @@ import msgspec
 from schemas.codec import encode
 from schemas.events import commands
 from schemas.events.commands import BrakeReleased, BrakeScope, BrakeSet, Command, PlacementCommand, ReleaseRequested
+from schemas.events.feedback import post_key
 from schemas.events.placement import PlacementRecord, PostRef
 from services.adapter.contract.adapter import Adapter
 from services.adapter.placement import command_transitions
@@ -212,7 +213,7 @@ def _placement_command(request: CommandRequest, record: PlacementRecord, facts: 
         case "reply":
             assert request.comment_id is not None
             assert request.text is not None
-            key = f"{record.platform}:{record.post.native_id}" if record.post else ""
+            key = post_key(record.platform, record.post.native_id) if record.post else ""
             return commands.ReplyRequested(**facts, comment_id=request.comment_id, text=request.text, post_key=key)
         case kind:
             return PLAIN[kind](**facts)

@@ -19,7 +19,7 @@ from services.runtime.kafka.records import Record
 from services.runtime.logging import get_logger
 from services.runtime.settings import KafkaSettings
 
-_POLL_S = 0.25
+_POLL_S = 1.0
 _PAUSE_S = 2.0
 
 log = get_logger(__name__)

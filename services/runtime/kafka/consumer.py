@@ -28,7 +28,9 @@ from services.runtime.settings import KafkaSettings
 
 Start = Literal["earliest", "latest"]
 PartitionsCallback = Callable[[list[TopicPartition]], None]
+FETCH_WAIT_MS = 1_000  # a broker answers at once when a record comes; without one it is asked once a second
 _MAX_FETCH_BYTES = 8 * 1024 * 1024
+_SHORT_WAIT_S = 0.05
 
 log = get_logger(__name__)
 
@@ -43,7 +45,7 @@ def reading_options(settings: KafkaSettings, client_id: str, start: Start) -> di
         "allow_auto_create_topics": False,
         "max_partition_fetch_bytes": 2 * 1024 * 1024,
         "fetch_max_bytes": _MAX_FETCH_BYTES,
-        "fetch_max_wait_ms": 100,
+        "fetch_max_wait_ms": FETCH_WAIT_MS,
         "request_timeout_ms": 15_000,
         "metadata_max_age_ms": 30_000,
         "retry_backoff_ms": 50,
@@ -155,6 +157,7 @@ class GroupConsumer:
     ) -> None:
         self.group = group
         self.failure: BaseException | None = None
+        self._work = threading.Event()
         self._assigned, self._revoked, self._lost = on_assigned, on_revoked, on_lost or on_revoked
         self._owned: frozenset[TopicPartition] = frozenset()
         self._membership: GroupMetadata | None = None
@@ -195,6 +198,25 @@ class GroupConsumer:
             time.sleep(max(0.0, min(timeout_s, 0.5) - (time.monotonic() - began)))  # no busy loop without a broker
             return []
         return [to_record(raw) for batch in batches.values() for raw in batch]
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until a fetch has been answered, somebody calls `wake`, or the time is over; the next poll takes it.
+
+        Costs nothing meanwhile: `poll` with a time-out would ask the client's own thread again and again. While the
+        group is being joined, or nothing is on its way to a broker, only a short while is waited: `poll` has work then.
+        """
+        fetches = list(self._client._fetcher._fetch_futures)
+        coordinator = self._client._coordinator
+        if not self._owned or not fetches or coordinator.need_rejoin() or coordinator.coordinator_unknown():
+            timeout_s = min(timeout_s, _SHORT_WAIT_S)
+        for fetch in fetches:
+            fetch.add_both(lambda _: self._work.set())
+        self._work.wait(timeout_s)
+        self._work.clear()
+
+    def wake(self) -> None:
+        """End the present or the next `wait`; from any thread."""
+        self._work.set()
 
     def assignment(self) -> frozenset[TopicPartition]:
         """What this member owns; nothing from the end of `on_revoked` until `on_assigned` begins.

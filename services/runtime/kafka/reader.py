@@ -34,7 +34,7 @@ log = get_logger(__name__)
 
 @contextmanager
 def _reader(settings: KafkaSettings, start: Start = "earliest", **more: Any) -> Iterator[Any]:
-    options = reading_options(settings, "reader", start) | {"max_poll_records": 2_000} | more
+    options = reading_options(settings, "reader", start) | {"max_poll_records": 2_000, "fetch_max_wait_ms": 100} | more
     consumer: Any = connected(settings, lambda: KafkaConsumer(**options), what="reader", timeout_s=30)
     try:
         yield consumer
@@ -153,6 +153,40 @@ def read_range(
         yield from _read_to_end(consumer, list(where), where)
 
 
+class LogEnds:
+    """Asks where topics end, on a connection of its own. Not thread-safe.
+
+    A broker answers the requests of one connection in order, so a question on the connection of a `Tail` would wait
+    until that one's fetch is answered. Construction waits for Kafka and the topics, for ever unless stopped.
+    """
+
+    def __init__(self, settings: KafkaSettings, topics: Sequence[str], stop: threading.Event) -> None:
+        options = reading_options(settings, "ends", "latest")
+        self._topics = tuple(topics)
+        self._client: Any = connected(settings, lambda: KafkaConsumer(**options), what="ends", stop=stop)
+        try:
+            wait_for_topics(self._client, topics, stop)
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self) -> dict[TopicPartition, int]:
+        """Where the topics end now, open transactions included, as the broker answers this very question.
+
+        Raises KafkaUnavailable where it does not.
+        """
+        try:
+            where = [
+                ClientTopicPartition(topic, one) for topic in self._topics for one in _existing(self._client, topic)
+            ]
+            return {TopicPartition(*one): int(end) for one, end in _log_ends(self._client, where).items()}
+        except client.KafkaError as error:
+            raise translated(error, KafkaUnavailable, f"ends of {self._topics}") from error
+
+    def close(self) -> None:
+        self._client.close(autocommit=False, timeout_ms=1_000)
+
+
 class Tail:
     """Follows whole topics without a group: every instance sees every record. Not thread-safe.
 
@@ -239,19 +273,6 @@ class Tail:
         except client.KafkaError as error:
             raise translated(error, KafkaUnavailable, f"positions of {self._topics}") from error
         return {TopicPartition(*one): int(offset) for one, offset in places.items() if offset is not None}
-
-    def ends(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
-        """Where these topics end now, open transactions included, as the broker answers this very question.
-
-        Also of topics that are not followed. Raises KafkaUnavailable where the broker does not answer.
-        """
-        try:
-            where = [
-                ClientTopicPartition(topic, number) for topic in topics for number in _existing(self._client, topic)
-            ]
-            return {TopicPartition(*one): int(end) for one, end in _log_ends(self._client, where).items()}
-        except client.KafkaError as error:
-            raise translated(error, KafkaUnavailable, f"ends of {topics}") from error
 
     def caught_up(self) -> bool:
         """Whether everything that was in the topics when this object was made has been polled."""

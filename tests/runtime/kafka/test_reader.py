@@ -14,7 +14,7 @@ from services.runtime.kafka.admin import ensure_topics, lag, list_groups, partit
 from services.runtime.kafka.consumer import GroupConsumer
 from services.runtime.kafka.errors import KafkaUnavailable, RecordTooLarge, UnknownTopic
 from services.runtime.kafka.producer import MAX_RECORD_BYTES, Producer, TransactionalProducer
-from services.runtime.kafka.reader import Tail, read_partition, read_topic
+from services.runtime.kafka.reader import LogEnds, Tail, read_partition, read_topic
 from services.runtime.kafka.records import Outgoing, Record, TopicPartition
 from services.runtime.settings import KafkaSettings
 from tests.conftest import Layout
@@ -65,13 +65,13 @@ def test_a_broker_that_goes_away_under_any_call_of_a_reader_is_said_in_our_own_w
     def gap(*_: object, **__: object) -> None:
         raise KeyError(topic)  # what the library does when it loses the broker after half of the answers
 
-    following = Tail(kafka_settings, [topic])
+    log_ends = LogEnds(kafka_settings, [topic], threading.Event())
     monkeypatch.setattr(KafkaConsumer, "end_offsets", gap)
     with pytest.raises(KafkaUnavailable):
-        following.ends([topic])
+        log_ends.ask()
     with pytest.raises(KafkaUnavailable):
         list(read_topic(kafka_settings, topic))
-    following.close()
+    log_ends.close()
 
 
 def _abort_after_writing(producer: TransactionalProducer, topic: str) -> None:
