@@ -18,7 +18,7 @@ from benchmarks.results.results import FILE, Results
 from benchmarks.suite import FULL, QUICK, Suite, console, contenders, narrowed
 from services.runtime.logging import configure_logging
 
-PARTS = ("aggregate", "growth", "workers", "sparse", "latency", "recovery", "fan_out")
+PARTS = ("aggregate", "growth", "workers", "sparse", "latency", "recovery", "fan_out", "at_rest")
 _GB_NEEDED = 15
 _IDLE_LOAD = 0.7
 

@@ -114,6 +114,7 @@ class Suite:
         if plan.recovery_posts and plan.wants("recovery"):
             self._recovery()
         self._fan_out()
+        self._at_rest()
 
     def _latency(self, everyone: list[Contender]) -> None:
         """The first variant is the product as shipped; what a shorter flush gives and costs is in the others."""
@@ -175,6 +176,21 @@ class Suite:
             measured.append(json.loads(done.stdout[f"\n{done.stdout}".rindex("\n{\n") :]))
             self._results.put(middle_of_fan_outs(measured), "fan_out")
             console.print(f"  fan_out {number}/{self._plan.runs}: {measured[-1]}")
+
+    def _at_rest(self) -> None:
+        """The pipeline runs alone, with a broker of its own; the benchmark's broker idles beside it."""
+        if not self._plan.wants("at_rest"):
+            return
+        file = self._folder / "at_rest.json"
+        command = [str(PRODUCT_PYTHON), "-m", "benchmarks.at_rest", "--json", str(file)]
+        with bar("at rest", 1):
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            self._failed(f"at_rest: {done.stderr[-2_000:]}")
+            return
+        found = json.loads(file.read_text("utf-8"))
+        self._results.put(found, "at_rest")
+        console.print(f"  at rest: {found['totals']}")
 
     def _compare(self, name: str, shape: Shape, who: list[Contender], runs: int, *path: str) -> None:
         present = []

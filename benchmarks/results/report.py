@@ -46,6 +46,8 @@ def tables(results: Mapping[str, Any]) -> str:
         parts.append(_recovery(results["recovery"]))
     if results.get("fan_out"):
         parts.append(_fan_out(results["fan_out"]))
+    if results.get("at_rest"):
+        parts.append(_at_rest(results["at_rest"]))
     parts.append("![events per second and CPU](performance.svg)")
     return "\n\n".join(parts)
 
@@ -143,6 +145,22 @@ def _recovery(found: Mapping[str, Any]) -> str:
         f"{found['peak_mb_recovering']:,} MB while recovering. Disk lost: {found['rows']:,} rows back from the log "
         f"in {found['seconds']} s, {found['rows_per_s']:,} rows/s ({found['cpu_s']} CPU s; "
         f"{found['start_to_recovered_s']} s from the start of the process)."
+    )
+
+
+def _at_rest(found: Mapping[str, Any]) -> str:
+    totals = found["totals"]
+    rows = [f"| {name} | {spent:.2f} |" for name, spent in found["processes"].items()]
+    return "\n".join(
+        [
+            "### At rest: CPU seconds a minute while nothing happens",
+            "",
+            f"All services {totals['services']:.2f}, broker {totals['broker']:.2f}.",
+            "",
+            "| process | CPU s/min |",
+            "|---|---:|",
+            *rows,
+        ]
     )
 
 
