@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from schemas.contract.topic_files import topic_templates
+from schemas.events.placement import ErrorClass, State
 from services.adapter.contract.accounts import load_accounts
 
 ROOT = Path(__file__).parents[1]
@@ -79,3 +82,16 @@ def test_a_test_that_is_named_beside_a_promise_exists() -> None:
         if not (tests / file).is_file() or (name and f"def {name}(" not in (tests / file).read_text()):
             missing.append(named)
     assert missing == []
+
+
+def test_every_decision_record_is_listed_once() -> None:
+    folder = ROOT / "docs/decisions"
+    listed = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text())
+    assert sorted(listed) == sorted(path.name for path in folder.glob("[0-9]*.md"))
+
+
+def test_the_vocabulary_has_every_state_error_class_and_topic() -> None:
+    words = set(re.findall(r"`([^`]+)`", (ROOT / "docs/vocabulary.md").read_text()))
+    topics = {spec.name for spec in topic_templates()}
+    assert words >= {*get_args(State), *get_args(ErrorClass)}
+    assert {name.replace("{service}", "<service>") for name in topics} <= words
