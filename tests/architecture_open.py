@@ -24,46 +24,11 @@ STILL_OPEN: dict[str, frozenset[str]] = {
     ),
     "constructors_take_few_parameters": frozenset(
         {
-            "services.adapter.worker.scheduler.Attendance",
+            "services.adapter.worker.scheduler.PlacementScheduler",
             "services.adapter.worker.stage.AdapterStage",
             "services.adapter_douyin.feedback._Walk",
             "services.runtime.consume.ConsumeLoop",
             "services.runtime.kafka.consumer.GroupConsumer",
-        }
-    ),
-    "classes_have_names_of_their_own": frozenset(
-        {
-            "Answer",
-            "Canaries",
-            "Comment",
-            "Counts",
-            "DeadLetter",
-            "Desk",
-            "Draft",
-            "Entry",
-            "Kept",
-            "MediaFolder",
-            "Notice",
-            "Pace",
-            "Pending",
-            "Placements",
-            "Plan",
-            "Posts",
-            "Problem",
-            "Reading",
-            "Refusal",
-            "RefusedError",
-            "Reply",
-            "Snapshot",
-            "Standing",
-            "State",
-            "Watch",
-            "Window",
-        }
-    ),
-    "every_service_has_a_readme": frozenset(
-        {
-            "services/feedback_collector/README.md",
         }
     ),
 }

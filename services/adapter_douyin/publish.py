@@ -36,7 +36,7 @@ from services.adapter.contract.publication import (
     Undecidable,
 )
 from services.adapter.localising.text import fingerprint
-from services.adapter.media.file_slice import Window
+from services.adapter.media.file_slice import FileSlice
 from services.adapter_douyin.client import DouyinClient
 from services.adapter_douyin.errors import (
     CAPABILITY_MISSING,
@@ -142,7 +142,7 @@ class DouyinPublication:
                 return {"video_id": client.complete_upload(upload_id)}
             part_bytes, video = self._part_bytes(record), _draft(record).media[0]
             with media.open(video) as stream:
-                part = cast(BinaryIO, Window(stream, (int(number) - 1) * part_bytes, part_bytes))
+                part = cast(BinaryIO, FileSlice(stream, (int(number) - 1) * part_bytes, part_bytes))
                 client.upload_part(upload_id, int(number), part)
         except PlatformError as error:
             if error.code == UPLOAD_EXPIRED and _expiries(record) >= MOST_RESTARTS:

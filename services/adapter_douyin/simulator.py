@@ -21,13 +21,13 @@ from services.simulator.contract import (
     Call,
     Endpoint,
     OutgoingCallback,
-    Reply,
     SimAccount,
     SimComment,
     SimPost,
+    SimReply,
     World,
 )
-from services.simulator.http.refusal import RefusedError as WrongAct
+from services.simulator.http.refusal import AdminError as WrongAct
 
 MIB = 1024 * 1024
 ACCESS_LIVES = timedelta(days=15)  # C1 [doc]
@@ -89,7 +89,7 @@ OLD_FAMILY = {28001003: 2190002, 28001007: 2100005, 28001008: 2190008, 28001015:
 VIDEO = "/api/douyin/v1/video"
 
 
-class RefusedError(Exception):
+class DouyinRefusedError(Exception):
     """Raised inside a handler to answer with a code."""
 
     def __init__(self, code: int) -> None:
@@ -100,7 +100,7 @@ class RefusedError(Exception):
 # --- answers ---------------------------------------------------------------------------------------------------------
 
 
-def _answer(now_ms: int, data: Mapping[str, Any], code: int = 0) -> Reply:
+def _answer(now_ms: int, data: Mapping[str, Any], code: int = 0) -> SimReply:
     """Both places say the code; the trace id is `log_id` in old-style errors, else `logid` (C6 samples)."""
     words = WORDS.get(code, "系统错误") if code else ""
     old = 2000000 < code < 3000000
@@ -112,13 +112,13 @@ def _answer(now_ms: int, data: Mapping[str, Any], code: int = 0) -> Reply:
         "log_id" if old else "logid": f"{now_ms}0101980821035705926A",
         "now": now_ms,
     }
-    return Reply({"data": {"error_code": code, "description": words, **data}, "extra": extra})
+    return SimReply({"data": {"error_code": code, "description": words, **data}, "extra": extra})
 
 
-def _oauth_answer(data: Mapping[str, Any], code: int = 0) -> Reply:
+def _oauth_answer(data: Mapping[str, Any], code: int = 0) -> SimReply:
     words = WORDS.get(code, "参数错误") if code else ""
     said = {"captcha": "", "desc_url": "", "description": words, "error_code": code, **data}
-    return Reply({"data": said, "message": "error" if code else "success"})
+    return SimReply({"data": said, "message": "error" if code else "success"})
 
 
 def _as_strings(value: Any) -> Any:
@@ -145,11 +145,11 @@ def _caller(world: World, call: Call) -> SimAccount:
         if until is None:
             continue
         if world.now() >= datetime.fromisoformat(until):
-            raise RefusedError(28001008)
+            raise DouyinRefusedError(28001008)
         if call.query.get("open_id") != account.open_id:
-            raise RefusedError(28001015)
+            raise DouyinRefusedError(28001015)
         return account
-    raise RefusedError(28001003)
+    raise DouyinRefusedError(28001003)
 
 
 def _tokens(world: World, account: SimAccount) -> dict[str, str]:
@@ -164,12 +164,12 @@ def _tokens(world: World, account: SimAccount) -> dict[str, str]:
 def _app_caller(world: World, call: Call) -> None:
     until = world.state.get("client_tokens", {}).get(call.headers.get("access-token", ""))
     if until is None:
-        raise RefusedError(28001003)
+        raise DouyinRefusedError(28001003)
     if world.now() >= datetime.fromisoformat(until):
-        raise RefusedError(28001008)
+        raise DouyinRefusedError(28001008)
 
 
-Handler = Callable[[World, Call], Reply]
+Handler = Callable[[World, Call], SimReply]
 
 
 def _guarded(name: str, handle: Callable[[World, SimAccount, Call], dict[str, Any]]) -> Handler:
@@ -178,15 +178,15 @@ def _guarded(name: str, handle: Callable[[World, SimAccount, Call], dict[str, An
     token_stolen: the user authorised the app elsewhere, which ended the token here; a refresh helps [assumption].
     """
 
-    def handler(world: World, call: Call) -> Reply:
+    def handler(world: World, call: Call) -> SimReply:
         try:
             if world.take_fault("token_stolen", name):
                 _caller(world, call).state["tokens"].pop(call.headers.get("access-token", ""), None)
             reply = _answer(_ms(world), handle(world, _caller(world, call), call))
-        except RefusedError as refused:
+        except DouyinRefusedError as refused:
             old = world.take_fault("old_codes", name)
             reply = _answer(_ms(world), {}, OLD_FAMILY.get(refused.code, refused.code) if old else refused.code)
-        return Reply(_as_strings(reply.body)) if world.take_fault("string_numbers", name) else reply
+        return SimReply(_as_strings(reply.body)) if world.take_fault("string_numbers", name) else reply
 
     return handler
 
@@ -194,13 +194,13 @@ def _guarded(name: str, handle: Callable[[World, SimAccount, Call], dict[str, An
 def _app_guarded(name: str, handle: Callable[[World, Call], dict[str, Any]]) -> Handler:
     """An app endpoint. token_stolen: another client fetched two client tokens, so that ours is none of the newest."""
 
-    def handler(world: World, call: Call) -> Reply:
+    def handler(world: World, call: Call) -> SimReply:
         try:
             if world.take_fault("token_stolen", name):
                 _new_client_token(world), _new_client_token(world)
             _app_caller(world, call)
             return _answer(_ms(world), handle(world, call))
-        except RefusedError as refused:
+        except DouyinRefusedError as refused:
             return _answer(_ms(world), {}, refused.code)
 
     return handler
@@ -209,7 +209,7 @@ def _app_guarded(name: str, handle: Callable[[World, Call], dict[str, Any]]) -> 
 # --- tokens (C1) -----------------------------------------------------------------------------------------------------
 
 
-def _refresh_token(world: World, call: Call) -> Reply:
+def _refresh_token(world: World, call: Call) -> SimReply:
     """Form only (D 28). The refresh token stays the same and is not extended; the old access token stays good."""
     found = _by_refresh_token(world, call)
     if isinstance(found, int):
@@ -228,7 +228,7 @@ def _refresh_token(world: World, call: Call) -> Reply:
     })  # fmt: skip
 
 
-def _connect(world: World, call: Call) -> Reply:
+def _connect(world: World, call: Call) -> SimReply:
     """The user agrees at once, or does what the act `next_consent` said (C1); how a refusal looks is [assumption]."""
     account = next((one for one in world.accounts.values() if one.app_id == call.query.get("client_key")), None)
     back = call.query.get("redirect_uri", "")
@@ -244,7 +244,7 @@ def _connect(world: World, call: Call) -> Reply:
     else:
         account.state["granted"] = [scope for scope in asked if scope != consent.get("withhold")]
         said |= {"code": str(_authorize(world, account, {})["code"])}
-    return Reply(b"", 302, "text/html", f"{back}{'&' if '?' in back else '?'}{urlencode(said)}")
+    return SimReply(b"", 302, "text/html", f"{back}{'&' if '?' in back else '?'}{urlencode(said)}")
 
 
 def _next_consent(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
@@ -255,7 +255,7 @@ def _next_consent(world: World, account: SimAccount, details: Mapping[str, str])
     return {"next_consent": dict(details)}
 
 
-def _access_token(world: World, call: Call) -> Reply:
+def _access_token(world: World, call: Call) -> SimReply:
     """JSON or form (D 28). A code is good once; it comes with the redirect that the act `authorize` stands for."""
     said = call.json if isinstance(call.json, dict) else dict(call.form)
     code, until = said.get("code", ""), None
@@ -284,7 +284,7 @@ def _access_token(world: World, call: Call) -> Reply:
     })  # fmt: skip
 
 
-def _renew_refresh_token(world: World, call: Call) -> Reply:
+def _renew_refresh_token(world: World, call: Call) -> SimReply:
     found = _by_refresh_token(world, call)
     if isinstance(found, int):
         return _oauth_answer({}, found)
@@ -312,7 +312,7 @@ def _by_refresh_token(world: World, call: Call) -> tuple[SimAccount, datetime] |
     return 10010
 
 
-def _client_token(world: World, call: Call) -> Reply:
+def _client_token(world: World, call: Call) -> SimReply:
     """JSON or form (D 28)."""
     said = call.json if isinstance(call.json, dict) else dict(call.form)
     apps = {account.app_id: account.app_secret for account in world.accounts.values()}
@@ -340,7 +340,7 @@ def _new_client_token(world: World) -> str:
     return token
 
 
-def _userinfo(world: World, call: Call) -> Reply:
+def _userinfo(world: World, call: Call) -> SimReply:
     for account in world.accounts.values():
         until = _tokens(world, account).get(call.form.get("access_token", ""))
         if until is None or world.now() >= datetime.fromisoformat(until):
@@ -499,7 +499,7 @@ def _event_update(world: World, call: Call) -> dict[str, Any]:
     if not isinstance(wanted, list) or not all(
         isinstance(one, dict) and one.get("event") in EVENTS and one.get("status") in (0, 1) for one in wanted
     ):
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     _subscriptions(world).update({one["event"]: one["status"] for one in wanted})
     return {}
 
@@ -541,9 +541,9 @@ def _tell_comments(world: World, account: SimAccount) -> None:
 def _upload_video(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
     file = call.files.get("video")
     if file is None or file.size == 0:
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     if file.size > ONE_REQUEST_MAX:
-        raise RefusedError(2190005)
+        raise DouyinRefusedError(2190005)
     return {"video": _new_video(world, account, file.sha256)}
 
 
@@ -558,7 +558,7 @@ def _upload_part(world: World, account: SimAccount, call: Call) -> dict[str, Any
     upload, file = _running_upload(world, account, call), call.files.get("video")
     number = call.query.get("part_number", "")
     if file is None or file.size == 0 or not number.isdecimal() or int(number) < 1:
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     upload["parts"][int(number)] = (file.size, file.sha256)
     return {}
 
@@ -568,9 +568,9 @@ def _complete_upload(world: World, account: SimAccount, call: Call) -> dict[str,
     parts: dict[int, tuple[int, str]] = upload["parts"]
     sizes = [parts[number][0] for number in sorted(parts)]
     if sorted(parts) != list(range(1, len(parts) + 1)) or not parts or any(size < PART_MIN for size in sizes[:-1]):
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     if sum(sizes) > VIDEO_MAX:
-        raise RefusedError(2190005)
+        raise DouyinRefusedError(2190005)
     del _uploads(world)[call.query["upload_id"]]
     return {"video": _new_video(world, account, "+".join(parts[number][1] for number in sorted(parts)))}
 
@@ -578,9 +578,9 @@ def _complete_upload(world: World, account: SimAccount, call: Call) -> dict[str,
 def _upload_image(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
     file = call.files.get("image")
     if file is None or file.size == 0:
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     if file.size > IMAGE_MAX:
-        raise RefusedError(2190005)
+        raise DouyinRefusedError(2190005)
     image_id = f"tos-cn-i-{world.rng.getrandbits(96):024x}"
     _handles(world)[image_id] = (account.account, "image", file.sha256)
     return {"image": {"image_id": image_id, "width": 1080, "height": 1440}}
@@ -600,7 +600,7 @@ def _handles(world: World) -> dict[str, tuple[str, str, str]]:
 def _running_upload(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
     upload: dict[str, Any] | None = _uploads(world).get(call.query.get("upload_id", ""))
     if upload is None or upload["account"] != account.account or world.now() - upload["begun"] >= UPLOAD_LIVES:
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     return upload
 
 
@@ -625,7 +625,7 @@ def _create_image_text(world: World, account: SimAccount, call: Call) -> dict[st
     said = _body(call)
     images = said.get("image_list")
     if not isinstance(images, list) or not 1 <= len(images) <= IMAGES_MAX:
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     return _make(world, account, "video/create_image_text", said, [(image, "image") for image in images], "pictures")
 
 
@@ -634,21 +634,21 @@ def _make(
 ) -> dict[str, Any]:
     """A post under review. Every upload serves one create, also one that is refused for its words [assumption]."""
     if world.take_fault("daily_limit", endpoint):
-        raise RefusedError(2114007)
+        raise DouyinRefusedError(2114007)
     text = said.get("text", "")
     if not isinstance(text, str) or len(text) > TEXT_MAX:
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     handles = _handles(world)
     owned = [handles.get(handle) if isinstance(handle, str) else None for handle, _ in wanted]
     used: list[str] = []
     for found, (_, what) in zip(owned, wanted, strict=True):
         if found is None or found[:2] != (account.account, what):
-            raise RefusedError(2190007)
+            raise DouyinRefusedError(2190007)
         used.append(found[2])
     for handle, _ in wanted:
         handles.pop(handle, None)
     if SENSITIVE in text:
-        raise RefusedError(2111001)
+        raise DouyinRefusedError(2111001)
     verdict = "refused" if world.take_fault("review_refused", endpoint) else "passed"
     post = _new_post(world, account, kind, text, tuple(used), verdict)
     return {"item_id": post.native_id, "video_id": post.ids["video_id"]}
@@ -685,7 +685,7 @@ def _video_data(world: World, account: SimAccount, call: Call) -> dict[str, Any]
     """A post that is gone or somebody else's is missing in the answer [assumption]."""
     wanted = _body(call).get("item_ids")
     if not isinstance(wanted, list) or not wanted:
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     mine = {post.native_id: post for post in world.posts if post.account == account.account}
     found = [mine[item] for item in wanted if item in mine and mine[item].state != "removed"]
     return {"list": [_row(world, post) for post in found]}
@@ -757,11 +757,11 @@ def _reply(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
     post = _post_of(world, account, call, said.get("item_id"))
     content, parent = said.get("content"), said.get("comment_id") or None
     if not isinstance(content, str) or not content.strip() or len(content) > REPLY_MAX or post.state != "live":
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     if SENSITIVE in content:
-        raise RefusedError(2111001)
+        raise DouyinRefusedError(2111001)
     if parent is not None and parent not in {comment.native_id for comment in world.comments(post)}:
-        raise RefusedError(2111007)
+        raise DouyinRefusedError(2111007)
     comment_id = f"@{base64.b64encode(world.rng.randbytes(64)).decode()}"
     world.add_comment(post, SimComment(comment_id, account.open_id, content, world.now(), parent))
     return {"comment_id": comment_id}
@@ -812,9 +812,9 @@ def _comment(comment: SimComment, replies: Mapping[str, int], *, top: bool) -> d
 def _fans(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
     """For enterprise developers only; days up to yesterday, as the figures come the next day (C4 [doc])."""
     if account.options.get("enterprise", "true") != "true":
-        raise RefusedError(28001018)
+        raise DouyinRefusedError(28001018)
     if call.query.get("date_type") not in ("7", "15", "30"):
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     days = int(call.query["date_type"])
     dates = [(world.now() - timedelta(days=back)).date().isoformat() for back in range(days, 0, -1)]
     return {"result_list": [{"date": date, "new_fans": 0, "total_fans": account.followers} for date in dates]}
@@ -823,10 +823,10 @@ def _fans(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
 def _item_base(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
     """Figures of posts of the last 30 days; in reality they come about 10:00 the next day."""
     if account.options.get("enterprise", "true") != "true":
-        raise RefusedError(28001018)
+        raise DouyinRefusedError(28001018)
     post = _post_of(world, account, call)
     if world.now() - post.created_at > timedelta(days=30):
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     counts = world.counts(post)
     figures: dict[str, Metric] = {
         "total_play": "views",
@@ -842,20 +842,20 @@ def _post_of(world: World, account: SimAccount, call: Call, item: str | None = N
     for post in world.posts:
         if post.native_id == item and post.account == account.account and post.state != "removed":
             return post
-    raise RefusedError(28001007)
+    raise DouyinRefusedError(28001007)
 
 
 def _paging(world: World, call: Call, most: int, endpoint: str) -> tuple[int, int]:
     cursor, count = call.query.get("cursor", "0"), call.query.get("count", "")
     if not cursor.isdecimal() or not count.isdecimal() or not 1 <= int(count) <= most:
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     short = world.take_fault("short_page", endpoint)
     return int(cursor), max(1, int(count) // 3) if short else int(count)
 
 
 def _body(call: Call) -> dict[str, Any]:
     if not isinstance(call.json, dict):
-        raise RefusedError(28001007)
+        raise DouyinRefusedError(28001007)
     return call.json
 
 
@@ -921,12 +921,12 @@ class DouyinSimulator:
     def endpoints(self) -> Sequence[Endpoint]:
         return ENDPOINTS
 
-    def not_found(self, call: Call) -> Reply:
+    def not_found(self, call: Call) -> SimReply:
         """The withdrawn generations of publishing answer that they are offline (C0)."""
         offline = call.path.startswith(("/video/", "/image/"))
         return _answer(0, {}, 28001056 if offline else 28001007)
 
-    def fault_reply(self, kind: str, endpoint: str, call: Call) -> Reply | None:
+    def fault_reply(self, kind: str, endpoint: str, call: Call) -> SimReply | None:
         """Token endpoints know no expired access token and no quota of a capability."""
         code = FAULTS.get(kind)
         if code is None or endpoint in OAUTH:

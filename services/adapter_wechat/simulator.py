@@ -19,14 +19,14 @@ from services.simulator.contract import (
     Call,
     Endpoint,
     OutgoingCallback,
-    Reply,
     SimAccount,
     SimComment,
     SimPost,
+    SimReply,
     UploadedFile,
     World,
 )
-from services.simulator.http.refusal import RefusedError as WrongActError
+from services.simulator.http.refusal import AdminError as WrongActError
 
 BEIJING = timezone(timedelta(hours=8))
 TOKEN_LIVES = timedelta(seconds=7200)  # B1 [doc]
@@ -111,7 +111,7 @@ SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.IGNORECASE | re.DOTALL)
 TAG = re.compile(r"<[^>]+>")
 
 
-class RefusedError(Exception):
+class WechatRefusedError(Exception):
     """Raised inside a handler to answer with a code; `beside` stands in the body with it."""
 
     def __init__(self, code: int, beside: Mapping[str, Any] | None = None) -> None:
@@ -128,7 +128,7 @@ class Token:
 
 
 @dataclass(slots=True)
-class Draft:
+class StoredDraft:
     account: str
     articles: list[dict[str, Any]]
     created_at: datetime
@@ -137,32 +137,32 @@ class Draft:
 # --- answers ---------------------------------------------------------------------------------------------------------
 
 
-def _refusal(code: int, trace: str, beside: Mapping[str, Any]) -> Reply:
+def _refusal(code: int, trace: str, beside: Mapping[str, Any]) -> SimReply:
     """HTTP 200 with a code, its words and a trace id (section "error models", B8)."""
-    return Reply({"errcode": code, "errmsg": f"{WORDS[code]} rid: {trace}", **beside})
+    return SimReply({"errcode": code, "errmsg": f"{WORDS[code]} rid: {trace}", **beside})
 
 
-def _done(**fields: Any) -> Reply:
-    return Reply({"errcode": 0, "errmsg": "ok", **fields})
+def _done(**fields: Any) -> SimReply:
+    return SimReply({"errcode": 0, "errmsg": "ok", **fields})
 
 
 def _trace(world: World) -> str:
     return f"{int(world.now().timestamp()):08x}-{world.rng.getrandbits(32):08x}-{world.rng.getrandbits(32):08x}"
 
 
-def _open(handle: Callable[[World, Call], Reply]) -> Callable[[World, Call], Reply]:
+def _open(handle: Callable[[World, Call], SimReply]) -> Callable[[World, Call], SimReply]:
     """A handler that may refuse."""
 
-    def handler(world: World, call: Call) -> Reply:
+    def handler(world: World, call: Call) -> SimReply:
         try:
             return handle(world, call)
-        except RefusedError as refused:
+        except WechatRefusedError as refused:
             return _refusal(refused.code, _trace(world), refused.beside)
 
     return handler
 
 
-def _authorised(handle: Callable[[World, SimAccount, Call], Reply]) -> Callable[[World, Call], Reply]:
+def _authorised(handle: Callable[[World, SimAccount, Call], SimReply]) -> Callable[[World, Call], SimReply]:
     """A handler that wants a token in the query (section B)."""
     return _open(lambda world, call: handle(world, _caller(world, call), call))
 
@@ -171,7 +171,7 @@ def _caller(world: World, call: Call) -> SimAccount:
     """Whose token it is. Every accepted call is counted for the day's quota."""
     given = call.query.get("access_token", "")
     if not given:
-        raise RefusedError(41001)
+        raise WechatRefusedError(41001)
     account = _holder(world, given, _name(call.path))
     _count(world, account, call.path)
     return account
@@ -185,8 +185,8 @@ def _holder(world: World, given: str, endpoint: str) -> SimAccount:
             _steal(world, account)
         if world.now() < token.void_at:
             return account
-        raise RefusedError(42001 if world.now() >= token.issued_at + TOKEN_LIVES else 40001)
-    raise RefusedError(40001)
+        raise WechatRefusedError(42001 if world.now() >= token.issued_at + TOKEN_LIVES else 40001)
+    raise WechatRefusedError(40001)
 
 
 def _name(path: str) -> str:
@@ -196,7 +196,7 @@ def _name(path: str) -> str:
 
 def _body(call: Call) -> dict[str, Any]:
     if not isinstance(call.json, dict):
-        raise RefusedError(47001)
+        raise WechatRefusedError(47001)
     return call.json
 
 
@@ -205,7 +205,7 @@ def _number(value: object, code: int) -> int:
     try:
         return int(str(value))
     except ValueError:
-        raise RefusedError(code) from None
+        raise WechatRefusedError(code) from None
 
 
 # --- B1: tokens ------------------------------------------------------------------------------------------------------
@@ -221,9 +221,9 @@ def _owner(world: World, app_id: object, secret: object) -> SimAccount:
     for account in world.accounts.values():
         if account.app_id == app_id:
             if account.app_secret != secret:
-                raise RefusedError(40125)
+                raise WechatRefusedError(40125)
             return account
-    raise RefusedError(40013)
+    raise WechatRefusedError(40013)
 
 
 def _issue(world: World, account: SimAccount, family: str) -> Token:
@@ -236,15 +236,15 @@ def _issue(world: World, account: SimAccount, family: str) -> Token:
     return token
 
 
-def _given(world: World, token: Token) -> Reply:
+def _given(world: World, token: Token) -> SimReply:
     left = int((token.issued_at + TOKEN_LIVES - world.now()).total_seconds())
-    return Reply({"access_token": token.value, "expires_in": left})
+    return SimReply({"access_token": token.value, "expires_in": left})
 
 
-def stable_token(world: World, call: Call) -> Reply:
+def stable_token(world: World, call: Call) -> SimReply:
     body = _body(call)
     if body.get("grant_type") != "client_credential":
-        raise RefusedError(40002)
+        raise WechatRefusedError(40002)
     account = _owner(world, body.get("appid"), body.get("secret"))
     held: Token | None = account.state.get("stable")
     if body.get("force_refresh") is True:
@@ -269,16 +269,16 @@ def _count_forced(world: World, account: SimAccount) -> None:
     now = world.now()
     today: list[datetime] = [at for at in account.state.get("forced", []) if now - at < timedelta(days=1)]
     if len(today) >= FORCED_A_DAY:
-        raise RefusedError(45009)
+        raise WechatRefusedError(45009)
     if today and now - today[-1] < FORCED_APART:
-        raise RefusedError(45011)
+        raise WechatRefusedError(45011)
     account.state["forced"] = [*today, now]
 
 
-def token(world: World, call: Call) -> Reply:
+def token(world: World, call: Call) -> SimReply:
     """Each call issues a new token; the previous one lives on for about five minutes [memory]."""
     if call.query.get("grant_type") != "client_credential":
-        raise RefusedError(40002)
+        raise WechatRefusedError(40002)
     account = _owner(world, call.query.get("appid"), call.query.get("secret"))
     held: Token | None = account.state.get("plain")
     if held is not None:
@@ -292,29 +292,29 @@ def token(world: World, call: Call) -> Reply:
 def _picture(call: Call, kinds: Mapping[str, tuple[bytes, ...]], below: int) -> UploadedFile:
     file = call.files.get("media")
     if file is None:
-        raise RefusedError(41005)
+        raise WechatRefusedError(41005)
     if file.size == 0:
-        raise RefusedError(44001)
+        raise WechatRefusedError(44001)
     if not file.head.startswith(tuple(mark for marks in kinds.values() for mark in marks)):
-        raise RefusedError(40005)
+        raise WechatRefusedError(40005)
     if file.size >= below:
-        raise RefusedError(40009)
+        raise WechatRefusedError(40009)
     return file
 
 
-def upload_inline(world: World, _account: SimAccount, call: Call) -> Reply:
+def upload_inline(world: World, _account: SimAccount, call: Call) -> SimReply:
     file = _picture(call, KINDS, INLINE_MAX)
-    return Reply({"url": f"http://{PICTURE_HOST}/mmbiz_{_kind(file)}/{file.sha256[:43]}/0?from=appmsg"})
+    return SimReply({"url": f"http://{PICTURE_HOST}/mmbiz_{_kind(file)}/{file.sha256[:43]}/0?from=appmsg"})
 
 
-def add_material(world: World, account: SimAccount, call: Call) -> Reply:
+def add_material(world: World, account: SimAccount, call: Call) -> SimReply:
     if call.query.get("type") != "image":  # voice, video and thumb are not simulated
-        raise RefusedError(40004)
+        raise WechatRefusedError(40004)
     file = _picture(call, LIBRARY_KINDS, PICTURE_MAX + 1)
     media_id = _new_id(world)
     _library(world)[media_id] = account.account
     url = f"http://{PICTURE_HOST}/mmbiz_{_kind(file)}/{file.sha256[:43]}/0?wx_fmt={_kind(file)}"
-    return Reply({"media_id": media_id, "url": url, "item": []})
+    return SimReply({"media_id": media_id, "url": url, "item": []})
 
 
 def _kind(file: UploadedFile) -> str:
@@ -336,21 +336,21 @@ def _new_id(world: World) -> str:
 # --- B3: drafts ------------------------------------------------------------------------------------------------------
 
 
-def _drafts(world: World) -> dict[str, Draft]:
-    held: dict[str, Draft] = world.state.setdefault("drafts", {})
+def _drafts(world: World) -> dict[str, StoredDraft]:
+    held: dict[str, StoredDraft] = world.state.setdefault("drafts", {})
     return held
 
 
-def add_draft(world: World, account: SimAccount, call: Call) -> Reply:
+def add_draft(world: World, account: SimAccount, call: Call) -> SimReply:
     if b"\\u" in call.body:
-        raise RefusedError(40033)
+        raise WechatRefusedError(40033)
     articles = _body(call).get("articles")
     if not isinstance(articles, list) or not 1 <= len(articles) <= ARTICLES_MAX:
-        raise RefusedError(45008)
+        raise WechatRefusedError(45008)
     media_id = _new_id(world)
     taken = [_article(world, account, article) for article in articles]
-    _drafts(world)[media_id] = Draft(account.account, taken, world.now())
-    return Reply({"media_id": media_id, "item": []})
+    _drafts(world)[media_id] = StoredDraft(account.account, taken, world.now())
+    return SimReply({"media_id": media_id, "item": []})
 
 
 def _article(world: World, account: SimAccount, given: object) -> dict[str, Any]:
@@ -358,35 +358,35 @@ def _article(world: World, account: SimAccount, given: object) -> dict[str, Any]
     article = dict(given) if isinstance(given, dict) else {}
     _check_texts(article)
     if article.get("need_open_comment") and account.options.get("comment_privilege") == "none":
-        raise RefusedError(88000)
+        raise WechatRefusedError(88000)
     if article.get("article_type", "news") == "newspic":
         pictures = article.get("image_info", {}).get("image_list", [])
         if not 1 <= len(pictures) <= PICTURES_MAX:
-            raise RefusedError(45008)  # [assumption]: no page names the code
+            raise WechatRefusedError(45008)  # [assumption]: no page names the code
         wanted = [picture.get("image_media_id") for picture in pictures]
     else:
         wanted = [article.get("thumb_media_id")]
         content = SCRIPT.sub("", article["content"])
         article["content"] = IMAGE_TAG.sub(_if_ours, content)
     if any(_library(world).get(media_id) != account.account for media_id in wanted):
-        raise RefusedError(40007)
+        raise WechatRefusedError(40007)
     return {**article, "thumb_media_id": wanted[0]}
 
 
 def _check_texts(article: dict[str, Any]) -> None:
     title, content = str(article.get("title", "")), article.get("content", "")
     if not title or len(title) > TITLE_MAX:
-        raise RefusedError(45003)
+        raise WechatRefusedError(45003)
     if len(str(article.get("author", ""))) > AUTHOR_MAX:
-        raise RefusedError(45110)
+        raise WechatRefusedError(45110)
     if len(str(article.get("digest", ""))) > DIGEST_MAX:
-        raise RefusedError(45004)
+        raise WechatRefusedError(45004)
     if len(str(article.get("content_source_url", "")).encode()) > SOURCE_URL_MAX:
-        raise RefusedError(41039)
+        raise WechatRefusedError(41039)
     if not isinstance(content, str) or not content.strip():
-        raise RefusedError(44004)
+        raise WechatRefusedError(44004)
     if len(content) >= CONTENT_MAX or len(content.encode()) >= CONTENT_BYTES_MAX:
-        raise RefusedError(45002)
+        raise WechatRefusedError(45002)
 
 
 def _if_ours(tag: re.Match[str]) -> str:
@@ -394,27 +394,27 @@ def _if_ours(tag: re.Match[str]) -> str:
     return tag.group() if source and f"//{PICTURE_HOST}/" in source.group(1) else ""
 
 
-def _draft(world: World, account: SimAccount, call: Call) -> tuple[str, Draft]:
+def _draft(world: World, account: SimAccount, call: Call) -> tuple[str, StoredDraft]:
     media_id = str(_body(call).get("media_id", ""))
     draft = _drafts(world).get(media_id)
     if draft is None or draft.account != account.account:
-        raise RefusedError(40007)
+        raise WechatRefusedError(40007)
     return media_id, draft
 
 
-def get_draft(world: World, account: SimAccount, call: Call) -> Reply:
+def get_draft(world: World, account: SimAccount, call: Call) -> SimReply:
     _, draft = _draft(world, account, call)
     stamp = int(draft.created_at.timestamp())
-    return Reply({"news_item": draft.articles, "create_time": stamp, "update_time": stamp})
+    return SimReply({"news_item": draft.articles, "create_time": stamp, "update_time": stamp})
 
 
-def delete_draft(world: World, account: SimAccount, call: Call) -> Reply:
+def delete_draft(world: World, account: SimAccount, call: Call) -> SimReply:
     media_id, _ = _draft(world, account, call)
     del _drafts(world)[media_id]
     return _done()
 
 
-def batch_drafts(world: World, account: SimAccount, call: Call) -> Reply:
+def batch_drafts(world: World, account: SimAccount, call: Call) -> SimReply:
     """Newest first [assumption]."""
     offset, count = _page(call)
     drafts = [(media_id, one) for media_id, one in _drafts(world).items() if one.account == account.account][::-1]
@@ -424,19 +424,19 @@ def batch_drafts(world: World, account: SimAccount, call: Call) -> Reply:
         news = [article | ({"content": ""} if _body(call).get("no_content") == 1 else {}) for article in draft.articles]
         content = {"news_item": news, "create_time": stamp, "update_time": stamp}
         items.append({"media_id": media_id, "content": content, "update_time": stamp})
-    return Reply({"total_count": len(drafts), "item_count": len(items), "item": items})
+    return SimReply({"total_count": len(drafts), "item_count": len(items), "item": items})
 
 
 def _page(call: Call) -> tuple[int, int]:
     body = _body(call)
     offset, count = _number(body.get("offset"), 47001), _number(body.get("count"), 47001)
     if offset < 0 or not 1 <= count <= 20:
-        raise RefusedError(47001)  # [assumption]: no page names the code
+        raise WechatRefusedError(47001)  # [assumption]: no page names the code
     return offset, count
 
 
-def count_drafts(world: World, account: SimAccount, call: Call) -> Reply:
-    return Reply({"total_count": sum(1 for draft in _drafts(world).values() if draft.account == account.account)})
+def count_drafts(world: World, account: SimAccount, call: Call) -> SimReply:
+    return SimReply({"total_count": sum(1 for draft in _drafts(world).values() if draft.account == account.account)})
 
 
 # --- B3: publishing --------------------------------------------------------------------------------------------------
@@ -445,10 +445,10 @@ def count_drafts(world: World, account: SimAccount, call: Call) -> Reply:
 def _may_publish(account: SimAccount) -> None:
     """Service accounts, and subscription accounts only if verified (B3)."""
     if account.options.get("level") in ("subscription", "personal"):
-        raise RefusedError(48001)
+        raise WechatRefusedError(48001)
 
 
-def submit(world: World, account: SimAccount, call: Call) -> Reply:
+def submit(world: World, account: SimAccount, call: Call) -> SimReply:
     """[assumption]: the draft leaves the box with the submit; the sources say "once it is published"."""
     _may_publish(account)
     media_id, draft = _draft(world, account, call)
@@ -506,13 +506,13 @@ def _posts(world: World, account: SimAccount) -> list[SimPost]:
     return [post for post in world.posts if post.account == account.account]
 
 
-def publish_status(world: World, account: SimAccount, call: Call) -> Reply:
+def publish_status(world: World, account: SimAccount, call: Call) -> SimReply:
     """0 done, 1 under way, 4 refused, 5 deleted by the account, 6 blocked; "under way" shows fail_idx [1] (B3)."""
     _may_publish(account)
     asked = _body(call).get("publish_id")
     post = next((p for p in _posts(world, account) if p.ids.get("publish_id") == str(asked)), None)
     if post is None:
-        raise RefusedError(40007)  # [assumption]: no page names the code for an unknown publish_id
+        raise WechatRefusedError(40007)  # [assumption]: no page names the code for an unknown publish_id
     answer: dict[str, Any] = {"publish_id": asked}
     match post.state:
         case "live":
@@ -524,7 +524,7 @@ def publish_status(world: World, account: SimAccount, call: Call) -> Reply:
             answer |= {"publish_status": 5 if post.data.get("deleted_by_user") else 6, "fail_idx": []}
         case _:
             answer |= {"publish_status": 1, "fail_idx": [1]}
-    return Reply(answer)
+    return SimReply(answer)
 
 
 def _published(world: World, account: SimAccount) -> list[SimPost]:
@@ -550,7 +550,7 @@ def _news_item(post: SimPost, with_content: bool) -> dict[str, Any]:
     }
 
 
-def batch_published(world: World, account: SimAccount, call: Call) -> Reply:
+def batch_published(world: World, account: SimAccount, call: Call) -> SimReply:
     _may_publish(account)
     offset, count = _page(call)
     posts = _published(world, account)
@@ -560,7 +560,7 @@ def batch_published(world: World, account: SimAccount, call: Call) -> Reply:
         news = [_news_item(post, with_content=_body(call).get("no_content") != 1)]
         content = {"news_item": news, "create_time": int(post.created_at.timestamp()), "update_time": stamp}
         items.append({"article_id": post.native_id, "content": content, "update_time": stamp})
-    return Reply({"total_count": len(posts), "item_count": len(items), "item": items})
+    return SimReply({"total_count": len(posts), "item_count": len(items), "item": items})
 
 
 def _article_post(world: World, account: SimAccount, call: Call) -> SimPost:
@@ -568,15 +568,15 @@ def _article_post(world: World, account: SimAccount, call: Call) -> SimPost:
     wanted = _body(call).get("article_id")
     post = next((p for p in _published(world, account) if p.native_id == wanted), None)
     if post is None:
-        raise RefusedError(53600)
+        raise WechatRefusedError(53600)
     return post
 
 
-def get_article(world: World, account: SimAccount, call: Call) -> Reply:
-    return Reply({"news_item": [_news_item(_article_post(world, account, call), with_content=True)]})
+def get_article(world: World, account: SimAccount, call: Call) -> SimReply:
+    return SimReply({"news_item": [_news_item(_article_post(world, account, call), with_content=True)]})
 
 
-def delete_article(world: World, account: SimAccount, call: Call) -> Reply:
+def delete_article(world: World, account: SimAccount, call: Call) -> SimReply:
     post = _article_post(world, account, call)
     post.state, post.data["deleted_by_user"] = "removed", True
     return _done()
@@ -600,31 +600,31 @@ def _keys(account: SimAccount) -> dict[str, MassKey]:
     return held
 
 
-def send_to_all(world: World, account: SimAccount, call: Call) -> Reply:
+def send_to_all(world: World, account: SimAccount, call: Call) -> SimReply:
     """[assumption]: the key is looked at before the draft, and the draft leaves the box with the call."""
     _may_publish(account)
     body = _body(call)
     key = str(body.get("clientmsgid", ""))
     if len(key.encode()) > MASS_KEY_BYTES:
-        raise RefusedError(45067)
+        raise WechatRefusedError(45067)
     if key:
         _refuse_used_key(world, account, key)
     if body.get("msgtype") != "mpnews" or not isinstance(body.get("filter"), dict):
-        raise RefusedError(40008)
+        raise WechatRefusedError(40008)
     media_id = str((body.get("mpnews") or {}).get("media_id", ""))
     draft = _drafts(world).get(media_id)
     if draft is None or draft.account != account.account:
-        raise RefusedError(40007)
+        raise WechatRefusedError(40007)
     _check_mass_quota(world, account)
     number = _next_id(world, "last_mass_id", FIRST_MASS_ID)
     used = MassKey(world.now(), world.now(), {"msg_id": str(number), "msg_data_id": str(2 * number)})
     _keys(account)[key or f"none:{number}"] = used
     if account.options.get("mass_approval") == "required":
         used.approval = media_id
-        raise RefusedError(89505)
+        raise WechatRefusedError(89505)
     _send(world, account, used, media_id)
     numbers = {name: int(value) for name, value in used.ids.items()}
-    return Reply({"errcode": 0, "errmsg": "send job submission success", **numbers})
+    return SimReply({"errcode": 0, "errmsg": "send job submission success", **numbers})
 
 
 def _refuse_used_key(world: World, account: SimAccount, key: str) -> None:
@@ -632,12 +632,12 @@ def _refuse_used_key(world: World, account: SimAccount, key: str) -> None:
     if used is None or world.now() - used.first_at >= MASS_KEY_LIVES:
         return
     if used.approval is not None:
-        raise RefusedError(89504)
+        raise WechatRefusedError(89504)
     too_fast, used.last_at = world.now() - used.last_at < MASS_KEY_APART, world.now()
     if too_fast:
-        raise RefusedError(45066)
+        raise WechatRefusedError(45066)
     names = ("msg_id",) if account.options.get("mass_repeated") == "msg_id" else ("msg_id", "msg_data_id")
-    raise RefusedError(45065, {name: int(used.ids[name]) for name in names})
+    raise WechatRefusedError(45065, {name: int(used.ids[name]) for name in names})
 
 
 def _check_mass_quota(world: World, account: SimAccount) -> None:
@@ -648,7 +648,7 @@ def _check_mass_quota(world: World, account: SimAccount) -> None:
     most = int(account.options.get("mass_quota", most))
     sent = [post for post in _posts(world, account) if "msg_id" in post.ids and post.state != "rejected"]
     if sum(1 for post in sent if world.now() - post.created_at < period) >= most:
-        raise RefusedError(45028)
+        raise WechatRefusedError(45028)
 
 
 def _send(world: World, account: SimAccount, used: MassKey, media_id: str) -> None:
@@ -695,23 +695,23 @@ def _mass_post(world: World, account: SimAccount, call: Call) -> SimPost:
     wanted = str(_body(call).get("msg_id", ""))
     post = next((p for p in _posts(world, account) if p.ids.get("msg_id") == wanted), None)
     if post is None:
-        raise RefusedError(40007)  # [assumption]: no page names the code for an unknown msg_id
+        raise WechatRefusedError(40007)  # [assumption]: no page names the code for an unknown msg_id
     return post
 
 
 MASS_STATUS = {"publishing": "SENDING", "in_review": "SENDING", "live": "SEND_SUCCESS", "rejected": "SEND_FAIL"}
 
 
-def mass_status(world: World, account: SimAccount, call: Call) -> Reply:
+def mass_status(world: World, account: SimAccount, call: Call) -> SimReply:
     post = _mass_post(world, account, call)
-    return Reply({"msg_id": _body(call)["msg_id"], "msg_status": MASS_STATUS.get(post.state, "DELETE")})
+    return SimReply({"msg_id": _body(call)["msg_id"], "msg_status": MASS_STATUS.get(post.state, "DELETE")})
 
 
-def delete_mass(world: World, account: SimAccount, call: Call) -> Reply:
+def delete_mass(world: World, account: SimAccount, call: Call) -> SimReply:
     """Only what has been sent can be deleted [client]; a repetition is taken [assumption]."""
     post = _mass_post(world, account, call)
     if post.state not in ("live", "removed"):
-        raise RefusedError(40007)  # [assumption]
+        raise WechatRefusedError(40007)  # [assumption]
     post.state, post.data["deleted_by_user"] = "removed", True
     return _done()
 
@@ -719,14 +719,14 @@ def delete_mass(world: World, account: SimAccount, call: Call) -> Reply:
 # --- B4: comments ----------------------------------------------------------------------------------------------------
 
 
-def list_comments(world: World, account: SimAccount, call: Call) -> Reply:
+def list_comments(world: World, account: SimAccount, call: Call) -> SimReply:
     body = _body(call)
     begin, count = _number(body.get("begin"), 88010), _number(body.get("count"), 88010)
     if begin < 0 or not 0 < count < COMMENTS_UNDER:
-        raise RefusedError(88010)
+        raise WechatRefusedError(88010)
     post = _message(world, account, body)
     if not post.data["article"].get("need_open_comment"):
-        raise RefusedError(88000)  # [assumption]: what an article without comments answers
+        raise WechatRefusedError(88000)  # [assumption]: what an article without comments answers
     comments = _not_quite_newest_first(world.comments(post))
     if world.take_fault("short_page", "comment/list"):
         count = max(1, count // 3)
@@ -742,7 +742,7 @@ def _message(world: World, account: SimAccount, body: Mapping[str, Any]) -> SimP
     for post in _posts(world, account):
         if post.ids["msg_data_id"] == wanted and post.state == "live" and str(body.get("index", 0)) == "0":
             return post
-    raise RefusedError(88001, {"total": 0, "comment": []})
+    raise WechatRefusedError(88001, {"total": 0, "comment": []})
 
 
 def _not_quite_newest_first(comments: list[SimComment]) -> list[SimComment]:
@@ -780,22 +780,22 @@ def _comment(world: World, account: SimAccount, call: Call) -> tuple[SimPost, in
     body = _body(call)
     post, wanted = _message(world, account, body), _number(body.get("user_comment_id"), 88008)
     if all(_ordinal(comment) != wanted for comment in world.comments(post)):
-        raise RefusedError(88008)
+        raise WechatRefusedError(88008)
     return post, wanted
 
 
-def add_reply(world: World, account: SimAccount, call: Call) -> Reply:
+def add_reply(world: World, account: SimAccount, call: Call) -> SimReply:
     post, wanted = _comment(world, account, call)
     content = _body(call).get("content")
     if not isinstance(content, str) or not 0 < len(content.strip()) <= REPLY_MAX:
-        raise RefusedError(88007)
+        raise WechatRefusedError(88007)
     if wanted in _replies(post):
-        raise RefusedError(88005)
+        raise WechatRefusedError(88005)
     _replies(post)[wanted] = {"content": content, "create_time": int(world.now().timestamp())}
     return _done()
 
 
-def delete_reply(world: World, account: SimAccount, call: Call) -> Reply:
+def delete_reply(world: World, account: SimAccount, call: Call) -> SimReply:
     """[assumption]: no reply there is no error."""
     post, wanted = _comment(world, account, call)
     _replies(post).pop(wanted, None)
@@ -811,11 +811,11 @@ def _day(call: Call, world: World) -> date:
     try:
         begin, end = (date.fromisoformat(str(body.get(name))) for name in ("begin_date", "end_date"))
     except ValueError:
-        raise RefusedError(61500) from None
+        raise WechatRefusedError(61500) from None
     if begin != end or end >= world.now().astimezone(BEIJING).date():
-        raise RefusedError(61501)
+        raise WechatRefusedError(61501)
     if end > _newest_day(world):
-        raise RefusedError(61503)
+        raise WechatRefusedError(61503)
     return begin
 
 
@@ -829,12 +829,12 @@ def _end_of(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), BEIJING).astimezone(UTC)
 
 
-def article_totals(world: World, account: SimAccount, call: Call) -> Reply:
+def article_totals(world: World, account: SimAccount, call: Call) -> SimReply:
     day = _day(call, world)
     newest = _newest_day(world)
     posts = [p for p in _posts(world, account) if p.live_at and p.live_at.astimezone(BEIJING).date() == day]
     late = world.take_fault("statistics_delayed", "datacube/getarticletotaldetail")  # B5 [doc]: not final yet
-    return Reply({"list": [_figures(world, post, day, newest) for post in posts], "is_delay": late})
+    return SimReply({"list": [_figures(world, post, day, newest) for post in posts], "is_delay": late})
 
 
 def _figures(world: World, post: SimPost, day: date, newest: date) -> dict[str, Any]:
@@ -870,11 +870,11 @@ def _day_figures(world: World, post: SimPost, day: date) -> dict[str, Any]:
     }
 
 
-def follower_totals(world: World, account: SimAccount, call: Call) -> Reply:
+def follower_totals(world: World, account: SimAccount, call: Call) -> SimReply:
     day = _day(call, world)
     gained = sum(world.counts(post, at=_end_of(day))["follows"] for post in _posts(world, account))
     entry = {"ref_date": day.isoformat(), "user_source": 0, "cumulate_user": account.followers + gained}
-    return Reply({"list": [entry]})
+    return SimReply({"list": [entry]})
 
 
 # --- B7: quotas ------------------------------------------------------------------------------------------------------
@@ -886,7 +886,7 @@ def _count(world: World, account: SimAccount, path: str) -> None:
     day, used = account.state.get(f"used:{path}", (today, 0))
     used = used if day == today else 0
     if used >= _daily_limit(account):
-        raise RefusedError(45009)
+        raise WechatRefusedError(45009)
     account.state[f"used:{path}"] = (today, used + 1)
 
 
@@ -894,10 +894,10 @@ def _daily_limit(account: SimAccount) -> int:
     return int(account.options.get("daily_limit", DAILY_LIMIT))
 
 
-def api_quota(world: World, account: SimAccount, call: Call) -> Reply:
+def api_quota(world: World, account: SimAccount, call: Call) -> SimReply:
     path = _body(call).get("cgi_path")
     if all(endpoint.path != path for endpoint in ENDPOINTS):
-        raise RefusedError(76021)
+        raise WechatRefusedError(76021)
     day, used = account.state.get(f"used:{path}", (None, 0))
     used = used if day == world.now().astimezone(BEIJING).date() else 0
     limit = _daily_limit(account)
@@ -977,7 +977,7 @@ def _call_back_mass(world: World, account: SimAccount, msg_id: str, status: str,
 # --- the platform ----------------------------------------------------------------------------------------------------
 
 
-def _post(path: str, handler: Callable[[World, Call], Reply], *, mutating: bool) -> Endpoint:
+def _post(path: str, handler: Callable[[World, Call], SimReply], *, mutating: bool) -> Endpoint:
     return Endpoint(_name(path), "POST", path, handler, mutating)
 
 
@@ -1022,13 +1022,13 @@ class WechatSimulator:
     def endpoints(self) -> Sequence[Endpoint]:
         return ENDPOINTS
 
-    def not_found(self, call: Call) -> Reply:
+    def not_found(self, call: Call) -> SimReply:
         """Another method on a path that exists is 43002 (B7); another path the gateway does not know [assumption]."""
         if any(endpoint.path == call.path for endpoint in ENDPOINTS):
             return _refusal(43002, "0-0-0", {})
-        return Reply(b"<html><head><title>404 Not Found</title></head></html>", 404, "text/html")
+        return SimReply(b"<html><head><title>404 Not Found</title></head></html>", 404, "text/html")
 
-    def fault_reply(self, kind: str, endpoint: str, call: Call) -> Reply | None:
+    def fault_reply(self, kind: str, endpoint: str, call: Call) -> SimReply | None:
         """A token is not expired where it is asked for. Publishing the same words again is nothing WeChat minds."""
         if kind not in FAULTS or (kind == "token_expired" and endpoint in TOKEN_ENDPOINTS):
             return None

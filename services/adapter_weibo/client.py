@@ -84,7 +84,7 @@ class CommentRows:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class StatusCounts:
     """Absolute figures; None where the answer has no readable one."""
 
     reposts: int | None
@@ -199,10 +199,10 @@ class WeiboClient:
         """Comments that our account wrote, under whatever post, not above max_id, newest first; 0 = from the newest."""
         return _comments(_object(self._get("/2/comments/by_me.json", {"count": count, "max_id": max_id})))
 
-    def counts(self, status_ids: Iterable[str]) -> dict[str, Counts]:
+    def counts(self, status_ids: Iterable[str]) -> dict[str, StatusCounts]:
         """Figures by post id, asked a hundred posts at a time; posts that the platform does not know are left out."""
         wanted = list(dict.fromkeys(status_ids))
-        found: dict[str, Counts] = {}
+        found: dict[str, StatusCounts] = {}
         for start in range(0, len(wanted), COUNTS_MAX_IDS):
             rows = self._get("/2/statuses/count.json", {"ids": ",".join(wanted[start : start + COUNTS_MAX_IDS])})
             found.update(_counts(row) for row in _rows(rows))
@@ -416,9 +416,9 @@ def _comment(body: Mapping[str, Any]) -> CommentRow:
     )
 
 
-def _counts(row: Mapping[str, Any]) -> tuple[str, Counts]:
+def _counts(row: Mapping[str, Any]) -> tuple[str, StatusCounts]:
     reposts, comments, attitudes = (_whole(row.get(name)) for name in ("reposts", "comments", "attitudes"))
-    return str(row.get("idstr") or row.get("id")), Counts(reposts, comments, attitudes)
+    return str(row.get("idstr") or row.get("id")), StatusCounts(reposts, comments, attitudes)
 
 
 def _hits(api: str, limit: Any, remaining: Any) -> Hits | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from schemas.events.feedback import Absence, Metric, Reading, Readings
 from services.adapter.contract.feedback import Comment, CommentPage, LivePost
-from services.adapter_weibo.client import CommentRow, CommentRows, Counts, WeiboClient
+from services.adapter_weibo.client import CommentRow, CommentRows, StatusCounts, WeiboClient
 from services.adapter_weibo.settings import LISTENING
 
 NATIVE: dict[Metric, str] = {"likes": "attitudes", "comments": "comments", "shares": "reposts"}
@@ -128,11 +128,11 @@ def _comment(row: CommentRow) -> Comment:
     return Comment(row.id, row.author, row.text, row.created_at, row.parent, row.likes)
 
 
-def _readings(counts: Counts | None, post: LivePost, now: datetime) -> Readings:
+def _readings(counts: StatusCounts | None, post: LivePost, now: datetime) -> Readings:
     """A post that the answer lacks is too young to be counted, or the platform no longer counts it; never 0."""
     young = counts is None and now - post.post.published_at < LISTENING.counts_lag
     otherwise: Absence = "not_yet" if young else "failed"
-    counts = counts or Counts(None, None, None)
+    counts = counts or StatusCounts(None, None, None)
     return Readings(
         likes=_reading(counts.attitudes, NATIVE["likes"], otherwise),
         comments=_reading(counts.comments, NATIVE["comments"], otherwise),

@@ -21,10 +21,10 @@ from services.simulator.contract import (
     Call,
     Endpoint,
     OutgoingCallback,
-    Reply,
     SimAccount,
     SimComment,
     SimPost,
+    SimReply,
     UploadedFile,
     World,
 )
@@ -92,7 +92,7 @@ POSTING = ("statuses/share", "statuses/update/biz", "statuses/upload/biz", "stat
 Answer = Callable[[World, Call, SimAccount], Any]
 
 
-class RefusedError(Exception):
+class WeiboRefusedError(Exception):
     """A request the platform answers with an error code."""
 
     def __init__(self, code: int) -> None:
@@ -111,10 +111,10 @@ class WeiboSimulator:
     def endpoints(self) -> Sequence[Endpoint]:
         return ENDPOINTS
 
-    def not_found(self, call: Call) -> Reply:
+    def not_found(self, call: Call) -> SimReply:
         return _refusal(10021 if any(call.path == e.path for e in ENDPOINTS) else 10020, call)
 
-    def fault_reply(self, kind: str, endpoint: str, call: Call) -> Reply | None:
+    def fault_reply(self, kind: str, endpoint: str, call: Call) -> SimReply | None:
         writing = endpoint in (*POSTING, *COMMENTING)
         code = {
             "rate_limit": 10024 if writing else 10023,
@@ -156,7 +156,7 @@ def _share(world: World, call: Call, account: SimAccount) -> Any:
     prose = URL.sub(" ", text)
     domain = account.options.get("safe_domain", "")
     if not any(_under(url, domain) for url in URL.findall(text)) or TOPIC.search(prose):
-        raise RefusedError(10017)  # missing domain [client]; the same code for a topic [assumption]
+        raise WeiboRefusedError(10017)  # missing domain [client]; the same code for a topic [assumption]
     return _posted(world, call, account, text, _pictures(call, needed=False))
 
 
@@ -184,7 +184,7 @@ def _upload_url_text(world: World, call: Call, account: SimAccount) -> Any:
     pic_ids = [pic_id for pic_id in (call.param("pic_id") or "").split(",") if pic_id]
     text = _text(call)
     if not pic_ids or len(pic_ids) > PICTURES_MAX or any(pic_id not in uploads for pic_id in pic_ids):
-        raise RefusedError(10008)
+        raise WeiboRefusedError(10008)
     return _posted(world, call, account, text, tuple(uploads[pic_id] for pic_id in pic_ids))
 
 
@@ -216,7 +216,7 @@ def _posted(world: World, call: Call, account: SimAccount, text: str, pictures: 
     said[text] = now
     if slow:
         world.state.setdefault("hidden", []).append(post)
-        raise RefusedError(20032)
+        raise WeiboRefusedError(20032)
     return _status_body(world, post)
 
 
@@ -224,7 +224,7 @@ def _refuse_repetition(world: World, account: SimAccount, text: str) -> None:
     """Two consecutive posts must differ [doc: 2/statuses/update]; so must posts shortly after one another [client]."""
     said = _said(world, account)
     if text in said and (world.now() - said[text] < REPEAT_WITHIN or next(reversed(said)) == text):
-        raise RefusedError(20019)
+        raise WeiboRefusedError(20019)
 
 
 def _said(world: World, account: SimAccount) -> dict[str, datetime]:
@@ -237,7 +237,7 @@ def _refuse_pace(world: World, account: SimAccount) -> None:
     """30 posts an hour [client, figures of 2012]; only where the account's option `posts_per_hour` says so."""
     limit = _option(account, "posts_per_hour")
     if limit is not None and _posts_this_hour(world, account) >= limit:
-        raise RefusedError(10024)
+        raise WeiboRefusedError(10024)
 
 
 def _posts_this_hour(world: World, account: SimAccount) -> int:
@@ -247,7 +247,7 @@ def _posts_this_hour(world: World, account: SimAccount) -> int:
 def _destroy(world: World, call: Call, account: SimAccount) -> Any:
     post = _post(world, call.param("id"))
     if post.account != account.account:
-        raise RefusedError(20102)
+        raise WeiboRefusedError(20102)
     body = _status_body(world, post)
     post.state = "removed"
     return body
@@ -267,10 +267,10 @@ def _reply_comment(world: World, call: Call, account: SimAccount) -> Any:
     post, text = _post(world, call.param("id")), _comment_text(call)
     wanted = call.param("cid")
     if not wanted:
-        raise RefusedError(20204)
+        raise WeiboRefusedError(20204)
     answered = next((one for one in world.comments(post) if one.native_id == wanted), None)
     if answered is None:
-        raise RefusedError(20201)
+        raise WeiboRefusedError(20201)
     if call.param("without_mention") != "1":
         text = f"回复@{_comment_author(world, answered)['screen_name']}:{text}"
     return _commented(world, account, post, text, wanted)
@@ -279,9 +279,9 @@ def _reply_comment(world: World, call: Call, account: SimAccount) -> Any:
 def _comment_text(call: Call) -> str:
     text = (call.param("comment") or "").strip()
     if not text:
-        raise RefusedError(20008)
+        raise WeiboRefusedError(20008)
     if _length(text) > COMMENT_MAX:
-        raise RefusedError(20012)
+        raise WeiboRefusedError(20012)
     return text
 
 
@@ -290,7 +290,7 @@ def _commented(world: World, account: SimAccount, post: SimPost, text: str, answ
     now = world.now()
     for other, made in _made_comments(world, account):
         if other is post and (made.text, made.parent) == (text, answered) and now - made.at < REPEAT_WITHIN:
-            raise RefusedError(20019)
+            raise WeiboRefusedError(20019)
     _refuse_comment_pace(world, account)
     made_by_us = post.data.setdefault("comments_by_api", [])
     # Ids from the top of the second's range: those of the audience count up from its bottom.
@@ -316,7 +316,7 @@ def _refuse_comment_pace(world: World, account: SimAccount) -> None:
     """60 comments an hour [client, figures of 2012]; only where the option `comments_per_hour` says so."""
     limit = _option(account, "comments_per_hour")
     if limit is not None and _comments_this_hour(world, account) >= limit:
-        raise RefusedError(10024)
+        raise WeiboRefusedError(10024)
 
 
 def _comments_this_hour(world: World, account: SimAccount) -> int:
@@ -329,12 +329,12 @@ def _comments_this_hour(world: World, account: SimAccount) -> int:
 def _text(call: Call) -> str:
     text = (call.param("status") or "").strip()
     if not text:
-        raise RefusedError(20008)
+        raise WeiboRefusedError(20008)
     if call.param("is_longtext") == "1":
         if len(text) > LONG_STATUS_MAX:
-            raise RefusedError(20049)
+            raise WeiboRefusedError(20049)
     elif _length(text) > STATUS_MAX:
-        raise RefusedError(20012)
+        raise WeiboRefusedError(20012)
     return text
 
 
@@ -348,12 +348,12 @@ def _pictures(call: Call, *, needed: bool) -> tuple[str, ...]:
     picture = call.files.get("pic")
     if picture is None:
         if needed:
-            raise RefusedError(20007)
+            raise WeiboRefusedError(20007)
         return ()
     if picture.size >= PICTURE_BELOW:
-        raise RefusedError(20006)
+        raise WeiboRefusedError(20006)
     if not _is_picture(picture):
-        raise RefusedError(20005)
+        raise WeiboRefusedError(20005)
     return (picture.sha256,)
 
 
@@ -373,7 +373,7 @@ def _hint(call: Call) -> str | None:
     try:
         rows = orjson.loads(call.param("annotations") or "[]")
     except orjson.JSONDecodeError:
-        raise RefusedError(10008) from None
+        raise WeiboRefusedError(10008) from None
     return next((str(row["tongbo"]) for row in rows if isinstance(row, dict) and "tongbo" in row), None)
 
 
@@ -402,9 +402,9 @@ def _count(world: World, call: Call, account: SimAccount) -> Any:
     """A bare array; unknown and deleted ids are left out [memory]."""
     ids = [one for one in (call.param("ids") or "").split(",") if one]
     if not ids:
-        raise RefusedError(10016)
+        raise WeiboRefusedError(10016)
     if len(ids) > IDS_MAX:
-        raise RefusedError(10008)
+        raise WeiboRefusedError(10008)
     live = {post.native_id: post for post in world.posts if post.state == "live"}
     return [_count_body(world, live[one]) for one in ids if one in live]
 
@@ -445,7 +445,7 @@ def _comment_page(world: World, call: Call, everything: Sequence[tuple[SimPost, 
 def _users_counts(world: World, call: Call, account: SimAccount) -> Any:
     uids = [uid for uid in (call.param("uids") or "").split(",") if uid]
     if not uids or len(uids) > IDS_MAX:
-        raise RefusedError(10016 if not uids else 10008)
+        raise WeiboRefusedError(10016 if not uids else 10008)
     known = {one.open_id: one for one in world.accounts.values()}
     return [
         {
@@ -464,7 +464,7 @@ def _users_show(world: World, call: Call, account: SimAccount) -> Any:
     uid = call.param("uid") or account.open_id
     found = next((one for one in world.accounts.values() if one.open_id == uid), None)
     if found is None:
-        raise RefusedError(20003)
+        raise WeiboRefusedError(20003)
     return _user_body(world, found)
 
 
@@ -503,7 +503,7 @@ def _rate_limit_status(world: World, call: Call, account: SimAccount) -> Any:
 # --- tokens ----------------------------------------------------------------------------------------------------------
 
 
-def _authorize(world: World, call: Call) -> Reply:
+def _authorize(world: World, call: Call) -> SimReply:
     """The user agrees at once, or does what the act `next_consent` said (A1); refusals as OAuth 2 has them [memory]."""
     account = next((a for a in world.accounts.values() if a.app_id == call.query.get("client_id")), None)
     back = call.query.get("redirect_uri", "")
@@ -518,13 +518,13 @@ def _authorize(world: World, call: Call) -> Reply:
         code = f"{world.rng.getrandbits(128):032x}"
         account.state.setdefault("codes", {})[code] = (world.now() + CODE_LIVES, back)
         said |= {"code": code}
-    return Reply(b"", 302, "text/html", f"{back}{'&' if '?' in back else '?'}{urlencode(said)}")
+    return SimReply(b"", 302, "text/html", f"{back}{'&' if '?' in back else '?'}{urlencode(said)}")
 
 
 def _next_consent(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
     """with: answer = `deny`: the user will say no the next time they are asked."""
     if dict(details) != {"answer": "deny"}:
-        raise refusal.RefusedError("with", '只接受 {"answer": "deny"} / only this')
+        raise refusal.AdminError("with", '只接受 {"answer": "deny"} / only this')
     account.state["next_consent"] = "deny"
     return {"next_consent": "deny"}
 
@@ -538,7 +538,7 @@ def _code_counts(world: World, account: SimAccount, call: Call) -> bool:
     return bool(world.now() < until) and address == call.param("redirect_uri")
 
 
-def _access_token(world: World, call: Call) -> Reply:
+def _access_token(world: World, call: Call) -> SimReply:
     """Only accounts that have a refresh_token can refresh."""
     account = next((a for a in world.accounts.values() if a.app_id == call.param("client_id")), None)
     if account is None or account.app_secret != call.param("client_secret"):
@@ -565,7 +565,7 @@ def _access_token(world: World, call: Call) -> Reply:
     }
     if account.refresh_token:
         body["refresh_token"] = account.refresh_token
-    return Reply(body)
+    return SimReply(body)
 
 
 def _new_token(account: SimAccount) -> str:
@@ -645,7 +645,7 @@ def _check_address(world: World, account: SimAccount, details: Mapping[str, str]
 
 def _no_details(details: Mapping[str, str]) -> None:
     for name in details:
-        raise refusal.RefusedError(name, "这个操作没有参数 / this act takes nothing")
+        raise refusal.AdminError(name, "这个操作没有参数 / this act takes nothing")
 
 
 # --- bodies ----------------------------------------------------------------------------------------------------------
@@ -761,24 +761,24 @@ def _id_at(at: datetime) -> int:
 
 def _post(world: World, status_id: str | None) -> SimPost:
     if not status_id:
-        raise RefusedError(20109)
+        raise WeiboRefusedError(20109)
     found = next((post for post in world.posts if post.native_id == status_id and post.state == "live"), None)
     if found is None:
-        raise RefusedError(20101)
+        raise WeiboRefusedError(20101)
     return found
 
 
 def _commercial(account: SimAccount) -> SimAccount:
     """Only accounts of the paid interface may call it; the code for others is 10014."""
     if account.way != "commercial":
-        raise RefusedError(10014)
+        raise WeiboRefusedError(10014)
     return account
 
 
 def _whole(call: Call, name: str, default: int) -> int:
     value = call.param(name) or str(default)
     if not value.isascii() or not value.isdecimal():
-        raise RefusedError(10008)
+        raise WeiboRefusedError(10008)
     return int(value)
 
 
@@ -787,13 +787,13 @@ def _account(world: World, call: Call) -> SimAccount:
     header = call.headers.get("authorization", "")
     token = call.param("access_token") or (header.removeprefix("OAuth2 ") if header.startswith("OAuth2 ") else "")
     if not token:
-        raise RefusedError(10006)
+        raise WeiboRefusedError(10006)
     account = _bearer(world, token)
     if world.take_fault("token_stolen", _endpoint_name(call)):  # somebody else got a new one and ours died [assumption]
         _end_token(account, 21332, _new_token(account))
-        raise RefusedError(21332)
+        raise WeiboRefusedError(21332)
     if world.now() >= _token_ends(world, account):
-        raise RefusedError(21327)
+        raise WeiboRefusedError(21327)
     return account
 
 
@@ -802,8 +802,8 @@ def _bearer(world: World, token: str) -> SimAccount:
         if account.access_token == token:
             return account
         if token in account.state.get("ended", {}):
-            raise RefusedError(account.state["ended"][token])
-    raise RefusedError(21332)
+            raise WeiboRefusedError(account.state["ended"][token])
+    raise WeiboRefusedError(21332)
 
 
 def _count_hit(world: World, account: SimAccount) -> None:
@@ -811,7 +811,7 @@ def _count_hit(world: World, account: SimAccount) -> None:
     limit = _option(account, "hits_per_hour")
     hits = _hits(world, account)
     if limit is not None and hits >= limit:
-        raise RefusedError(10023)
+        raise WeiboRefusedError(10023)
     account.state["hits"] = (_hour(world), hits + 1)
 
 
@@ -839,30 +839,30 @@ def _option(account: SimAccount, name: str, otherwise: int | None = None) -> int
     return otherwise if said is None else int(said)
 
 
-def _authorised(answer: Answer, counted: bool = True) -> Callable[[World, Call], Reply]:
+def _authorised(answer: Answer, counted: bool = True) -> Callable[[World, Call], SimReply]:
     """counted: whether it is one of the hour's calls."""
 
-    def handler(world: World, call: Call) -> Reply:
+    def handler(world: World, call: Call) -> SimReply:
         try:
             account = _account(world, call)
             if counted:
                 _count_hit(world, account)
-            return Reply(answer(world, call, account))
-        except RefusedError as refused:
+            return SimReply(answer(world, call, account))
+        except WeiboRefusedError as refused:
             return _refusal(refused.code, call)
 
     return handler
 
 
-def _refusal(code: int, call: Call) -> Reply:
+def _refusal(code: int, call: Call) -> SimReply:
     status = LIMIT_STATUS if code in FORBIDDEN else REFUSED_STATUS
-    return Reply({"error": WORDS[code], "error_code": code, "request": call.path}, status=status)
+    return SimReply({"error": WORDS[code], "error_code": code, "request": call.path}, status=status)
 
 
-def _oauth_refusal(code: int, call: Call) -> Reply:
+def _oauth_refusal(code: int, call: Call) -> SimReply:
     """OAuth errors say more [memory]."""
     body = {"error": WORDS[code], "error_code": code, "request": call.path}
-    return Reply({**body, "error_uri": call.path, "error_description": WORDS[code]}, status=REFUSED_STATUS)
+    return SimReply({**body, "error_uri": call.path, "error_description": WORDS[code]}, status=REFUSED_STATUS)
 
 
 def _endpoint_name(call: Call) -> str:
@@ -873,7 +873,7 @@ def _endpoint(name: str, method: str, answer: Answer, mutating: bool, counted: b
     return Endpoint(name, method, f"/2/{name}.json", _authorised(answer, counted), mutating)
 
 
-def _oauth(name: str, method: str, handler: Callable[[World, Call], Reply]) -> Endpoint:
+def _oauth(name: str, method: str, handler: Callable[[World, Call], SimReply]) -> Endpoint:
     return Endpoint(f"oauth2/{name}", method, f"/oauth2/{name}", handler, mutating=False)
 
 

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 
 from aiokafka.errors import KafkaError
 
-from services.engagement_aggregator.partitions.gc_pauses import Collector
+from services.engagement_aggregator.partitions.gc_pauses import GcPauses
 from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
 from services.runtime.imports import left_out
 from services.runtime.kafka.errors import KafkaUnavailable, UnknownTopic
 from services.runtime.main import ServiceContext, run_service
-from services.runtime.settings import Problem, SettingsError
+from services.runtime.settings import SettingProblem, SettingsError
 
 with left_out("aiohttp.client", ClientSession=object):  # Faust only names the type: 8 MB in each worker
     from services.engagement_aggregator.app import AggregatorApp, build
@@ -62,7 +62,7 @@ def _claimed(settings: AggregatorSettings) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process, however it ends
         except BlockingIOError:
-            problem = Problem(
+            problem = SettingProblem(
                 "TONGBO_INSTANCE",
                 f"{settings.instance}：已有进程以此编号使用 {settings.folder} / in use by another process",
                 "每个进程用不同的编号 / give each process a number of its own",
@@ -92,7 +92,7 @@ def _wait_for_topics(context: ServiceContext[AggregatorSettings]) -> Counts | No
 
 
 async def _serve(context: ServiceContext[AggregatorSettings], counts: Counts) -> int:
-    collector = Collector(time.monotonic)
+    collector = GcPauses(time.monotonic)
     app = build(context.settings, counts, context.health, collector.flushed)
     app.finalize()
     try:

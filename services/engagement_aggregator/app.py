@@ -20,7 +20,7 @@ from services.engagement_aggregator.fetch.pacing import Pace
 from services.engagement_aggregator.partitions.owned import Counts, OwnedPartition
 from services.engagement_aggregator.partitions.ownership import Ownership
 from services.engagement_aggregator.partitions.progress import Progress
-from services.engagement_aggregator.rows.memory_shares import Shares
+from services.engagement_aggregator.rows.memory_shares import MemoryShares
 from services.engagement_aggregator.settings import TABLE, AggregatorSettings
 from services.engagement_aggregator.state import table
 from services.runtime.health import Health
@@ -58,7 +58,7 @@ def build(settings: AggregatorSettings, counts: Counts, health: Health, flushed:
     app.transport = BatchTransport(app.conf.broker_consumer, app)
     app.pace = Pace(settings.flush_interval_s, time.monotonic)
     rows = app.Table(TABLE, partitions=counts.partitions, key_type=bytes, value_type=bytes, options=dict(table.OPTIONS))
-    options, shares, large = client_options(settings.kafka), Shares(settings.cached_mb), asyncio.Semaphore(1)
+    options, shares, large = client_options(settings.kafka), MemoryShares(settings.cached_mb), asyncio.Semaphore(1)
 
     def make(number: int) -> OwnedPartition:
         return OwnedPartition(

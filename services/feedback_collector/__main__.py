@@ -10,10 +10,10 @@ from services.adapter.contract.registry import adapters
 from services.adapter.worker.process import declared_accounts
 from services.feedback_collector.callbacks.receiver import CallbackReceiver
 from services.feedback_collector.polling.clients import Clients
-from services.feedback_collector.posts.callback_comments import Arrivals
+from services.feedback_collector.posts.callback_comments import CallbackComments
 from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.feedback_collector.settings import CollectorSettings, author_salt
-from services.feedback_collector.stage import LEDGER_TOPIC, CollectorStage, Pace
+from services.feedback_collector.stage import LEDGER_TOPIC, CollectorStage, PollPace
 from services.runtime.consume import ConsumeLoop
 from services.runtime.kafka.reader import read_partition
 from services.runtime.main import ServiceContext, run_service
@@ -25,7 +25,7 @@ def _run(context: ServiceContext[CollectorSettings]) -> None:
     settings = context.settings
     found = adapters()
     accounts = declared_accounts(settings.accounts_file, settings.simulator_url)
-    pseudonyms, arrivals = Pseudonyms(author_salt(settings)), Arrivals()
+    pseudonyms, arrivals = Pseudonyms(author_salt(settings)), CallbackComments()
 
     def arrived(callback: PlatformCallback, at: datetime) -> None:
         arrivals.put(callback, at)
@@ -38,7 +38,7 @@ def _run(context: ServiceContext[CollectorSettings]) -> None:
         lambda topic, partition: read_partition(settings.kafka, topic, partition),
         pseudonyms,
         context.clock,
-        Pace(settings.poll_scale, settings.poll_least_s, settings.most_polls),
+        PollPace(settings.poll_scale, settings.poll_least_s, settings.most_polls),
         arrivals=arrivals,
     )
     loop = ConsumeLoop(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.feedback_collector.records.pseudonyms import LEAST_SALT
-from services.runtime.settings import Problem, Secret, ServiceSettings, SettingsError, setting
+from services.runtime.settings import Secret, ServiceSettings, SettingProblem, SettingsError, setting
 
 SALT_FILE = "author-salt"
 
@@ -62,7 +62,7 @@ def author_salt(settings: CollectorSettings) -> bytes:
     if len(salt) < LEAST_SALT:
         wrong = f"{file} 已损坏（{len(salt)} 字节）/ the salt file is damaged"
         remedy = "恢复该文件，或删除它（化名会全部改变）/ restore it, or delete it (all pseudonyms change)"
-        raise SettingsError([Problem("TONGBO_STATE_DIR", wrong, remedy)])
+        raise SettingsError([SettingProblem("TONGBO_STATE_DIR", wrong, remedy)])
     return salt
 
 

@@ -15,17 +15,17 @@ from schemas.codec import DecodeError, decoder, encode
 from schemas.events.feedback import Reading, post_key
 from schemas.events.placement import PlacementRecord
 from services.adapter.contract.adapter import Adapter
-from services.feedback_collector.polling.poll_pool import Pool
+from services.feedback_collector.polling.poll_pool import PollPool
 from services.feedback_collector.polling.polls import Ask, Found, poll_followers, poll_posts
-from services.feedback_collector.posts.callback_comments import Arrivals
+from services.feedback_collector.posts.callback_comments import CallbackComments
 from services.feedback_collector.posts.cursors import CURSOR_TOPIC, Cursors
-from services.feedback_collector.posts.tracked_posts import Posts, Watched, WatchedAccount, watched
+from services.feedback_collector.posts.tracked_posts import TrackedAccount, TrackedPost, TrackedPosts, watched
 from services.feedback_collector.records.events import replies
 from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.feedback_collector.records.records import FEEDBACK_TOPIC, Tally, of_account, of_arrivals, of_post
 from services.runtime import metrics
 from services.runtime.clock import Clock
-from services.runtime.consume import DeadLetter, Drop, Due, Emit, Outcome
+from services.runtime.consume import Drop, Due, Emit, Outcome, ToDeadLetter
 from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.logging import get_logger
 
@@ -42,7 +42,7 @@ _decode = decoder(LEDGER_TOPIC)
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PollPace:
     """scale: below 1 polls more densely than the cadence table. least_s: real seconds between two polls of a post.
 
     most: polls at the same time.
@@ -55,13 +55,13 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class PostPolled:
-    one: Watched
+    one: TrackedPost
     found: Found
 
 
 @dataclass(frozen=True, slots=True)
 class FollowersPolled:
-    told: Sequence[WatchedAccount]
+    told: Sequence[TrackedAccount]
     reading: Reading
     at: datetime
 
@@ -77,15 +77,15 @@ class CollectorStage:
         read_partition: ReadPartition,
         pseudonyms: Pseudonyms,
         clock: Clock,
-        pace: Pace,
+        pace: PollPace,
         monotonic: Callable[[], float] = time.monotonic,
-        arrivals: Arrivals | None = None,
+        arrivals: CallbackComments | None = None,
     ) -> None:
-        self.posts = Posts()
-        self._arrivals = arrivals or Arrivals()
+        self.posts = TrackedPosts()
+        self._arrivals = arrivals or CallbackComments()
         self._adapters, self._client_of, self._read = adapters, client_of, read_partition
         self._pseudonyms, self._clock, self._pace, self._monotonic = pseudonyms, clock, pace, monotonic
-        self._pool: Pool[PostPolled | FollowersPolled] = Pool(pace.most)
+        self._pool: PollPool[PostPolled | FollowersPolled] = PollPool(pace.most)
         self._rebuilt_to: dict[int, int] = {}
 
     # --- what the consume loop asks for ---
@@ -107,7 +107,7 @@ class CollectorStage:
             self._rebuilt_to.pop(partition, None)
 
     def lost(self) -> None:
-        self.posts = Posts()
+        self.posts = TrackedPosts()
         self._rebuilt_to = {}
 
     def in_flight(self) -> int:
@@ -124,11 +124,11 @@ class CollectorStage:
         try:
             placement = _decode(record.value)
         except DecodeError as error:
-            return DeadLetter("undecodable", f"无法解析的发布记录 / cannot decode: {error}")
+            return ToDeadLetter("undecodable", f"无法解析的发布记录 / cannot decode: {error}")
         if placement.post is None or placement.state not in ("LIVE", "REMOVED"):
             return Drop("not_live")
         if placement.platform not in self._adapters:
-            return DeadLetter("unknown_platform", f"没有平台 {placement.platform} 的适配器 / no adapter for it")
+            return ToDeadLetter("unknown_platform", f"没有平台 {placement.platform} 的适配器 / no adapter for it")
         if placement.state == "LIVE":
             self._listen(placement, record.partition, Cursors(()))
         else:
@@ -183,7 +183,7 @@ class CollectorStage:
                 return
             self._poll_followers(accounts)
 
-    def _poll(self, posts: Sequence[Watched], monotonic: float) -> None:
+    def _poll(self, posts: Sequence[TrackedPost], monotonic: float) -> None:
         """Posts of one account."""
         for one in posts:
             one.busy, one.polled_at = True, monotonic
@@ -197,7 +197,7 @@ class CollectorStage:
 
         self._pool.start(work)
 
-    def _poll_followers(self, accounts: Sequence[WatchedAccount]) -> None:
+    def _poll_followers(self, accounts: Sequence[TrackedAccount]) -> None:
         for one in accounts:
             one.busy = True
         platform, account = accounts[0].platform, accounts[0].account
@@ -241,7 +241,7 @@ class CollectorStage:
             records += of_arrivals(one, self._arrivals.of(key, one.post.brand_id), self._clock.now(), tally)
         return records
 
-    def _post_taken(self, one: Watched, found: Found, tally: Tally) -> list[Outgoing]:
+    def _post_taken(self, one: TrackedPost, found: Found, tally: Tally) -> list[Outgoing]:
         one.busy = False
         if found.skipped or self.posts.by_key.get(one.key) is not one:
             return []  # a result for a partition given away meanwhile is the new owner's to fetch

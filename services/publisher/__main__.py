@@ -14,7 +14,7 @@ from services.runtime.clock import Clock
 from services.runtime.http_server import HttpServer
 from services.runtime.logging import get_logger
 from services.runtime.main import ServiceContext, run_service
-from services.runtime.settings import Problem, SettingsError
+from services.runtime.settings import SettingProblem, SettingsError
 
 log = get_logger(__name__)
 
@@ -33,11 +33,13 @@ def main(context: ServiceContext[PublisherSettings]) -> int:
     settings = context.settings
     if settings.accounts_file is None:
         remedy = "请填写账号文件路径 / give the path of the accounts file"
-        raise SettingsError([Problem("TONGBO_ACCOUNTS", "缺少必填项 / required but missing", remedy)])
+        raise SettingsError([SettingProblem("TONGBO_ACCOUNTS", "缺少必填项 / required but missing", remedy)])
     try:
         accounts = load_accounts(settings.accounts_file, _Withheld())
     except AccountsError as error:
-        raise SettingsError([Problem("TONGBO_ACCOUNTS", str(error), "请修正账号文件 / correct the file")]) from error
+        raise SettingsError(
+            [SettingProblem("TONGBO_ACCOUNTS", str(error), "请修正账号文件 / correct the file")]
+        ) from error
     parts = assemble(settings, accounts, adapter, context.clock, context.stop, context.health)
     try:
         server = HttpServer(
@@ -47,7 +49,7 @@ def main(context: ServiceContext[PublisherSettings]) -> int:
     except OSError as error:
         wrong = f"地址不可用 / address not available: {error.strerror}"
         remedy = "换一个端口，或填 0 使用任意空闲端口 / use another port, or 0"
-        raise SettingsError([Problem("TONGBO_PUBLISHER_PORT", wrong, remedy)]) from error
+        raise SettingsError([SettingProblem("TONGBO_PUBLISHER_PORT", wrong, remedy)]) from error
     _first_token(parts.tokens, context.clock)
     parts.follower.start()
     server.start()
@@ -70,7 +72,7 @@ def _first_token(tokens: TokensFile, clock: Clock) -> None:
         token = tokens.first("first", clock.now())
     except TokensError as error:
         remedy = "请修正令牌文件 / correct the tokens file"
-        raise SettingsError([Problem("TONGBO_STATE_DIR", str(error), remedy)]) from error
+        raise SettingsError([SettingProblem("TONGBO_STATE_DIR", str(error), remedy)]) from error
     if token is not None:
         print(
             f"首个访问令牌（所有角色、所有品牌）/ first access token (all roles, all brands)：{token}\n{ONCE}",

@@ -15,21 +15,21 @@ from services.adapter.contract.accounts import Accounts
 from services.adapter.contract.adapter import Adapter
 from services.publisher.access.roles import Granted
 from services.publisher.access.token_store import TokensFile
-from services.publisher.api.problems import DeniedError, RefusedError, unavailable
-from services.publisher.desks.commands import CommandDesk
-from services.publisher.desks.contents import Desk
-from services.publisher.desks.queries import Reading
-from services.publisher.desks.unconfirmed import Doubts, reader_of
+from services.publisher.api.problems import DeniedError, RequestRefusedError, unavailable
+from services.publisher.desks.commands import CommandHandler
+from services.publisher.desks.contents import ContentHandler
+from services.publisher.desks.queries import Queries
+from services.publisher.desks.unconfirmed import UnconfirmedWrites, reader_of
 from services.publisher.http import problem_responses, routes
 from services.publisher.http.bearer import gate, granted_to
 from services.publisher.http.openapi import openapi_config
-from services.publisher.log.accepted import Register
-from services.publisher.log.canaries import Canaries
-from services.publisher.log.commands import Orders
+from services.publisher.log.accepted import AcceptedLog
+from services.publisher.log.canaries import CanaryRelay
+from services.publisher.log.commands import CommandLog
 from services.publisher.log.follower import LogFollower
 from services.publisher.log.placements import Placements
 from services.publisher.log.writer import LogWriter
-from services.publisher.media.uploads import MediaFolder
+from services.publisher.media.uploads import UploadStore
 from services.publisher.settings import PublisherSettings
 from services.runtime.clock import Clock
 from services.runtime.health import Health
@@ -39,11 +39,11 @@ from services.runtime.health import Health
 class Parts:
     """The working parts behind the application."""
 
-    desk: Desk
-    commands: CommandDesk
-    reading: Callable[[Granted], Reading]
+    desk: ContentHandler
+    commands: CommandHandler
+    reading: Callable[[Granted], Queries]
     tokens: TokensFile
-    media: MediaFolder
+    media: UploadStore
     follower: LogFollower
     writer: LogWriter
 
@@ -56,19 +56,19 @@ def assemble(
     stop: threading.Event,
     health: Health,
 ) -> Parts:
-    register = Register()
+    register = AcceptedLog()
     placements = Placements(register)
-    orders = Orders()
+    orders = CommandLog()
     writer = LogWriter(settings.kafka, settings.acknowledge_within_s)
-    canaries = Canaries(writer, settings.instance)
+    canaries = CanaryRelay(writer, settings.instance)
     follower = LogFollower(settings.kafka, register, placements, canaries, orders, stop, health)
-    media = MediaFolder(settings.media_dir)
-    doubts = Doubts(register, clock, reader_of(settings.kafka))
-    desk = Desk(register, follower, writer, media, accounts, adapter, clock, doubts)
-    commands = CommandDesk(orders, placements, follower, writer, adapter, clock)
+    media = UploadStore(settings.media_dir)
+    doubts = UnconfirmedWrites(register, clock, reader_of(settings.kafka))
+    desk = ContentHandler(register, follower, writer, media, accounts, adapter, clock, doubts)
+    commands = CommandHandler(orders, placements, follower, writer, adapter, clock)
 
-    def reading(granted: Granted) -> Reading:
-        return Reading(register, placements, clock, granted)
+    def reading(granted: Granted) -> Queries:
+        return Queries(register, placements, clock, granted)
 
     return Parts(desk, commands, reading, TokensFile(settings.state_dir), media, follower, writer)
 
@@ -81,7 +81,7 @@ def application(parts: Parts, settings: PublisherSettings) -> Litestar:
             detail = "正在从日志恢复状态，请稍后重试 / still reading the log, try again shortly"
             raise unavailable("not_ready", detail, 1)
 
-    def reading_of(granted: NamedDependency[Granted]) -> Reading:
+    def reading_of(granted: NamedDependency[Granted]) -> Queries:
         return parts.reading(granted)
 
     return Litestar(
@@ -95,7 +95,7 @@ def application(parts: Parts, settings: PublisherSettings) -> Litestar:
         },
         exception_handlers={
             DeniedError: problem_responses.denied,
-            RefusedError: problem_responses.refused,
+            RequestRefusedError: problem_responses.refused,
             HTTPException: problem_responses.http_error,
             Exception: problem_responses.crashed,
         },

@@ -55,14 +55,14 @@ class Drop:
 
 
 @dataclass(frozen=True)
-class DeadLetter:
+class ToDeadLetter:
     """The record cannot be handled. cause: a constant. message: Chinese first, English second."""
 
     cause: str
     message: str
 
 
-Outcome = Emit | Drop | DeadLetter
+Outcome = Emit | Drop | ToDeadLetter
 
 
 @dataclass(frozen=True)
@@ -230,13 +230,18 @@ class ConsumeLoop:
                 self._health.waiting("Kafka 无应答 / Kafka does not answer")
                 continue
             worked = self._round(records)
-            timeout_s = self._pause_s(worked)
+            timeout_s = self._pause_s(worked, bool(records))
             self._health.progress()
 
-    def _pause_s(self, worked: bool) -> float:
-        """How long to wait for records before the stage is asked again."""
+    def _pause_s(self, worked: bool, came: bool) -> float:
+        """How long to wait for records before the stage is asked again.
+
+        Where records came the client may hold more of them, which no fetch brings: a rest begins after an empty poll.
+        """
         if worked:
             return _BUSY_POLL_S
+        if came:
+            return _IDLE_POLL_S
         return _LONGEST_REST_S if isinstance(self._stage, Resting) and self._stage.at_rest() else _IDLE_POLL_S
 
     def _round(self, records: Sequence[Record]) -> bool:
@@ -255,19 +260,19 @@ class ConsumeLoop:
             outcome = self._stage.handle(record)
         except Exception as error:  # the loop is where bugs of stages are caught, so that neighbours are processed
             log.exception("record_handling_failed", **_coordinates(record))
-            outcome = DeadLetter("bug", f"程序错误 / bug: {type(error).__name__}: {error}")
+            outcome = ToDeadLetter("bug", f"程序错误 / bug: {type(error).__name__}: {error}")
         if isinstance(outcome, Emit) and any(_size(one) > MAX_RECORD_BYTES for one in outcome.records):
-            outcome = DeadLetter(
+            outcome = ToDeadLetter(
                 "result_too_large", "处理结果超过 Kafka 单条上限 / the result exceeds a record's limit"
             )
-        metrics.RECORDS.labels(self._service, record.topic, type(outcome).__name__.lower()).inc()
+        metrics.RECORDS.labels(self._service, record.topic, _OUTCOMES[type(outcome)]).inc()
         match outcome:
             case Emit(records):
                 return records
             case Drop(reason):
                 log.debug("record_dropped", reason=reason, **_coordinates(record))
                 return ()
-            case DeadLetter(cause, message):
+            case ToDeadLetter(cause, message):
                 return (self._refused(record, cause, message),)
 
     def _refused(self, record: Record, cause: str, message: str) -> Outgoing:
@@ -361,6 +366,9 @@ class ConsumeLoop:
     def _owned(self, partitions: int) -> None:
         self._health.assigned(partitions)
         metrics.ASSIGNED.labels(self._service).set(partitions)
+
+
+_OUTCOMES = {Emit: "emit", Drop: "drop", ToDeadLetter: "deadletter"}  # as the metric names them
 
 
 def _numbers(partitions: Sequence[TopicPartition]) -> list[int]:

@@ -22,8 +22,8 @@ from services.runtime.health import Health, HealthServer
 from services.runtime.kafka.errors import AccessRefused
 from services.runtime.logging import Logger, configure_logging, get_logger
 from services.runtime.settings import (
-    Problem,
     ServiceSettings,
+    SettingProblem,
     SettingRow,
     SettingsError,
     describe,
@@ -74,7 +74,7 @@ def run_service(
     try:
         server = HealthServer(name, health, settings.http_port)
     except OSError as error:
-        problem = Problem(
+        problem = SettingProblem(
             "TONGBO_HTTP_PORT",
             f"端口 {settings.http_port} 不可用 / port not available ({error.strerror})",
             "换一个端口，或填 0 使用任意空闲端口 / use another port, or 0 for any free one",
@@ -113,7 +113,7 @@ def _clock(settings: ServiceSettings) -> Clock:
     try:
         return clock_from(settings.clock)
     except ValueError as error:
-        raise SettingsError([Problem("TONGBO_CLOCK", "无效 / not valid", str(error))]) from error
+        raise SettingsError([SettingProblem("TONGBO_CLOCK", "无效 / not valid", str(error))]) from error
 
 
 class _StopOnSignals:

@@ -37,7 +37,7 @@ class Secret(str):
         return str.__str__(self)
 
 
-class Problem(NamedTuple):
+class SettingProblem(NamedTuple):
     """One thing wrong with the settings: which variable, what is wrong, what to do (Chinese first)."""
 
     variable: str
@@ -48,7 +48,7 @@ class Problem(NamedTuple):
 class SettingsError(Exception):
     """Raised once with all problems of the settings."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[SettingProblem]) -> None:
         self.problems = tuple(problems)
         lines = [f"  {p.variable}: {p.wrong}\n    → {p.remedy}" for p in problems]
         super().__init__("设置有误 / settings are wrong:\n" + "\n".join(lines))
@@ -119,7 +119,7 @@ class ServiceSettings:
 
 def read_settings(cls: type[T], env: Mapping[str, str] = os.environ, prefix: str = "TONGBO_") -> T:
     """An instance of the settings type `cls` from `env`; raises SettingsError with everything that is wrong."""
-    problems: list[Problem] = []
+    problems: list[SettingProblem] = []
     made = _read(cls, env, prefix, problems)
     if problems:
         raise SettingsError(problems)
@@ -163,7 +163,7 @@ def _variable(one: dataclasses.Field[Any], prefix: str) -> str:
     return one.metadata.get("env") or prefix + one.name.upper()
 
 
-def _read(cls: type[Any], env: Mapping[str, str], prefix: str, problems: list[Problem]) -> object | None:
+def _read(cls: type[Any], env: Mapping[str, str], prefix: str, problems: list[SettingProblem]) -> object | None:
     before, values, hints = len(problems), dict[str, Any](), typing.get_type_hints(cls)
     for one in dataclasses.fields(cls):
         kind = hints[one.name]
@@ -176,7 +176,7 @@ def _read(cls: type[Any], env: Mapping[str, str], prefix: str, problems: list[Pr
     try:
         return cast(object, cls(**values))
     except ValueError as error:  # a type's own cross-field check in __post_init__
-        problems.append(Problem(cls.__name__, str(error), "请修正以上变量 / correct the variables named above"))
+        problems.append(SettingProblem(cls.__name__, str(error), "请修正以上变量 / correct the variables named above"))
         return None
 
 
@@ -186,14 +186,16 @@ def _read_field(
     env: Mapping[str, str],
     prefix: str,
     values: dict[str, Any],
-    problems: list[Problem],
+    problems: list[SettingProblem],
 ) -> None:
     variable = _variable(one, prefix)
     raw = env.get(variable, "").strip()
     if not raw:
         if one.default is MISSING and one.default_factory is MISSING:
             meaning = one.metadata.get("meaning", "")
-            problems.append(Problem(variable, "缺少必填项 / required but missing", f"请设置 / set it: {meaning}"))
+            problems.append(
+                SettingProblem(variable, "缺少必填项 / required but missing", f"请设置 / set it: {meaning}")
+            )
         return
     try:
         value = _parsed(kind, raw)
@@ -203,7 +205,7 @@ def _read_field(
         values[one.name] = value
     except ValueError as error:
         shown = "***" if Secret in _alternatives(kind) else repr(raw)
-        problems.append(Problem(variable, f"{shown} 无效 / is not valid", str(error)))
+        problems.append(SettingProblem(variable, f"{shown} 无效 / is not valid", str(error)))
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:

@@ -47,7 +47,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class SimReply:
     """body: JSON-able, or bytes sent as they are. location: where the client is sent."""
 
     body: Any
@@ -185,7 +185,7 @@ class World(Protocol):
         ...
 
 
-Handler = Callable[[World, Call], Reply]
+Handler = Callable[[World, Call], SimReply]
 Act = Callable[[World, SimAccount, Mapping[str, str]], Mapping[str, Any]]
 
 
@@ -219,11 +219,11 @@ class SimulatedPlatform(Protocol):
 
     def endpoints(self) -> Sequence[Endpoint]: ...
 
-    def not_found(self, call: Call) -> Reply:
+    def not_found(self, call: Call) -> SimReply:
         """The platform's answer to a path it does not have."""
         ...
 
-    def fault_reply(self, kind: str, endpoint: str, call: Call) -> Reply | None:
+    def fault_reply(self, kind: str, endpoint: str, call: Call) -> SimReply | None:
         """The platform's words for a fault; None where this platform has no such thing."""
         ...
 

@@ -13,7 +13,7 @@ from services.adapter.contract.accounts import Accounts, AccountsError, load_acc
 from services.simulator.audience.cascades import CascadeAudience, CascadeError
 from services.simulator.audience.reactions import Audience
 from services.simulator.audience.seeded import SeededAudience
-from services.simulator.http.refusal import RefusedError
+from services.simulator.http.refusal import AdminError
 from services.simulator.http.server import SimulatorError, SimulatorServer
 from services.simulator.http.webhooks import callback_address
 from services.simulator.settings import SimulatorSettings
@@ -48,7 +48,7 @@ def run(
         with server:
             say(_greeting(server, accounts, hide_secrets=settings.hide_secrets))
             (stop or _stop_on_signals()).wait()
-    except (AccountsError, CascadeError, RefusedError, SimulatorError) as problem:
+    except (AccountsError, CascadeError, AdminError, SimulatorError) as problem:
         say(str(problem))
         return WRONG_SETTINGS
     return CLEAN

@@ -5,11 +5,11 @@ from __future__ import annotations
 from services.adapter.contract.registry import platforms
 from services.runtime.main import ServiceContext, run_service
 from services.watchdog.settings import WatchdogSettings
-from services.watchdog.watch import Watch
+from services.watchdog.watch import Watchdog
 
 
 def _run(context: ServiceContext[WatchdogSettings]) -> None:
-    Watch(context.settings, platforms(), context.clock, context.stop, context.health).run()
+    Watchdog(context.settings, platforms(), context.clock, context.stop, context.health).run()
 
 
 if __name__ == "__main__":

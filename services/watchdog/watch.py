@@ -55,7 +55,7 @@ class Rule:
     every_s: float
 
 
-class Watch:
+class Watchdog:
     """One per process. real: the machines' clock; platforms: the platforms' clock."""
 
     def __init__(

@@ -8,7 +8,7 @@ from services.runtime.clock import SystemClock
 from services.runtime.consume import ConsumeLoop
 from services.runtime.kafka.reader import read_partition
 from services.runtime.main import ServiceContext, run_service
-from services.runtime.settings import Problem, ServiceSettings, SettingsError, setting
+from services.runtime.settings import ServiceSettings, SettingProblem, SettingsError, setting
 from services.webhooks.client import Poster
 from services.webhooks.stage import DELIVERY_TOPIC, TOPICS, WebhookStage
 from services.webhooks.subscriptions import SubscriptionsError, SubscriptionsFile
@@ -37,7 +37,7 @@ def _run(context: ServiceContext[WebhooksSettings]) -> None:
         subscriptions.all()
     except SubscriptionsError as error:
         remedy = "请修正订阅文件 / correct the file"
-        raise SettingsError([Problem("TONGBO_STATE_DIR", str(error), remedy)]) from error
+        raise SettingsError([SettingProblem("TONGBO_STATE_DIR", str(error), remedy)]) from error
     stage = WebhookStage(
         subscriptions,
         Poster(allow_private=settings.webhooks_allow_private, timeout_s=settings.webhooks_timeout_s),

@@ -43,7 +43,7 @@ def after(one: WebhookDelivery, attempt: Attempt, first_retry_s: float, give_up_
     return replace(tried, next_attempt_at=attempt.at + pause)
 
 
-class Pending:
+class PendingDeliveries:
     """What is to be delivered, with its partition."""
 
     def __init__(self) -> None:

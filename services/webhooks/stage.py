@@ -19,12 +19,12 @@ from schemas.events.placement import PlacementRecord
 from schemas.events.webhook import Attempt, WebhookDelivery
 from services.runtime import metrics
 from services.runtime.clock import Clock
-from services.runtime.consume import DeadLetter, Drop, Due, Emit, Outcome
+from services.runtime.consume import Drop, Due, Emit, Outcome, ToDeadLetter
 from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.logging import get_logger
 from services.webhooks import signature
 from services.webhooks.client import NotDeliveredError, Poster
-from services.webhooks.deliveries import Pending, after, first
+from services.webhooks.deliveries import PendingDeliveries, after, first
 from services.webhooks.messages import Message, of_alert, of_placement
 from services.webhooks.subscriptions import Subscription, SubscriptionsError, SubscriptionsFile
 
@@ -58,7 +58,7 @@ class WebhookStage:
         self._subscriptions, self._poster, self._read, self._clock = subscriptions, poster, read, clock
         self._first_retry_s, self._give_up_after_s, self._most = first_retry_s, give_up_after_s, most
         self._last = subscriptions.all()
-        self._pending = Pending()
+        self._pending = PendingDeliveries()
         self._threads = ThreadPoolExecutor(most, thread_name_prefix="webhook")
         self._back: queue.SimpleQueue[tuple[WebhookDelivery, Attempt]] = queue.SimpleQueue()
 
@@ -72,7 +72,7 @@ class WebhookStage:
         self._pending.forget(partitions)
 
     def lost(self) -> None:
-        self._pending = Pending()
+        self._pending = PendingDeliveries()
 
     def in_flight(self) -> int:
         return self._pending.busy()
@@ -86,7 +86,7 @@ class WebhookStage:
         try:
             event = _decode[record.topic](record.value)
         except DecodeError as error:
-            return DeadLetter("undecodable", f"无法解析 / cannot decode: {error}")
+            return ToDeadLetter("undecodable", f"无法解析 / cannot decode: {error}")
         message = _message(event)
         made = [
             first(message, one.subscription_id, self._clock.now())
@@ -121,7 +121,7 @@ class WebhookStage:
         try:
             self._pending.put(_decode_delivery(record.value or b""), record.partition)
         except msgspec.MsgspecError as error:
-            return DeadLetter("undecodable", f"无法解析 / cannot decode: {error}")
+            return ToDeadLetter("undecodable", f"无法解析 / cannot decode: {error}")
         return Emit()
 
     def _known(self) -> tuple[Subscription, ...]:

@@ -19,17 +19,17 @@ from schemas.events.feedback import Metric, Reading, Readings
 from schemas.events.placement import Draft, DraftMedia, PlacementRecord, PostRef
 from services.adapter.commands.feed import COMMAND_TOPIC
 from services.adapter.commands.freshness import AlwaysFresh, Freshness
-from services.adapter.commands.view import Control
+from services.adapter.commands.view import CommandView
 from services.adapter.contract.accounts import Account, Accounts
 from services.adapter.contract.adapter import Adapter, Name, Timing
 from services.adapter.contract.content import Limits, Localised, Refusal
 from services.adapter.contract.errors import ErrorTable
 from services.adapter.contract.feedback import CommentPage, LivePost
 from services.adapter.contract.publication import Followed, Live, Look, NotFound, Pending, Step, StepOutcome
-from services.adapter.worker.callback_hints import CallbackNews
+from services.adapter.worker.callback_hints import CallbackHints
 from services.adapter.worker.stage import LEDGER_TOPIC, AdapterStage
 from services.runtime.clock import ManualClock
-from services.runtime.consume import DeadLetter, Due, Emit
+from services.runtime.consume import Due, Emit, ToDeadLetter
 from services.runtime.kafka.records import Outgoing, Record
 
 START = datetime(2026, 11, 11, 2, 0, tzinfo=UTC)
@@ -209,9 +209,9 @@ class Loop:
         self.platform, self.freshness, self.more = platform, freshness or AlwaysFresh(), more
         self.clock = clock or ManualClock(START)
         self.topic: list[Outgoing] = []
-        self.control = Control()
-        self.news = CallbackNews("echo")
-        self.refused: list[DeadLetter] = []
+        self.control = CommandView()
+        self.news = CallbackHints("echo")
+        self.refused: list[ToDeadLetter] = []
         self.stage = self._stage()
 
     def _stage(self) -> AdapterStage:
@@ -235,7 +235,7 @@ class Loop:
         outcome = self.stage.handle(Record("master-content", 0, 0, b"c1", msgspec.json.encode(event), (), START))
         if isinstance(outcome, Emit):
             self.topic.extend(outcome.records)
-        if isinstance(outcome, DeadLetter):
+        if isinstance(outcome, ToDeadLetter):
             self.refused.append(outcome)
 
     def command(self, command: OperatorCommand | PlacementCommand) -> None:

@@ -20,7 +20,7 @@ from services.adapter.contract.adapter import Timing
 from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.publication import Publication, Step
 from services.adapter.placement import transitions as to
-from services.adapter.placement.outcome_rules import Decider
+from services.adapter.placement.outcome_rules import OutcomeRules
 from services.adapter_douyin.client import DouyinClient
 from services.adapter_douyin.localise import localise
 from services.adapter_douyin.publish import DouyinPublication
@@ -141,7 +141,7 @@ class Driver:
 
     def __post_init__(self) -> None:
         timing = Timing(look_after_s=1, look_every_s=1, looks=2, follow_every_s=1)
-        self.decider = Decider(self.publication, timing, self.clock, "test")
+        self.decider = OutcomeRules(self.publication, timing, self.clock, "test")
 
     def step(self) -> str:
         """Record the call, make it, record what came of it. Returns the step's name."""

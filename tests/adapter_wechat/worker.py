@@ -9,7 +9,7 @@ from schemas.events.placement import PlacementRecord
 from services.adapter.contract.adapter import Timing
 from services.adapter.contract.errors import PlatformError
 from services.adapter.placement import transitions as to
-from services.adapter.placement.outcome_rules import Decider
+from services.adapter.placement.outcome_rules import OutcomeRules
 from services.adapter_wechat.client import WechatClient
 from services.adapter_wechat.publish import WechatPublication
 from services.simulator.http.server import SimulatorServer
@@ -22,7 +22,7 @@ class Worker:
     def __init__(self, sim: SimulatorServer, client: WechatClient) -> None:
         self.sim, self.client = sim, client
         self.publication = WechatPublication(sim.clock.now)
-        self.decider = Decider(self.publication, TIMING, sim.clock.now, "w-1")
+        self.decider = OutcomeRules(self.publication, TIMING, sim.clock.now, "w-1")
 
     def run(self, record: PlacementRecord, *, claimed: frozenset[str] = frozenset(), most: int = 60) -> PlacementRecord:
         """Until the record is final or wants a person; the clock jumps to whenever something is due."""

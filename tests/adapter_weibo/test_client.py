@@ -84,7 +84,7 @@ def test_a_success_without_an_id_is_no_success() -> None:
 
 
 def test_a_count_that_cannot_be_read_is_missing_not_zero() -> None:
-    assert wire._counts({"id": 1, "comments": "3", "reposts": None}) == ("1", wire.Counts(None, 3, None))
+    assert wire._counts({"id": 1, "comments": "3", "reposts": None}) == ("1", wire.StatusCounts(None, 3, None))
 
 
 # --- over real HTTP ---

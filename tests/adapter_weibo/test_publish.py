@@ -11,7 +11,7 @@ import pytest
 from schemas.events.placement import PlacementRecord, StepRecord
 from services.adapter.contract.errors import NoAnswerError, PlatformError
 from services.adapter.contract.publication import Live, NotFound, Removed, Undecidable
-from services.adapter.placement.outcome_rules import Decider
+from services.adapter.placement.outcome_rules import OutcomeRules
 from services.adapter_weibo import ADAPTER
 from services.adapter_weibo.client import Status, Timeline, WeiboClient
 from services.adapter_weibo.publish import SHARE
@@ -20,7 +20,7 @@ from tests.adapter_weibo.samples import ACCOUNTS, NOW, Media, carry_on, content,
 
 Connect = Callable[..., WeiboClient]
 NOBODY: frozenset[str] = frozenset()
-DECIDER = Decider(ADAPTER.publication, ADAPTER.timing, lambda: NOW, "w-1")
+DECIDER = OutcomeRules(ADAPTER.publication, ADAPTER.timing, lambda: NOW, "w-1")
 WAYS = [("open", 0), ("open", 1), ("commercial", 0), ("commercial", 1), ("commercial", 9)]
 POSTING_ENDPOINT = {
     ("open", 0): "statuses/share",

@@ -17,9 +17,9 @@ from schemas.internal.callback import ArrivedComment, PlatformCallback
 from services.adapter.contract.adapter import Adapter
 from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.feedback import Comment, CommentPage, LivePost
-from services.feedback_collector.posts.callback_comments import Arrivals
+from services.feedback_collector.posts.callback_comments import CallbackComments
 from services.feedback_collector.records.pseudonyms import Pseudonyms
-from services.feedback_collector.stage import CollectorStage, Pace
+from services.feedback_collector.stage import CollectorStage, PollPace
 from services.runtime.clock import ManualClock
 from services.runtime.consume import Due, Outcome
 from services.runtime.kafka.records import Outgoing, Record
@@ -150,7 +150,7 @@ class Bench:
         self.least_s = least_s
         self.log: dict[tuple[str, int], list[Record]] = defaultdict(list)
         self.client_error: PlatformError | None = None
-        self.arrivals = Arrivals()
+        self.arrivals = CallbackComments()
         self.stage = self._stage()
 
     def _stage(self) -> CollectorStage:
@@ -160,7 +160,7 @@ class Bench:
             lambda topic, partition: list(self.log[topic, partition]),
             Pseudonyms(b"0123456789abcdef"),
             self.clock,
-            Pace(1.0, self.least_s),
+            PollPace(1.0, self.least_s),
             lambda: self.machine,
             arrivals=self.arrivals,
         )

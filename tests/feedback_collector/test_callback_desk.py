@@ -25,7 +25,7 @@ from services.adapter.contract.callbacks import (
 )
 from services.adapter.contract.feedback import Comment
 from services.feedback_collector.callbacks import desk as desk_module
-from services.feedback_collector.callbacks.desk import Address, CallbackDesk
+from services.feedback_collector.callbacks.desk import Address, CallbackHandler
 from services.feedback_collector.callbacks.memory import REPEATED_WITHIN, Memory
 from services.feedback_collector.callbacks.verdicts import Verdicts
 from services.feedback_collector.records.pseudonyms import Pseudonyms
@@ -68,7 +68,7 @@ class Bench:
             (("tea", "qinghe", "1", "s1"), ("tea-two", "qinghe", "1", "s2"), ("foe", "foe", "2", "s3"))
         ))  # fmt: skip
         verdicts = Verdicts(cast(Mapping[str, Adapter], {"toy": self.toy}), accounts, Pseudonyms(b"0123456789abcdef"))
-        self.desk = CallbackDesk(verdicts, Memory(), self._write, ManualClock(NOW))
+        self.desk = CallbackHandler(verdicts, Memory(), self._write, ManualClock(NOW))
 
     def _write(self, records: list[Outgoing]) -> None:
         if self.failing:

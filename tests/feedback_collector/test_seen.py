@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from services.feedback_collector.posts.seen_comments import SEGMENT, Seen
+from services.feedback_collector.posts.seen_comments import SEGMENT, SeenComments
 
 
-def _with(*ids: str) -> Seen:
-    seen = Seen()
+def _with(*ids: str) -> SeenComments:
+    seen = SeenComments()
     for one in ids:
         seen.add(one)
     return seen
@@ -19,7 +19,7 @@ def test_the_order_of_collecting_does_not_change_a_byte() -> None:
 
 
 def test_what_was_collected_is_known_after_being_written_and_read() -> None:
-    read = Seen(_with("501", "502").packed())
+    read = SeenComments(_with("501", "502").packed())
     assert "501" in read
     assert "503" not in read
     assert len(read) == 2
@@ -35,7 +35,7 @@ def test_full_segments_are_sealed_once_and_known_for_ever() -> None:
     sealed = dict(seen.seal())
     assert list(sealed) == [1, 2]
     assert list(seen.seal()) == []
-    read = Seen(seen.packed(), sealed.values())
+    read = SeenComments(seen.packed(), sealed.values())
     assert all(one in read for one in ids)
     assert len(read) == len(ids)
     read.add("c1")
@@ -48,4 +48,4 @@ def test_full_segments_are_sealed_once_and_known_for_ever() -> None:
 @pytest.mark.parametrize("packed", ["AAAA", "not base64!", "A"])
 def test_bytes_that_are_no_set_are_refused(packed: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        Seen(packed)
+        SeenComments(packed)

@@ -11,7 +11,7 @@ from schemas.codec import decoder
 from schemas.events.feedback import Reading, ReplyPosted
 from schemas.events.placement import ReplyRecord
 from services.adapter.contract.feedback import Comment
-from services.runtime.consume import DeadLetter, Drop, Emit, InFlight
+from services.runtime.consume import Drop, Emit, InFlight, ToDeadLetter
 from services.runtime.kafka.records import Outgoing
 from tests.feedback_collector.scripted import START, Bench, Platform, live, refusal
 
@@ -415,7 +415,7 @@ def test_a_cursor_that_cannot_be_read_stops_its_post_instead_of_repeating_it(ben
 def test_an_unreadable_ledger_record_is_a_dead_letter_and_never_stops_the_rebuild(bench: Bench) -> None:
     broken = bench.append(Outgoing("placement-ledger", b'{"type": "PlacementRecord"}', b"pl-x", 0))
     outcome = bench.stage.handle(broken)
-    assert isinstance(outcome, DeadLetter)
+    assert isinstance(outcome, ToDeadLetter)
     assert "event_id" in outcome.message
     bench.ledger(live("1"))
     bench.restart()

@@ -16,7 +16,7 @@ import pytest
 from kafka import errors as client
 
 from services.runtime.clock import SystemClock
-from services.runtime.consume import ConsumeLoop, DeadLetter, Drop, Due, Emit, Outcome
+from services.runtime.consume import ConsumeLoop, Drop, Due, Emit, Outcome, ToDeadLetter
 from services.runtime.dead_letters import decode, replay_of, topic_of
 from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.health import Health
@@ -61,7 +61,7 @@ class Copier:
             case b"poison":
                 raise KeyError("缺少字段")
             case b"bad":
-                return DeadLetter("undecodable", "无法解析 / cannot decode")
+                return ToDeadLetter("undecodable", "无法解析 / cannot decode")
             case b"noise":
                 return Drop("noise")
             case b"grows":

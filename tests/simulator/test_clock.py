@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.simulator.http.refusal import RefusedError
+from services.simulator.http.refusal import AdminError
 from services.simulator.world.clock import SimClock
 
 START = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
@@ -64,7 +64,7 @@ def test_reset_returns_to_the_first_speed(clock: SimClock, real: RealTime) -> No
 
 @pytest.mark.parametrize("speed", [-1, float("nan"), float("inf"), True, "2", None, 1e12])
 def test_an_impossible_speed_is_refused_and_named(clock: SimClock, speed: object) -> None:
-    with pytest.raises(RefusedError, match="speed") as refused:
+    with pytest.raises(AdminError, match="speed") as refused:
         clock.set_speed(speed)
     assert refused.value.field == "speed"
     assert clock.speed == 60
@@ -72,7 +72,7 @@ def test_an_impossible_speed_is_refused_and_named(clock: SimClock, speed: object
 
 @pytest.mark.parametrize("seconds", [-1, 1e300, float("nan"), True, "60"])
 def test_the_clock_never_goes_back_and_never_overflows(clock: SimClock, seconds: object) -> None:
-    with pytest.raises(RefusedError, match="advance_s"):
+    with pytest.raises(AdminError, match="advance_s"):
         clock.advance(seconds)
     assert clock.now() == START
 
@@ -80,7 +80,7 @@ def test_the_clock_never_goes_back_and_never_overflows(clock: SimClock, seconds:
 def test_advancing_ever_further_ends_in_a_refusal_and_not_in_an_overflow(clock: SimClock, real: RealTime) -> None:
     while clock.now().year < 8_990:
         clock.advance(10 * 365 * 86_400)
-    with pytest.raises(RefusedError, match="9000"):
+    with pytest.raises(AdminError, match="9000"):
         clock.advance(10 * 366 * 86_400)
     clock.set_speed(1_000_000)
     real.seconds += 1e9

@@ -7,7 +7,7 @@ import socket
 import httpx
 import pytest
 
-from services.simulator.http.refusal import RefusedError
+from services.simulator.http.refusal import AdminError
 from services.simulator.http.server import SimulatorServer
 from services.simulator.world.faults import GENERIC, OF_PLATFORMS
 from tests.simulator.receiver import until
@@ -232,7 +232,7 @@ def test_a_fault_that_cannot_happen_is_refused_and_the_field_named(
 
 
 def test_a_refused_fault_raises_for_python_callers_too(sim: SimulatorServer) -> None:
-    with pytest.raises(RefusedError, match="no such endpoint"):
+    with pytest.raises(AdminError, match="no such endpoint"):
         sim.set_fault("toy", "nowhere", "slow")
 
 

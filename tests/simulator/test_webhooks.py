@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from services.simulator.contract import OutgoingCallback, SimAccount, World
-from services.simulator.http.refusal import RefusedError
+from services.simulator.http.refusal import AdminError
 from services.simulator.http.server import SimulatorServer
 from services.simulator.http.webhooks import RetryRule
 from tests.simulator.receiver import Receiver, receiving, until
@@ -18,7 +18,7 @@ from tests.simulator.toy_platform import TOY_ACCOUNTS, ToyPlatform
 
 def wave(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, str]:
     if "to" not in details:
-        raise RefusedError("to", "required")
+        raise AdminError("to", "required")
     world.call_back(account, _call("waved", details["to"].encode()))
     return {"waved": "yes"}
 
@@ -161,7 +161,7 @@ def test_a_wrong_wish_is_refused_and_the_field_named(
 def test_a_webhook_fault_is_refused_where_the_platform_never_calls_back(http: httpx.Client) -> None:
     with (
         SimulatorServer(TOY_ACCOUNTS, platforms=[ToyPlatform()]) as silent,
-        pytest.raises(RefusedError, match="webhook_lost"),
+        pytest.raises(AdminError, match="webhook_lost"),
     ):
         silent.set_fault("toy", "*", "webhook_lost")
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from schemas.events.feedback import Metric
 from services.adapter.contract.accounts import Account
-from services.simulator.contract import Call, Endpoint, Reply, SimPost, World
+from services.simulator.contract import Call, Endpoint, SimPost, SimReply, World
 
 REVIEW_S = 60
 
@@ -31,11 +31,13 @@ class ToyPlatform:
             Endpoint("unsendable", "GET", "/unsendable", unsendable, mutating=False),
         )
 
-    def not_found(self, call: Call) -> Reply:
-        return Reply({"toy_error": "no such path", "path": call.path}, status=404)
+    def not_found(self, call: Call) -> SimReply:
+        return SimReply({"toy_error": "no such path", "path": call.path}, status=404)
 
-    def fault_reply(self, kind: str, endpoint: str, call: Call) -> Reply | None:
-        return Reply({"toy_error": "too fast"}, status=403) if kind == "rate_limit" and endpoint != "counts" else None
+    def fault_reply(self, kind: str, endpoint: str, call: Call) -> SimReply | None:
+        return (
+            SimReply({"toy_error": "too fast"}, status=403) if kind == "rate_limit" and endpoint != "counts" else None
+        )
 
     def comment_id(self, world: World, post: SimPost, ordinal: int, at: datetime) -> str:
         return f"{post.native_id}-c{ordinal}"
@@ -53,7 +55,7 @@ class OtherPlatform(ToyPlatform):
     platform = "other"
 
 
-def post(world: World, call: Call) -> Reply:
+def post(world: World, call: Call) -> SimReply:
     number = len(world.posts) + 1
     made = SimPost(
         platform=world.platform,
@@ -67,17 +69,17 @@ def post(world: World, call: Call) -> Reply:
         placement_hint=call.param("hint"),
     )
     world.add_post(made)
-    return Reply({"id": made.native_id, "access_token": "toy-secret-token"})
+    return SimReply({"id": made.native_id, "access_token": "toy-secret-token"})
 
 
-def remove(world: World, call: Call) -> Reply:
+def remove(world: World, call: Call) -> SimReply:
     _found(world, call).state = "removed"
-    return Reply({"removed": True})
+    return SimReply({"removed": True})
 
 
-def upload(world: World, call: Call) -> Reply:
+def upload(world: World, call: Call) -> SimReply:
     (name, file), *_ = call.files.items()
-    return Reply(
+    return SimReply(
         {
             "part": name,
             "filename": file.filename,
@@ -90,27 +92,27 @@ def upload(world: World, call: Call) -> Reply:
     )
 
 
-def counts(world: World, call: Call) -> Reply:
-    return Reply(dict(world.counts(_found(world, call))))
+def counts(world: World, call: Call) -> SimReply:
+    return SimReply(dict(world.counts(_found(world, call))))
 
 
-def comments(world: World, call: Call) -> Reply:
+def comments(world: World, call: Call) -> SimReply:
     written = world.comments(_found(world, call))
     if world.take_fault("short_page", "comments"):
         written = written[:1]
-    return Reply([{"id": c.native_id, "text": c.text, "at": c.at.isoformat(), "parent": c.parent} for c in written])
+    return SimReply([{"id": c.native_id, "text": c.text, "at": c.at.isoformat(), "parent": c.parent} for c in written])
 
 
-def echo(world: World, call: Call) -> Reply:
-    return Reply({"query": dict(call.query), "form": dict(call.form), "json": call.json, "method": call.method})
+def echo(world: World, call: Call) -> SimReply:
+    return SimReply({"query": dict(call.query), "form": dict(call.form), "json": call.json, "method": call.method})
 
 
-def broken(world: World, call: Call) -> Reply:
+def broken(world: World, call: Call) -> SimReply:
     raise RuntimeError("a handler with a mistake in it")
 
 
-def unsendable(world: World, call: Call) -> Reply:
-    return Reply({"what": object()})
+def unsendable(world: World, call: Call) -> SimReply:
+    return SimReply({"what": object()})
 
 
 def _found(world: World, call: Call) -> SimPost:

@@ -13,7 +13,7 @@ from schemas.events.placement import HistoryEntry, PlacementRecord, State
 from schemas.events.webhook import Attempt
 from services.adapter.placement.transitions import intended
 from services.webhooks.client import NotDeliveredError, Poster
-from services.webhooks.deliveries import MOST_AT_ONCE, Pending, after, first
+from services.webhooks.deliveries import MOST_AT_ONCE, PendingDeliveries, after, first
 from services.webhooks.messages import EVENTS, of_placement
 from services.webhooks.signature import headers, new_secret
 from tests.webhooks.receiver import Receiver, genuine
@@ -72,7 +72,7 @@ def test_a_delivery_is_tried_again_later_each_time_and_given_up_in_the_end(creat
 
 
 def test_a_receiver_that_hangs_has_two_calls_at_most_and_others_their_turn(created: PlacementRecord) -> None:
-    pending = Pending()
+    pending = PendingDeliveries()
     for revision in range(10):
         message = of_placement(replace(created, revision=revision + 1))
         pending.put(first(message, "wh-hangs", NOW), 0)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from services.adapter.accounts.rate_window import Window
+from services.adapter.accounts.rate_window import RateWindow
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.content import RateLimit
 from services.adapter.contract.errors import NotSentError, PlatformError
@@ -164,7 +164,7 @@ class _Answering:
     def __init__(self, budget: AccountBudget, db: sqlite3.Connection, now: float) -> None:
         self._budget, self._db, self._now = budget, db, now
         self._feedback = budget.purpose == "feedback"
-        self._windows: dict[str, Window] = {}
+        self._windows: dict[str, RateWindow] = {}
         self._parked: dict[str, float] = {}
         own = budget.key("")
         told = db.execute("SELECT endpoint, remaining, resets_at FROM told").fetchall()
@@ -197,10 +197,10 @@ class _Answering:
             self._used[name] += 1
         return wait
 
-    def _window(self, rate: RateLimit) -> Window:
+    def _window(self, rate: RateLimit) -> RateWindow:
         key = self._budget.key_of(rate)
         if key not in self._windows:
-            self._windows[key] = Window(self._db, key, rate, self._now, feedback=self._feedback)
+            self._windows[key] = RateWindow(self._db, key, rate, self._now, feedback=self._feedback)
         return self._windows[key]
 
     def _parked_until(self, endpoint: str) -> float:

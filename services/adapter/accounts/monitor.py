@@ -41,7 +41,7 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class AccountNotice:
     """An alert to write; `given` is called when it is written."""
 
     alert: Alert
@@ -77,7 +77,7 @@ def failing(records: Iterable[PlacementRecord], account: Account, ends: datetime
 
 
 @dataclass(slots=True)
-class AccountWatch:
+class AccountMonitor:
     """Looks after the accounts of one adapter.
 
     client: of an account. placements: every newest ledger record, read only when a warning is due, as it reads much.
@@ -91,7 +91,7 @@ class AccountWatch:
     placements: Callable[[], Iterable[PlacementRecord]]
     now: Callable[[], datetime]
     every_s: float = 600.0
-    _notices: SimpleQueue[Notice] = field(default_factory=SimpleQueue)
+    _notices: SimpleQueue[AccountNotice] = field(default_factory=SimpleQueue)
     _stop: threading.Event = field(default_factory=threading.Event)
     _heard: SimpleQueue[PlatformCallback] = field(default_factory=SimpleQueue)
     _wake: threading.Event = field(default_factory=threading.Event)
@@ -110,9 +110,9 @@ class AccountWatch:
             self._heard.put(callback)
             self._wake.set()
 
-    def notices(self) -> list[Notice]:
+    def notices(self) -> list[AccountNotice]:
         """What is to be said since the last time."""
-        found: list[Notice] = []
+        found: list[AccountNotice] = []
         while True:
             try:
                 found.append(self._notices.get_nowait())
@@ -144,7 +144,7 @@ class AccountWatch:
             now = self.now()
             alert = alerts.raised(account, now, failing(self.placements(), account, now))
             given = self.credentials.warning_given
-            self._notices.put(Notice(alert, lambda: given(account, alerts.MARK)))
+            self._notices.put(AccountNotice(alert, lambda: given(account, alerts.MARK)))
 
     def look(self, account: Account) -> AccountHealth:
         """One check of one account."""
@@ -159,7 +159,7 @@ class AccountWatch:
         elif alerts.MARK in self.credentials.warnings_given(account):
             forget = self.credentials.forget_warnings
             alert = alerts.over(account, self.now())
-            self._notices.put(Notice(alert, lambda: forget(account, frozenset({alerts.MARK}))))
+            self._notices.put(AccountNotice(alert, lambda: forget(account, frozenset({alerts.MARK}))))
         ends = ends_at(account, health, self.credentials.load(account))
         if ends is not None:
             self._weigh(account, ends)
@@ -180,14 +180,16 @@ class AccountWatch:
             expires_at=ends.isoformat(), placements_failing=len(placements),
         )  # fmt: skip
         alert = _warning(account, name, severity, ends, now, placements)
-        self._notices.put(Notice(alert, lambda: self.credentials.warning_given(account, name)))
+        self._notices.put(AccountNotice(alert, lambda: self.credentials.warning_given(account, name)))
 
     def _all_clear(self, account: Account, ends: datetime) -> None:
         """The authorisation was renewed: a later end is warned of anew."""
         given = self.credentials.warnings_given(account) - {alerts.MARK}
         if given:
             self._notices.put(
-                Notice(_resolved(account, ends, self.now()), lambda: self.credentials.forget_warnings(account, given))
+                AccountNotice(
+                    _resolved(account, ends, self.now()), lambda: self.credentials.forget_warnings(account, given)
+                )
             )
 
     def _run(self) -> None:

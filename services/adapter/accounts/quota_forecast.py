@@ -37,7 +37,7 @@ class Overfull:
         )
 
 
-def fits(plans: Sequence[Planned], rates: Sequence[RateLimit], patience_s: float = 0.0) -> list[Overfull]:
+def limits_exceeded(plans: Sequence[Planned], rates: Sequence[RateLimit], patience_s: float = 0.0) -> list[Overfull]:
     """The limits that these plans of one account cannot keep, each once with its first overfull window.
 
     patience_s: how late a post may be; what fits within its window and that much more time is no problem.

@@ -15,7 +15,7 @@ SLACK_S = 1.0  # at most so much longer is a window for us than for the platform
 FEEDBACK_SHARE = 0.6
 
 
-class Window:
+class RateWindow:
     """budget: its key in the file. feedback: whether those who ask are bound to the share of feedback."""
 
     def __init__(self, db: sqlite3.Connection, budget: str, rate: RateLimit, now: float, *, feedback: bool) -> None:

@@ -12,8 +12,8 @@ import msgspec
 
 from schemas.events.commands import OperatorCommand
 from services.adapter.commands.freshness import Freshness
-from services.adapter.commands.view import Control
-from services.adapter.wire.send_guard import elapsed
+from services.adapter.commands.view import CommandView
+from services.adapter.wire.send_guard import boot_seconds
 from services.runtime.health import Health
 from services.runtime.kafka.errors import KafkaProblem, KafkaUnavailable
 from services.runtime.kafka.reader import LogEnds, Tail
@@ -43,7 +43,7 @@ class CommandFeed:
     def __init__(
         self,
         settings: KafkaSettings,
-        control: Control,
+        control: CommandView,
         freshness: Freshness,
         health: Health,
         stop: threading.Event,
@@ -52,7 +52,7 @@ class CommandFeed:
         self._settings = settings
         self._control, self._freshness = control, freshness
         self._health, self._stop, self._wake = health, stop, wake
-        self._heard_at = elapsed()
+        self._heard_at = boot_seconds()
         self._read_to: dict[TopicPartition, int] = {}
         self._moved = threading.Condition()
         self._threads = [
@@ -116,7 +116,7 @@ class CommandFeed:
 
     def _check(self, log_ends: LogEnds) -> None:
         """Ask the broker where the topics end: what stands there was acknowledged before this very question."""
-        as_of = elapsed()
+        as_of = boot_seconds()
         try:
             ends = log_ends.ask()
         except KafkaUnavailable as problem:
@@ -133,7 +133,7 @@ class CommandFeed:
             self._freshness.heard(as_of, _of_partitions(ends, CONTENT_TOPIC))
 
     def _say_if_deaf(self) -> None:
-        deaf_s = elapsed() - self._heard_at
+        deaf_s = boot_seconds() - self._heard_at
         reason = f"听不到运营指令，暂不发布 / operators cannot be heard, nothing is published ({deaf_s:.0f} s)"
         self._health.hindered("commands", reason if deaf_s > DEAF_AFTER_S else None)
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from threading import Condition, Event
 
-from services.adapter.wire.send_guard import elapsed
+from services.adapter.wire.send_guard import boot_seconds
 
 WITHIN_S = 0.5  # a call leaves only where, so long ago at most, nothing stood on the topics that is not known here
 
@@ -17,7 +17,7 @@ WITHIN_S = 0.5  # a call leaves only where, so long ago at most, nothing stood o
 class Freshness:
     """Moments, in seconds of `elapsed`, as of which all commands and contents that had been acknowledged are known."""
 
-    def __init__(self, within_s: float = WITHIN_S, now: Callable[[], float] = elapsed) -> None:
+    def __init__(self, within_s: float = WITHIN_S, now: Callable[[], float] = boot_seconds) -> None:
         self.within_s, self._now = within_s, now
         self._commands_as_of = float("-inf")
         self._ends: deque[tuple[float, Mapping[int, int]]] = deque()

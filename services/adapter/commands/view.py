@@ -13,7 +13,7 @@ from schemas.events.commands import BrakeReleased, BrakeSet, CancelRequested, Op
 from schemas.events.placement import PlacementRecord
 
 
-class Control:
+class CommandView:
     """All brakes and all commands about single placements, since the topic began."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from services.adapter.contract.content import Refusal
 from services.adapter.localising.text import URL, normalise, to_script
 
 
-class Entry(Struct, frozen=True, forbid_unknown_fields=True):
+class LexiconEntry(Struct, frozen=True, forbid_unknown_fields=True):
     """word: what people are shown. pattern: what is looked for. harmless: phrases in which it means no harm."""
 
     word: str
@@ -28,8 +28,8 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Lexicon(Struct, frozen=True, forbid_unknown_fields=True):
     version: str
-    absolutes: tuple[Entry, ...]
-    banned: tuple[Entry, ...]
+    absolutes: tuple[LexiconEntry, ...]
+    banned: tuple[LexiconEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def _readable(text: str) -> str:
     return normalise(to_script(URL.sub(" ", text), "simplified"))
 
 
-def _found(entries: tuple[Entry, ...], text: str) -> list[str]:
+def _found(entries: tuple[LexiconEntry, ...], text: str) -> list[str]:
     """The words that stand in the text, each once, in the list's order."""
     found: list[str] = []
     for entry in entries:

@@ -58,7 +58,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         return self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
 
 
-class Fetcher:
+class Downloader:
     """schemes: `https` alone in life. most_bytes: above this no file is taken, whatever it promised."""
 
     def __init__(

@@ -7,7 +7,7 @@ import os
 from typing import BinaryIO
 
 
-class Window(io.RawIOBase):
+class FileSlice(io.RawIOBase):
     """`length` bytes of `file` from `start` on, or what there is of them. Moves its position, never closes it."""
 
     def __init__(self, file: BinaryIO, start: int, length: int) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from schemas.events.content import MediaRef
 from schemas.events.placement import DraftMedia
 from services.adapter.contract.errors import PlatformError
-from services.adapter.media.download import Fetcher
+from services.adapter.media.download import Downloader
 
 CHUNK = 1 << 20
 
@@ -25,15 +25,15 @@ def media_error(message: str) -> PlatformError:
     return PlatformError(message, error_class="media", sent="yes", outcome="refused")
 
 
-class MediaFolder:
+class VerifiedMedia:
     """Opens `file://` references below one folder and `https://` ones after fetching them into it.
 
     A file that is not what its reference says is refused.
     """
 
-    def __init__(self, folder: Path, fetcher: Fetcher | None = None) -> None:
+    def __init__(self, folder: Path, fetcher: Downloader | None = None) -> None:
         self._folder = folder.resolve()
-        self._fetcher = fetcher or Fetcher()
+        self._fetcher = fetcher or Downloader()
         self._verified: set[tuple[str, float, int]] = set()
         self._lock = Lock()
 

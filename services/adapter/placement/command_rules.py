@@ -34,7 +34,7 @@ BY_PLATFORM = frozenset({"account_risk", "needs_human"})
 
 
 @dataclass(frozen=True, slots=True)
-class Obedience:
+class CommandRules:
     """One platform's. claimed: native ids of posts of other placements on the same account."""
 
     adapter: Adapter

@@ -37,7 +37,7 @@ PASSING = frozenset({"auth", "quota", "platform_down", "network_unknown"})
 
 
 @dataclass(frozen=True, slots=True)
-class Decider:
+class OutcomeRules:
     """One platform's decisions. now: the worker's clock; worker: its name, for the history."""
 
     publication: Publication

@@ -16,7 +16,7 @@ from typing import Any
 import httpcore
 
 from services.adapter.contract.errors import NoAnswerError, NotSentError
-from services.adapter.wire.send_guard import too_late
+from services.adapter.wire.send_guard import past_send_deadline
 
 IDLE_S = 5.0  # platforms close idle connections; one that has just been closed would lose a request
 HELD_BYTES = 65_536
@@ -25,7 +25,7 @@ NEVER_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeo
 SENT = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 
 
-class Lanes:
+class Connections:
     """Threads may share it. No redirect is followed, no cookie kept, no proxy asked."""
 
     def __init__(self, scheme: bytes, host: bytes, port: int | None, context: ssl.SSLContext) -> None:
@@ -93,7 +93,7 @@ class Lanes:
 def _in_time(body: Iterable[bytes]) -> Iterator[bytes]:
     """A request's body, of which nothing leaves late: a process may be frozen at any point and go on much later."""
     for piece in body:
-        if too_late():
+        if past_send_deadline():
             raise httpcore.WriteTimeout("the request did not leave in time")
         yield piece
 

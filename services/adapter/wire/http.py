@@ -18,8 +18,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from services.adapter.contract.errors import NoAnswerError, NotSentError, PlatformError
 from services.adapter.contract.shared import Budget, Unlimited
-from services.adapter.wire.connections import Lanes
-from services.adapter.wire.send_guard import ask_last, too_late
+from services.adapter.wire.connections import Connections
+from services.adapter.wire.send_guard import check_send_allowed, past_send_deadline
 from services.runtime.imports import left_out
 
 with left_out("rich"):  # for its command line, which nobody uses
@@ -46,7 +46,7 @@ class PlatformHttp:
         self._timeout_s, self._budget = timeout_s, budget or Unlimited()
         self._timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0))
         base = httpx.URL(base_url)
-        self._lanes = Lanes(base.raw_scheme, base.raw_host, base.port, _trusted())
+        self._lanes = Connections(base.raw_scheme, base.raw_host, base.port, _trusted())
         # a fifth of a call's work was to parse the same few addresses again and again
         self._address = lru_cache(maxsize=256)(lambda path: httpx.URL(f"{base_url.rstrip('/')}/{path.lstrip('/')}"))
 
@@ -81,8 +81,8 @@ class PlatformHttp:
             timeout = httpx.Timeout((timeout_s or self._timeout_s) - wait_s)
         request = httpx.Request(method, self._address(path), params=query, headers=own, **body)
         assert isinstance(request.stream, httpx.SyncByteStream)
-        ask_last()
-        if too_late():
+        check_send_allowed()
+        if past_send_deadline():
             raise NotSentError("请求没有及时发出，已放弃 / the request did not leave in time")
         status, given, raw = self._lanes.exchange(
             request.method, request.url.raw_path, request.headers.raw, request.stream, timeout.as_dict()

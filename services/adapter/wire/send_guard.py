@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_until: ContextVar[float | None] = ContextVar("leaving_until", default=None)
-_question: ContextVar[Callable[[], None] | None] = ContextVar("asking_last", default=None)
+_until: ContextVar[float | None] = ContextVar("send_before", default=None)
+_question: ContextVar[Callable[[], None] | None] = ContextVar("check_before_send", default=None)
 
 
-def elapsed() -> float:
+def boot_seconds() -> float:
     """Seconds that go on while the process is frozen and, where the system can tell, while the machine sleeps."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 @contextmanager
-def leaving_until(moment: float) -> Iterator[None]:
+def send_before(moment: float) -> Iterator[None]:
     """Within the block nothing of this thread leaves after `moment`, in seconds of `elapsed`."""
     token = _until.set(moment)
     try:
@@ -31,14 +31,14 @@ def leaving_until(moment: float) -> Iterator[None]:
         _until.reset(token)
 
 
-def too_late() -> bool:
+def past_send_deadline() -> bool:
     """Whether the present call may send nothing any more."""
     until = _until.get()
-    return until is not None and elapsed() > until
+    return until is not None and boot_seconds() > until
 
 
 @contextmanager
-def asking_last(question: Callable[[], None]) -> Iterator[None]:
+def check_before_send(question: Callable[[], None]) -> Iterator[None]:
     """Within the block `question` is asked before each request of this thread; it raises where none may leave."""
     token = _question.set(question)
     try:
@@ -47,7 +47,7 @@ def asking_last(question: Callable[[], None]) -> Iterator[None]:
         _question.reset(token)
 
 
-def ask_last() -> None:
+def check_send_allowed() -> None:
     """Raises PlatformError(sent="no") where the present call may not go on; asked after all waiting is done."""
     question = _question.get()
     if question is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from schemas.events.placement import PlacementRecord
 from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.publication import Step
-from services.adapter.worker.ledger import Entry
+from services.adapter.worker.ledger import LedgerEntry
 from services.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -21,14 +21,14 @@ log = get_logger(__name__)
 class Finished:
     """What a call brought back. purpose: `step`, `look` or `follow`. outcome: the contract's value, or the error."""
 
-    entry: Entry
+    entry: LedgerEntry
     record: PlacementRecord
     purpose: str
     step: Step | None
     outcome: Any
 
 
-class Calls:
+class CallPool:
     """Runs calls and collects their results. Only `start` and `finished` are the loop's; the rest is the threads'."""
 
     def __init__(self, most: int) -> None:
@@ -46,7 +46,7 @@ class Calls:
         """How many more calls may start now; there is no queue in which a call could grow old."""
         return self._most - self._under_way
 
-    def start(self, entry: Entry, purpose: str, step: Step | None, call: Callable[[], Any]) -> None:
+    def start(self, entry: LedgerEntry, purpose: str, step: Step | None, call: Callable[[], Any]) -> None:
         record = entry.record
         self._under_way += 1
         self._pool.submit(self._run, entry, record, purpose, step, call)
@@ -65,7 +65,7 @@ class Calls:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(
-        self, entry: Entry, record: PlacementRecord, purpose: str, step: Step | None, call: Callable[[], Any]
+        self, entry: LedgerEntry, record: PlacementRecord, purpose: str, step: Step | None, call: Callable[[], Any]
     ) -> None:
         try:
             outcome = call()

@@ -13,14 +13,14 @@ from threading import Lock
 from schemas.events.placement import PlacementRecord, StepRecord
 from schemas.internal.callback import PlatformCallback
 from services.adapter.placement import transitions as to
-from services.adapter.worker.ledger import Entry
+from services.adapter.worker.ledger import LedgerEntry
 
 MOST_KEPT = 10_000
 TOLD = "told_by_callback"  # the step under which the platform's further names for a publication are kept
 ASKED_ABOUT = frozenset({"ACCEPTED", "NEEDS_HUMAN"})
 
 
-class CallbackNews:
+class CallbackHints:
     """Calls about publications of one platform. `put` is the follower's, the rest the worker's loop's."""
 
     def __init__(self, platform: str) -> None:
@@ -40,7 +40,9 @@ class CallbackNews:
             return news
 
 
-def concerned(entries: Iterable[Entry], news: Sequence[PlatformCallback]) -> Iterator[tuple[Entry, PlatformCallback]]:
+def concerned(
+    entries: Iterable[LedgerEntry], news: Sequence[PlatformCallback]
+) -> Iterator[tuple[LedgerEntry, PlatformCallback]]:
     """Placements that wait for the platform or for a person and know a publication by a name that was told."""
     told: dict[str, dict[tuple[str, str], PlatformCallback]] = defaultdict(dict)
     for callback in news:

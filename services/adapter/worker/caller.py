@@ -15,17 +15,17 @@ from typing import Any
 from schemas.events.commands import BrakeSet
 from schemas.events.placement import PlacementRecord
 from services.adapter.commands.freshness import Freshness
-from services.adapter.commands.view import Control
+from services.adapter.commands.view import CommandView
 from services.adapter.contract.accounts import Account, Accounts
 from services.adapter.contract.adapter import Adapter, Timing
 from services.adapter.contract.errors import HeldBackError, NotSentError, PlatformError
 from services.adapter.contract.feedback import LivePost
 from services.adapter.contract.publication import MediaSource, Step
 from services.adapter.contract.shared import Shared
-from services.adapter.wire.send_guard import asking_last, elapsed, leaving_until
-from services.adapter.worker.call_pool import Calls
-from services.adapter.worker.ledger import Entry
-from services.adapter.worker.post_actions import Errand
+from services.adapter.wire.send_guard import boot_seconds, check_before_send, send_before
+from services.adapter.worker.call_pool import CallPool
+from services.adapter.worker.ledger import LedgerEntry
+from services.adapter.worker.post_actions import PostAction
 from services.runtime import metrics
 from services.runtime.clock import Clock
 from services.runtime.failpoints import reached
@@ -45,10 +45,10 @@ class Caller:
         adapter: Adapter,
         accounts: Accounts,
         *,
-        calls: Calls,
+        calls: CallPool,
         timing: Timing,
         media: MediaSource,
-        control: Control,
+        control: CommandView,
         freshness: Freshness,
         clock: Clock,
         shared: Callable[[Account], Shared | None] = lambda account: None,
@@ -59,18 +59,18 @@ class Caller:
         self._clients: dict[str, Any] = {}
         self._building = Lock()
 
-    def step(self, entry: Entry, step: Step, start_by: float) -> None:
+    def step(self, entry: LedgerEntry, step: Step, start_by: float) -> None:
         """start_by is counted from the record's time, like the deadline that other workers will wait for."""
         reached(f"recorded:{step.effect}")
         record = entry.record
         leave_by = start_by + self._timing.call_timeout_s if step.effect == "post" else math.inf
 
         def call() -> Any:
-            if elapsed() > start_by:
+            if boot_seconds() > start_by:
                 raise NotSentError("调用没有及时开始，稍后再试 / the call could not start in time")
             reached(f"starting:{step.effect}")
             question = self._last_question(entry, record)
-            with leaving_until(leave_by), asking_last(question):
+            with send_before(leave_by), check_before_send(question):
                 question()
                 client = self.client(record.account)
                 outcome = self._adapter.publication.perform(client, record, step, self._media)
@@ -79,36 +79,36 @@ class Caller:
 
         self._calls.start(entry, "step", step, self._timed(step.name.split(":")[0], call))
 
-    def look(self, entry: Entry, step: Step | None, claimed: frozenset[str]) -> None:
+    def look(self, entry: LedgerEntry, step: Step | None, claimed: frozenset[str]) -> None:
         record, find = entry.record, self._adapter.publication.find
         self._calls.start(
             entry, "look", step, self._timed("find", lambda: find(self.client(record.account), record, claimed))
         )
 
-    def follow(self, entry: Entry) -> None:
+    def follow(self, entry: LedgerEntry) -> None:
         record, follow = entry.record, self._adapter.publication.follow
         self._calls.start(
             entry, "follow", None, self._timed("follow", lambda: follow(self.client(record.account), record))
         )
 
-    def errand(self, entry: Entry, errand: Errand) -> None:
+    def errand(self, entry: LedgerEntry, errand: PostAction) -> None:
         """Take a post down, answer a comment, or look for an answer of ours; brakes hold back answers only."""
-        start_by, record = elapsed() + START_WITHIN_S, entry.record
+        start_by, record = boot_seconds() + START_WITHIN_S, entry.record
         reached(f"recorded:{errand.purpose}")
 
         def call() -> Any:
-            if elapsed() > start_by:
+            if boot_seconds() > start_by:
                 raise NotSentError("调用没有及时开始，稍后再试 / the call could not start in time")
             if errand.purpose != "reply":
                 return self._run_errand(errand, record)
             question = self._last_question(entry, record)
-            with leaving_until(start_by + self._timing.call_timeout_s), asking_last(question):
+            with send_before(start_by + self._timing.call_timeout_s), check_before_send(question):
                 question()
                 return self._run_errand(errand, record)
 
         self._calls.start(entry, errand.purpose, None, self._timed(errand.purpose, call))
 
-    def _run_errand(self, errand: Errand, record: PlacementRecord) -> Any:
+    def _run_errand(self, errand: PostAction, record: PlacementRecord) -> Any:
         client, reply, replies = self.client(record.account), errand.reply, self._adapter.replies
         if reply is None:
             assert self._adapter.retraction is not None
@@ -136,11 +136,11 @@ class Caller:
             self._clients[account] = client
         return client
 
-    def _last_question(self, entry: Entry, called: PlacementRecord) -> Callable[[], None]:
+    def _last_question(self, entry: LedgerEntry, called: PlacementRecord) -> Callable[[], None]:
         """What is asked right before each request: is our view fresh, and does anything in it hold the call back?"""
 
         def ask() -> None:
-            if not self._freshness.wait(entry.partition, elapsed() + HEAR_WITHIN_S):
+            if not self._freshness.wait(entry.partition, boot_seconds() + HEAR_WITHIN_S):
                 raise NotSentError(
                     "暂时听不到最新的运营指令，为安全起见先不调用 / commands cannot be heard now, so no call"
                 )
@@ -151,7 +151,7 @@ class Caller:
 
         return ask
 
-    def _called_off(self, entry: Entry, called: PlacementRecord) -> str | None:
+    def _called_off(self, entry: LedgerEntry, called: PlacementRecord) -> str | None:
         """The loop may have taken a cancel or a newer version since the call was recorded."""
         now = entry.record
         if now.cancel_requested or self._control.cancelled(called):

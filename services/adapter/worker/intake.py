@@ -16,7 +16,7 @@ from services.adapter.contract.adapter import Adapter
 from services.adapter.contract.publication import Publication
 from services.adapter.placement import transitions as to
 from services.adapter.placement.outcome_rules import has_been_there, may_post
-from services.adapter.worker.ledger import Entry, Ledger
+from services.adapter.worker.ledger import Ledger, LedgerEntry
 from services.runtime.logging import get_logger
 
 UNTOUCHED = frozenset({"INTENDED", "PARKED"})
@@ -64,7 +64,9 @@ class Intake:
             return [to.intended(content, target, draft, failure, self.now(), self.worker)]
         return [self._newer(entry, content, target, fitted)]
 
-    def _newer(self, entry: Entry, content: MasterContent, target: Target, fitted: Draft | Failure) -> PlacementRecord:
+    def _newer(
+        self, entry: LedgerEntry, content: MasterContent, target: Target, fitted: Draft | Failure
+    ) -> PlacementRecord:
         old, newer = entry.record, to.version_of(content, target, fitted)
         if not may_have_posted(old, self.adapter.publication):
             entry.superseded = entry.busy
@@ -85,7 +87,7 @@ class Intake:
         ]
         return [r for entry in gone for r in self._cancel(entry, f"第 {content.version} 版不再包含这个发布位")]
 
-    def _cancel(self, entry: Entry, reason: str) -> list[PlacementRecord]:
+    def _cancel(self, entry: LedgerEntry, reason: str) -> list[PlacementRecord]:
         record = entry.record
         if record.is_final:
             return []

@@ -16,7 +16,7 @@ WAITING_STATES = frozenset({"INTENDED", "UNKNOWN", "ACCEPTED"})
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class LedgerEntry:
     """One placement here. busy: a call of ours is on its way. superseded: ignore what that call brings back."""
 
     record: PlacementRecord
@@ -29,24 +29,24 @@ class Entry:
 class Ledger:
     """All placements of the held partitions, with an agenda of what wants attention when."""
 
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, LedgerEntry] = field(default_factory=dict)
     _agenda: list[tuple[datetime, str]] = field(default_factory=list)
     _of_content: dict[str, set[str]] = field(default_factory=dict)
 
-    def put(self, record: PlacementRecord, partition: int) -> Entry:
+    def put(self, record: PlacementRecord, partition: int) -> LedgerEntry:
         """Take over the newest record of a placement and note when it wants attention."""
         entry = self.entries.get(record.placement_id)
         if entry is None:
-            entry = self.entries[record.placement_id] = Entry(record, partition)
+            entry = self.entries[record.placement_id] = LedgerEntry(record, partition)
             self._of_content.setdefault(record.content_id, set()).add(record.placement_id)
         entry.record = record
         if record.state in WAITING_STATES and record.next_attempt_at is not None:
             heapq.heappush(self._agenda, (record.next_attempt_at, record.placement_id))
         return entry
 
-    def due(self, now: datetime, most: int) -> list[Entry]:
+    def due(self, now: datetime, most: int) -> list[LedgerEntry]:
         """Up to `most` entries that want attention now and are not busy, earliest first."""
-        found: list[Entry] = []
+        found: list[LedgerEntry] = []
         while self._agenda and self._agenda[0][0] <= now and len(found) < most:
             at, placement = heapq.heappop(self._agenda)
             entry = self.entries.get(placement)
@@ -62,11 +62,11 @@ class Ledger:
         """Whether no placement wants attention before `until`."""
         return not self._agenda or self._agenda[0][0] > until
 
-    def interrupted(self) -> Iterable[Entry]:
+    def interrupted(self) -> Iterable[LedgerEntry]:
         """Entries that say CALLING although nobody here is calling."""
         return [entry for entry in self.entries.values() if entry.record.state == "CALLING" and not entry.busy]
 
-    def of_content(self, content_id: str) -> list[Entry]:
+    def of_content(self, content_id: str) -> list[LedgerEntry]:
         return [self.entries[placement] for placement in sorted(self._of_content.get(content_id, ()))]
 
     def claimed(self, account: str, besides: str) -> frozenset[str]:

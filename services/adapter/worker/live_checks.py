@@ -12,7 +12,7 @@ from datetime import datetime
 
 from schemas.events.placement import PlacementRecord
 from services.adapter.contract.content import RateLimit
-from services.adapter.wire.send_guard import elapsed
+from services.adapter.wire.send_guard import boot_seconds
 
 HOUR, DAY = 3600.0, 86_400.0
 CADENCE: tuple[tuple[float, float], ...] = ((HOUR, 60.0), (DAY, 600.0), (7 * DAY, HOUR), (30 * DAY, 6 * HOUR))
@@ -21,7 +21,7 @@ SHARE = 0.1  # of an account's calls, at most so much goes into looking whether 
 
 
 @dataclass(slots=True)
-class Watch:
+class LiveCheckSchedule:
     """The live posts of one worker. every_s: instead of the cadence, for impatient set-ups."""
 
     rates: Sequence[RateLimit]
@@ -37,7 +37,7 @@ class Watch:
         if record.state != "LIVE" or record.post is None or wait_s is None:
             self._at.pop(record.placement_id, None)
             return
-        at = self._at[record.placement_id] = elapsed() + wait_s
+        at = self._at[record.placement_id] = boot_seconds() + wait_s
         heapq.heappush(self._agenda, (at, record.placement_id))
 
     def knows(self, placement_id: str) -> bool:
@@ -46,7 +46,7 @@ class Watch:
     def due(self, most: int) -> list[str]:
         """Placements to look at now, earliest first."""
         found: list[str] = []
-        while self._agenda and self._agenda[0][0] <= elapsed() and len(found) < most:
+        while self._agenda and self._agenda[0][0] <= boot_seconds() and len(found) < most:
             at, placement = heapq.heappop(self._agenda)
             if self._at.get(placement) == at:
                 del self._at[placement]
@@ -55,11 +55,11 @@ class Watch:
 
     def waits(self, seconds: float) -> bool:
         """Whether no post is to be looked at within so many seconds."""
-        return not self._agenda or self._agenda[0][0] > elapsed() + seconds
+        return not self._agenda or self._agenda[0][0] > boot_seconds() + seconds
 
     def may_ask(self, record: PlacementRecord) -> bool:
         """Whether the account's share allows a look now; the post is expected again later where it does not."""
-        now, free_at = elapsed(), self._free_at.get(record.account, 0.0)
+        now, free_at = boot_seconds(), self._free_at.get(record.account, 0.0)
         if now < free_at:
             at = self._at[record.placement_id] = free_at
             heapq.heappush(self._agenda, (at, record.placement_id))

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from schemas.events.commands import CancelRequested, RetractRequested
 from schemas.events.placement import PlacementRecord, ReplyRecord
-from services.adapter.commands.view import Control
+from services.adapter.commands.view import CommandView
 from services.adapter.contract.adapter import Adapter, Timing
 from services.adapter.contract.errors import HeldBackError, PlatformError
 from services.adapter.placement import command_transitions
@@ -26,7 +26,7 @@ RESTING_REPLIES = frozenset({"DONE", "FAILED"})
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class PostAction:
     """One call for a post that is out. reply: the answer it is about, for purposes `reply` and `find_reply`."""
 
     purpose: str
@@ -35,30 +35,30 @@ class Errand:
 
 
 @dataclass(slots=True)
-class Errands:
+class PostActions:
     """Of one worker. In memory: when a placement's next try is due, and how often it was tried."""
 
     adapter: Adapter
-    control: Control
+    control: CommandView
     timing: Timing
     now: Callable[[], datetime]
     worker: str
     _at: dict[str, datetime] = field(default_factory=dict)
     _tries: dict[str, int] = field(default_factory=dict)
 
-    def next(self, record: PlacementRecord) -> Errand | None:
+    def next(self, record: PlacementRecord) -> PostAction | None:
         """What is to be called for this live post now; its record may say so before."""
         not_before = self._at.get(record.placement_id)
         if record.state != "LIVE" or (not_before is not None and self.now() < not_before):
             return None
         if self._to_be_withdrawn(record):
             reason = self._why(record)
-            return Errand(
+            return PostAction(
                 "retract", command_transitions.withdrawing(record, f"正在撤下：{reason}", self.now(), self.worker)
             )
         for reply in record.replies:
             if reply.state not in RESTING_REPLIES:
-                return Errand("reply" if reply.state == "CALLING" else "find_reply", record, reply)
+                return PostAction("reply" if reply.state == "CALLING" else "find_reply", record, reply)
         return None
 
     def is_over(self, record: PlacementRecord) -> bool:

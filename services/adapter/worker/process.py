@@ -16,24 +16,24 @@ from schemas.codec import encode
 from schemas.events.capability import AccountCapability
 from schemas.events.placement import PlacementRecord
 from services.adapter.accounts.credentials import FOLDER, FileCredentials
-from services.adapter.accounts.monitor import AccountWatch
+from services.adapter.accounts.monitor import AccountMonitor
 from services.adapter.accounts.on_this_machine import SharedOf, shared_on_this_machine
 from services.adapter.commands.feed import CONTENT_TOPIC, CommandFeed
 from services.adapter.commands.freshness import Freshness
-from services.adapter.commands.view import Control
+from services.adapter.commands.view import CommandView
 from services.adapter.contract.accounts import Account, Accounts, AccountsError, load_accounts
 from services.adapter.contract.adapter import Adapter, Timing
 from services.adapter.contract.registry import adapter
-from services.adapter.media.verified import MediaFolder
+from services.adapter.media.verified import VerifiedMedia
 from services.adapter.wire.callback_follower import CallbackFollower
-from services.adapter.worker.callback_hints import CallbackNews
+from services.adapter.worker.callback_hints import CallbackHints
 from services.adapter.worker.stage import LEDGER_TOPIC, AdapterStage
 from services.runtime.consume import ConsumeLoop
 from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.reader import read_partition
 from services.runtime.kafka.records import Outgoing
 from services.runtime.main import ServiceContext, run_service
-from services.runtime.settings import Problem, ServiceSettings, SettingsError, setting
+from services.runtime.settings import ServiceSettings, SettingProblem, SettingsError, setting
 
 CAPABILITY_TOPIC = "platform-capability"
 _TURN_S = 0.001  # dozens of threads make calls: the loop that commits their records must not wait 5 ms for each turn
@@ -86,7 +86,7 @@ def declared_accounts(path: Path | None, simulator_url: str | None) -> Accounts:
     if path is None:
         raise SettingsError(
             [
-                Problem(
+                SettingProblem(
                     "TONGBO_ACCOUNTS", "没有设置账号文件 / no accounts file", "指向账号文件，见 README / set its path"
                 )
             ]
@@ -94,7 +94,7 @@ def declared_accounts(path: Path | None, simulator_url: str | None) -> Accounts:
     try:
         return load_accounts(path, os.environ, simulator_url)
     except AccountsError as error:
-        problem = Problem("TONGBO_ACCOUNTS", str(error), "请修正账号文件 / correct the accounts file")
+        problem = SettingProblem("TONGBO_ACCOUNTS", str(error), "请修正账号文件 / correct the accounts file")
         raise SettingsError([problem]) from error
 
 
@@ -119,14 +119,14 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
     accounts = declared_accounts(settings.accounts_file, settings.simulator_url)
     shared = shared_on_this_machine(settings.state_dir, "publishing")
     watch = _watch(found, accounts, context, shared)
-    control, freshness = Control(), Freshness(settings.fresh_within_s)
-    news = CallbackNews(found.platform)
+    control, freshness = CommandView(), Freshness(settings.fresh_within_s)
+    news = CallbackHints(found.platform)
     follower = CallbackFollower(settings.kafka, (news.put, watch.hear, lambda *_: loop.wake()), context.stop, "latest")
     stage = AdapterStage(
         found,
         accounts,
         clock=context.clock,
-        media=MediaFolder(settings.media_dir),
+        media=VerifiedMedia(settings.media_dir),
         timing=timing(found.timing, settings),
         read_ledger=lambda partition: read_partition(settings.kafka, LEDGER_TOPIC, partition),
         worker=f"{context.name}-{settings.instance}",
@@ -168,7 +168,7 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
 
 def _watch(
     found: Adapter, accounts: Accounts, context: ServiceContext[AdapterSettings], shared: SharedOf
-) -> AccountWatch:
+) -> AccountMonitor:
     settings, clients = context.settings, dict[str, Any]()
 
     def client(account: Account) -> Any:
@@ -186,7 +186,7 @@ def _watch(
         }
         return [_decode_record(value) for value in newest.values() if value is not None]
 
-    return AccountWatch(
+    return AccountMonitor(
         found,
         accounts.of(found.platform),
         FileCredentials(settings.state_dir / FOLDER),

@@ -26,7 +26,7 @@ class Trip:
 
 
 @dataclass(slots=True)
-class Breaker:
+class RiskBreaker:
     """most: so many risk answers about one account within `within_s` pause it."""
 
     most: int = 3

@@ -15,20 +15,20 @@ from msgspec.structs import replace
 
 from schemas.events.commands import BrakeSet, CancelRequested, PlacementCommand, ReplyRequested
 from schemas.events.placement import PlacementRecord, ReplyRecord
-from services.adapter.commands.view import Control
+from services.adapter.commands.view import CommandView
 from services.adapter.contract.adapter import Timing
 from services.adapter.contract.errors import HeldBackError, PlatformError
 from services.adapter.contract.publication import Accepted, Live, Publication, Rejected, Removed, Step
 from services.adapter.placement import command_transitions
 from services.adapter.placement import transitions as to
-from services.adapter.placement.command_rules import Obedience
-from services.adapter.placement.outcome_rules import Decider
-from services.adapter.wire.send_guard import elapsed
+from services.adapter.placement.command_rules import CommandRules
+from services.adapter.placement.outcome_rules import OutcomeRules
+from services.adapter.wire.send_guard import boot_seconds
 from services.adapter.worker.call_pool import Finished
 from services.adapter.worker.caller import START_WITHIN_S, Caller
-from services.adapter.worker.ledger import Entry, Ledger, ids_in
-from services.adapter.worker.live_checks import Watch
-from services.adapter.worker.post_actions import RESTING_REPLIES, Errands
+from services.adapter.worker.ledger import Ledger, LedgerEntry, ids_in
+from services.adapter.worker.live_checks import LiveCheckSchedule
+from services.adapter.worker.post_actions import RESTING_REPLIES, PostActions
 from services.runtime.failpoints import reached
 from services.runtime.kafka.records import Outgoing
 from services.runtime.logging import get_logger
@@ -37,7 +37,7 @@ log = get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Round:
+class Turn:
     """What one round of the loop writes, and what starts once that is committed."""
 
     records: list[Outgoing] = field(default_factory=list)
@@ -45,18 +45,18 @@ class Round:
 
 
 @dataclass(slots=True)
-class Attendance:
+class PlacementScheduler:
     """Of one worker. keep: takes a record into memory and gives it back as a record to write."""
 
     publication: Publication
     timing: Timing
     ledger: Ledger
-    control: Control
+    control: CommandView
     caller: Caller
-    decider: Decider
-    obedience: Obedience
-    errands: Errands
-    watch: Watch
+    decider: OutcomeRules
+    obedience: CommandRules
+    errands: PostActions
+    watch: LiveCheckSchedule
     keep: Callable[[PlacementRecord, int], Outgoing]
     now: Callable[[], datetime]
     worker: str
@@ -66,7 +66,7 @@ class Attendance:
 
     # --- what is due ---
 
-    def attend(self, entry: Entry, round: Round) -> None:
+    def attend(self, entry: LedgerEntry, round: Turn) -> None:
         """An entry that wants attention: call, look or follow."""
         match entry.record.state:
             case "INTENDED":
@@ -78,18 +78,18 @@ class Attendance:
             case _:
                 pass
 
-    def want(self, entry: Entry) -> None:
+    def want(self, entry: LedgerEntry) -> None:
         """Somebody commanded something about this placement, or an errand is left over from before."""
         self._wanting[entry.record.placement_id] = None
 
-    def expect(self, entry: Entry) -> None:
+    def expect(self, entry: LedgerEntry) -> None:
         """Note what this placement will want besides its next attempt, which the ledger's own agenda holds."""
         if self.control.waiting(entry.record) or not self.errands.is_over(entry.record):
             self.want(entry)
         if entry.record.state == "LIVE" and not self.watch.knows(entry.record.placement_id):
             self.watch.expect(entry.record)
 
-    def commanded(self, round: Round) -> None:
+    def commanded(self, round: Turn) -> None:
         """Carry out commands, and the errands that follow from them, where no call is on its way."""
         for placement in self.control.news():
             self._wanting[placement] = None
@@ -98,7 +98,7 @@ class Attendance:
             if entry is None or self._satisfied(entry, round):
                 del self._wanting[placement]
 
-    def resume(self, round: Round) -> None:
+    def resume(self, round: Turn) -> None:
         """What is parked goes on where no brake holds it any more: released, or over."""
         now = self.now()
         ended = self._brake_ends is not None and self._brake_ends <= now
@@ -115,7 +115,7 @@ class Attendance:
             elif brake.command_id != entry.record.parked_by:
                 self._keep(entry, command_transitions.parked(entry.record, brake, now, self.worker), round)
 
-    def look_after_live(self, room: int, round: Round) -> None:
+    def look_after_live(self, room: int, round: Turn) -> None:
         """Live posts whose turn it is: are they still there?"""
         for placement in self.watch.due(room):
             entry = self.ledger.entries.get(placement)
@@ -137,9 +137,9 @@ class Attendance:
 
     # --- one placement ---
 
-    def _begin(self, entry: Entry, record: PlacementRecord, round: Round) -> None:
+    def _begin(self, entry: LedgerEntry, record: PlacementRecord, round: Turn) -> None:
         """Record the next call; it is made after the record is committed, and only if it can be made soon."""
-        now, start_by = self.now(), elapsed() + START_WITHIN_S
+        now, start_by = self.now(), boot_seconds() + START_WITHIN_S
         record = self._obeyed(record)
         step = self.step_of(record)
         if record.cancel_requested and record.state in ("INTENDED", "CALLING"):
@@ -169,7 +169,7 @@ class Attendance:
             record = record if after is None else self.decider.settled(after)
         return record
 
-    def _satisfied(self, entry: Entry, round: Round) -> bool:
+    def _satisfied(self, entry: LedgerEntry, round: Turn) -> bool:
         """One thing after the other; False while something of it has to wait."""
         for command in self.control.waiting(entry.record):
             if self._has_to_wait(command, entry):
@@ -184,25 +184,25 @@ class Attendance:
             self._call(entry, round, lambda: self.caller.errand(entry, errand))
         return not entry.busy and self.errands.is_over(entry.record) and not self.control.waiting(entry.record)
 
-    def _has_to_wait(self, command: PlacementCommand, entry: Entry) -> bool:
+    def _has_to_wait(self, command: PlacementCommand, entry: LedgerEntry) -> bool:
         """A cancel never waits; an answer waits for the one before and, unlike taking down, for the end of a brake."""
         if isinstance(command, ReplyRequested):
             answering = any(reply.state not in RESTING_REPLIES for reply in entry.record.replies)
             return entry.busy or answering or self.control.brake_on(entry.record, self.now()) is not None
         return entry.busy and not isinstance(command, CancelRequested)
 
-    def _call(self, entry: Entry, round: Round, start: Callable[[], None]) -> None:
+    def _call(self, entry: LedgerEntry, round: Turn, start: Callable[[], None]) -> None:
         entry.busy = True
         round.callbacks.append(start)
 
-    def _look(self, entry: Entry) -> None:
+    def _look(self, entry: LedgerEntry) -> None:
         record = entry.record
         claimed = self.ledger.claimed(record.account, besides=record.placement_id)
         self.caller.look(entry, self.step_of(record), claimed)
 
     # --- what comes back ---
 
-    def take(self, finished: Finished, round: Round, *, go_on: bool) -> None:
+    def take(self, finished: Finished, round: Turn, *, go_on: bool) -> None:
         """A call came back: decide what the record says now, and go on to the next step where there is one."""
         entry = finished.entry
         if self.ledger.entries.get(entry.record.placement_id) is not entry:
@@ -291,7 +291,7 @@ class Attendance:
             log.exception("next_step_bug", placement_id=record.placement_id, step=record.step)
             return None
 
-    def _keep(self, entry: Entry, record: PlacementRecord, round: Round) -> None:
+    def _keep(self, entry: LedgerEntry, record: PlacementRecord, round: Turn) -> None:
         round.records.append(self.keep(record, entry.partition))
 
 

@@ -15,29 +15,29 @@ from msgspec.structs import replace
 from schemas.events.alert import Alert
 from schemas.events.content import CampaignDefined, ContentCancelled, MasterContent, MasterContentEvent
 from schemas.events.placement import PlacementRecord
-from services.adapter.accounts.monitor import AccountWatch
+from services.adapter.accounts.monitor import AccountMonitor
 from services.adapter.commands.feed import COMMAND_TOPIC, CONTENT_TOPIC
 from services.adapter.commands.freshness import Freshness
-from services.adapter.commands.view import Control
+from services.adapter.commands.view import CommandView
 from services.adapter.contract.accounts import Account, Accounts
 from services.adapter.contract.adapter import Adapter, Timing
 from services.adapter.contract.publication import MediaSource
 from services.adapter.contract.shared import Shared
 from services.adapter.placement import transitions as to
-from services.adapter.placement.command_rules import Obedience
-from services.adapter.placement.outcome_rules import Decider
-from services.adapter.worker.call_pool import Calls
-from services.adapter.worker.callback_hints import CallbackNews, concerned, to_look_for
+from services.adapter.placement.command_rules import CommandRules
+from services.adapter.placement.outcome_rules import OutcomeRules
+from services.adapter.worker.call_pool import CallPool
+from services.adapter.worker.callback_hints import CallbackHints, concerned, to_look_for
 from services.adapter.worker.caller import Caller
 from services.adapter.worker.intake import Intake
-from services.adapter.worker.ledger import WAITING_STATES, Entry, Ledger
-from services.adapter.worker.live_checks import Watch
-from services.adapter.worker.post_actions import Errands
-from services.adapter.worker.risk_breaker import Breaker, Trip
-from services.adapter.worker.scheduler import Attendance, Round
+from services.adapter.worker.ledger import WAITING_STATES, Ledger, LedgerEntry
+from services.adapter.worker.live_checks import LiveCheckSchedule
+from services.adapter.worker.post_actions import PostActions
+from services.adapter.worker.risk_breaker import RiskBreaker, Trip
+from services.adapter.worker.scheduler import PlacementScheduler, Turn
 from services.runtime import metrics
 from services.runtime.clock import Clock
-from services.runtime.consume import DeadLetter, Drop, Due, Emit, Outcome
+from services.runtime.consume import Drop, Due, Emit, Outcome, ToDeadLetter
 from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.records import Outgoing, Record, TopicPartition
 from services.runtime.logging import get_logger
@@ -68,26 +68,26 @@ class AdapterStage:
         timing: Timing,
         read_ledger: ReadLedger,
         worker: str,
-        control: Control,
+        control: CommandView,
         freshness: Freshness,
         most_calls: int = 32,
         announcements: tuple[Outgoing, ...] = (),
         shared: Callable[[Account], Shared | None] = lambda account: None,
-        watch: AccountWatch | None = None,
+        watch: AccountMonitor | None = None,
         watch_every_s: float | None = None,
         partitions: int = 1,
-        news: CallbackNews | None = None,
+        news: CallbackHints | None = None,
     ) -> None:
         self.adapter, self.accounts, self.timing = adapter, accounts, timing
         self.ledger = Ledger()
-        self.calls = Calls(most_calls)
+        self.calls = CallPool(most_calls)
         self._clock, self._read_ledger, self._worker = clock, read_ledger, worker
         self._control, self._freshness = control, freshness
         self._intake = Intake(adapter, accounts, self.ledger, clock.now, worker)
-        self._decider = Decider(adapter.publication, timing, clock.now, worker)
-        self._errands = Errands(adapter, control, timing, clock.now, worker)
-        self._watch = Watch(adapter.limits.rates, clock.now, watch_every_s)
-        self._attendance = Attendance(
+        self._decider = OutcomeRules(adapter.publication, timing, clock.now, worker)
+        self._errands = PostActions(adapter, control, timing, clock.now, worker)
+        self._watch = LiveCheckSchedule(adapter.limits.rates, clock.now, watch_every_s)
+        self._attendance = PlacementScheduler(
             publication=adapter.publication,
             timing=timing,
             ledger=self.ledger,
@@ -97,7 +97,7 @@ class AdapterStage:
                 clock=clock, shared=shared,
             ),
             decider=self._decider,
-            obedience=Obedience(adapter, self._claimed, clock.now, worker),
+            obedience=CommandRules(adapter, self._claimed, clock.now, worker),
             errands=self._errands,
             watch=self._watch,
             keep=self._keep,
@@ -105,9 +105,9 @@ class AdapterStage:
             worker=worker,
         )  # fmt: skip
         self._accounts_watch, self._partitions = watch, partitions
-        self._news = news or CallbackNews(adapter.platform)
-        self._breaker, self._trips = Breaker(), list[Trip]()
-        self._recovered: list[Entry] = []
+        self._news = news or CallbackHints(adapter.platform)
+        self._breaker, self._trips = RiskBreaker(), list[Trip]()
+        self._recovered: list[LedgerEntry] = []
         self._announcements = self._unannounced = announcements
 
     # --- what the consume loop asks for ---
@@ -154,7 +154,7 @@ class AdapterStage:
         try:
             event = _decode_content(record.value or b"")
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            return DeadLetter("undecodable", f"无法解析的内容事件 / cannot decode: {error}")
+            return ToDeadLetter("undecodable", f"无法解析的内容事件 / cannot decode: {error}")
         match event:
             case MasterContent():
                 changed = self._intake.content(event)
@@ -169,7 +169,7 @@ class AdapterStage:
     def tick(self) -> Due:
         records = [*self._unannounced, *(self._keep(entry.record, entry.partition) for entry in self._recovered)]
         self._recovered, self._unannounced = [], ()
-        round = Round(records)
+        round = Turn(records)
         for finished in self.calls.finished():
             self._attendance.take(finished, round, go_on=True)
         self._say(round)
@@ -177,7 +177,7 @@ class AdapterStage:
             self._due(round)
         return Due(tuple(round.records), tuple(round.callbacks))
 
-    def _due(self, round: Round) -> None:
+    def _due(self, round: Turn) -> None:
         self._hear(round)
         self._attendance.commanded(round)
         self._attendance.resume(round)
@@ -185,7 +185,7 @@ class AdapterStage:
             self._attendance.attend(entry, round)
         self._attendance.look_after_live(self.calls.room - len(round.callbacks), round)
 
-    def _hear(self, round: Round) -> None:
+    def _hear(self, round: Turn) -> None:
         """What the platform called about is asked for now, not at the next poll."""
         news = self._news.take()
         for entry, callback in list(concerned(self.ledger.entries.values(), news)) if news else ():
@@ -205,7 +205,7 @@ class AdapterStage:
         elif entry is not None and entry.record.state == "ACCEPTED" and not entry.busy:
             self.ledger.put(replace(entry.record, next_attempt_at=self._clock.now()), entry.partition)
 
-    def _say(self, round: Round) -> None:
+    def _say(self, round: Turn) -> None:
         """What is to be told about accounts: warnings, and the brakes that the breaker sets."""
         for notice in self._accounts_watch.notices() if self._accounts_watch else ():
             round.records.append(self._alert(notice.alert))
@@ -230,7 +230,7 @@ class AdapterStage:
 
     def drain(self) -> Due:
         """Take what comes back, start nothing."""
-        round = Round()
+        round = Turn()
         for finished in self.calls.finished():
             self._attendance.take(finished, round, go_on=False)
         return Due(tuple(round.records))

@@ -28,12 +28,12 @@ class TrueFigures(Struct, frozen=True, kw_only=True):
         return f"{self.platform}:{self.native_id}"
 
 
-class Placements(Struct, frozen=True):
+class PlacementTally(Struct, frozen=True):
     expected: int
     by_state: dict[str, int]
 
 
-class Posts(Struct, frozen=True):
+class PostTally(Struct, frozen=True):
     """doubled: posts on a platform that no placement, or no placement alone, owns. missing: placements without post."""
 
     expected: int
@@ -66,8 +66,8 @@ class Settlement(Struct, frozen=True):
 
     ok: bool
     seconds: float
-    placements: Placements
-    posts: Posts
+    placements: PlacementTally
+    posts: PostTally
     feedback: Feedback
     aggregates: Aggregates
 
@@ -86,11 +86,11 @@ def settle(
     """
     wanted = [records.get(placement) for placement in expected]
     on_platform = {figures.post_key: figures for figures in truth if figures.state == "live"}
-    placements = Placements(
+    placements = PlacementTally(
         len(wanted), dict(Counter("NO_RECORD" if record is None else record.state for record in wanted))
     )
     claims = Counter(_post_key(record) for record in wanted if record is not None and record.post is not None)
-    posts = Posts(
+    posts = PostTally(
         expected=len(wanted),
         on_platform=len(on_platform),
         doubled=sum(key not in claims for key in on_platform) + sum(n - 1 for n in claims.values()),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from services.bi.live import RowFile, row_differences
 from services.bi.recount import Difference, FeedbackRecord, recounted
-from services.cli.rebuild.snapshot import Snapshot
+from services.cli.rebuild.snapshot import LiveSnapshot
 from services.engagement_aggregator.fold.refold import Refold
 from services.engagement_aggregator.settings import AggregatorSettings
 from services.runtime.kafka.reader import extents, read_range
@@ -34,7 +34,7 @@ class Comparison:
         return len(self.refold) + len(self.sql)
 
 
-def compare(settings: AggregatorSettings, at: Snapshot, told: Told, limit: int = 1_000) -> Comparison:
+def compare(settings: AggregatorSettings, at: LiveSnapshot, told: Told, limit: int = 1_000) -> Comparison:
     """Compare the rows of a snapshot with a refold and a recount of the feedback that is in them."""
     result = Comparison(brands_compared=at.whole)
     with RowFile() as refolded, RowFile() as live:
@@ -49,12 +49,12 @@ def compare(settings: AggregatorSettings, at: Snapshot, told: Told, limit: int =
     return result
 
 
-def _judged(found: list[Difference], at: Snapshot) -> list[Difference]:
+def _judged(found: list[Difference], at: LiveSnapshot) -> list[Difference]:
     """While campaigns move, the brand rows of another moment prove nothing."""
     return [each for each in found if at.whole or not each.key.startswith("brand:")]
 
 
-def _live_rows(settings: AggregatorSettings, at: Snapshot, told: Told) -> Iterator[tuple[str, bytes]]:
+def _live_rows(settings: AggregatorSettings, at: LiveSnapshot, told: Told) -> Iterator[tuple[str, bytes]]:
     """The newest row of every key within the snapshot; a deleted one is none."""
     places = [(name, number, extent) for name, rows in at.rows.items() for number, extent in sorted(rows.items())]
     for done, (name, number, extent) in enumerate(places):
@@ -70,7 +70,7 @@ def _live_rows(settings: AggregatorSettings, at: Snapshot, told: Told) -> Iterat
 
 
 def _feedback(
-    settings: AggregatorSettings, at: Snapshot, refolded: RowFile, result: Comparison, told: Told
+    settings: AggregatorSettings, at: LiveSnapshot, refolded: RowFile, result: Comparison, told: Told
 ) -> Iterator[FeedbackRecord]:
     """The feedback of the snapshot, once read for both: each partition goes through the refold on its way."""
     known = extents(settings.kafka, settings.feedback_topic)

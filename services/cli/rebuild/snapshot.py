@@ -24,7 +24,7 @@ _NOTHING_READ = Committed(0, "")
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class LiveSnapshot:
     """Per partition the feedback that is in the rows, and per topic of rows where they end.
 
     whole: all partitions at one moment, which the brand rows need.
@@ -35,7 +35,7 @@ class Snapshot:
     whole: bool
 
 
-class State(NamedTuple):
+class SnapshotState(NamedTuple):
     """Of one partition: up to where feedback and campaign totals are read, and the extents of rows and windows."""
 
     feedback: Committed
@@ -55,7 +55,7 @@ class NeverStillError(Exception):
 
 def snapshot(
     settings: AggregatorSettings, *, timeout_s: float, waiting: Callable[[int, int], None] = lambda done, total: None
-) -> Snapshot:
+) -> LiveSnapshot:
     """Wait until the aggregator has read what stands on the feedback topic now, then take the picture.
 
     `waiting` is told how many records of all are read. Raises NeverStillError, KafkaUnavailable.
@@ -63,7 +63,7 @@ def snapshot(
     deadline = time.monotonic() + timeout_s
     wanted = extents(settings.kafka, settings.feedback_topic)
     _await_read(settings, wanted, deadline, waiting)
-    still: dict[int, State] = {}
+    still: dict[int, SnapshotState] = {}
     before = _states(settings)
     while time.monotonic() < deadline:
         time.sleep(_PAUSE_S)
@@ -117,12 +117,12 @@ def read_up_to(settings: AggregatorSettings, topic: str) -> dict[int, int]:
     return {where.partition: at.offset for where, at in places.items() if where.topic == topic}
 
 
-def _states(settings: AggregatorSettings) -> dict[int, State]:
+def _states(settings: AggregatorSettings) -> dict[int, SnapshotState]:
     places = committed(settings.kafka, settings.application)
     rows = extents(settings.kafka, settings.output_topic)
     windows = extents(settings.kafka, settings.window_topic)
     return {
-        number: State(
+        number: SnapshotState(
             places.get(TopicPartition(settings.feedback_topic, number), _NOTHING_READ),
             places.get(TopicPartition(settings.campaign_topic, number), _NOTHING_READ),
             extent,
@@ -132,7 +132,7 @@ def _states(settings: AggregatorSettings) -> dict[int, State]:
     }
 
 
-def _stands(before: State | None, now: State) -> bool:
+def _stands(before: SnapshotState | None, now: SnapshotState) -> bool:
     return before == now and now.is_quiet()
 
 
@@ -142,8 +142,8 @@ def nothing_waits(settings: AggregatorSettings, read: Mapping[int, int]) -> bool
     return all(read.get(number, 0) >= extent.end for number, extent in ends.items())
 
 
-def _picture(settings: AggregatorSettings, states: dict[int, State], *, whole: bool) -> Snapshot:
-    return Snapshot(
+def _picture(settings: AggregatorSettings, states: dict[int, SnapshotState], *, whole: bool) -> LiveSnapshot:
+    return LiveSnapshot(
         {number: state.feedback.offset for number, state in states.items()},
         {
             settings.output_topic: {number: state.rows for number, state in states.items()},

@@ -91,7 +91,7 @@ def _is_state(name: str) -> bool:
         return False
 
 
-class Desk:
+class DeadLetterRedriver:
     """Does things about dead letters and notes what was done."""
 
     def __init__(self, settings: KafkaSettings) -> None:

@@ -21,7 +21,7 @@ from mode import Service
 
 from services.engagement_aggregator.fetch.batch import Batch, keep_fetched_bytes, taken
 from services.engagement_aggregator.fetch.pacing import keep_pace
-from services.engagement_aggregator.partitions.progress import Standing
+from services.engagement_aggregator.partitions.progress import PartitionStanding
 from services.runtime.logging import get_logger
 
 _ASK_S = 1.0
@@ -143,13 +143,13 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
                 return
             yield tp, self._message(tp, batch, generation)
 
-    def _standing(self, tp: TP) -> Standing | None:
+    def _standing(self, tp: TP) -> PartitionStanding | None:
         """Read from the client's own books, on another thread; it only ever replaces whole values there."""
         client = self._thread._consumer
         if client is None or not client._subscription.is_assigned(tp):
             return None
         state = client._subscription.subscription.assignment.state_value(tp)
-        return Standing(state.lso, state.timestamp)
+        return PartitionStanding(state.lso, state.timestamp)
 
     def _in_touch(self) -> bool:
         """Whether the group's coordinator is known to answer: an empty poll comes back without any Kafka as well."""

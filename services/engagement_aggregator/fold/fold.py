@@ -18,8 +18,8 @@ from services.engagement_aggregator.fold import rates
 from services.engagement_aggregator.fold.open_post import OpenPost, first_seen, identity_of
 from services.engagement_aggregator.fold.parents import Parents
 from services.engagement_aggregator.fold.refusals import (
-    Refusal,
     Refused,
+    Unfoldable,
     decoded,
     is_whole,
     looked_at,
@@ -29,7 +29,7 @@ from services.engagement_aggregator.fold.refusals import (
     refuse_long,
     refuse_unreal,
 )
-from services.engagement_aggregator.fold.wire import Comment, Followers, OfPost, Reply, Snapshot, Wire
+from services.engagement_aggregator.fold.wire import OfPost, ReadComment, ReadFollowers, ReadReply, ReadSnapshot, Wire
 from services.engagement_aggregator.native import sections
 from services.engagement_aggregator.native.keyed_rows import KeyedRows
 from services.engagement_aggregator.native.scanner import COMMENT, FOR_PYTHON, FULL, REPLY, Asked, Scanner
@@ -132,7 +132,7 @@ class Fold:
         """Fold one record that the scanner did not; why not, if it is refused."""
         try:
             self._apply(looked_at(value), value)
-        except Refusal as refusal:
+        except Unfoldable as refusal:
             return refusal.cause, str(refusal)
         except _BUGS as error:
             return "bug", f"处理时出错 / failed to fold: {error!r}"
@@ -248,10 +248,10 @@ class Fold:
         at = event_time.event_time(event.occurred_at, event.observed_at)
         refuse_unreal(at)
         refuse_unreal(utc(event.observed_at))  # rows say from when on they are old, which no calendar may lack
-        if isinstance(event, Followers):
+        if isinstance(event, ReadFollowers):
             self._followers(event, value, at)
             return
-        if isinstance(event, Snapshot) and not all(is_whole(one) for one in readings(event)):
+        if isinstance(event, ReadSnapshot) and not all(is_whole(one) for one in readings(event)):
             decoded(value)
         one, is_new = self._open(event, value)
         self._advance(at)
@@ -265,7 +265,7 @@ class Fold:
 
     def _change(self, one: OpenPost, event: OfPost, at: datetime, *, is_new: bool) -> None:
         seen, observed = utc(event.observed_at), True
-        if isinstance(event, Snapshot):
+        if isinstance(event, ReadSnapshot):
             changed = one.snapshot(event, at, self._closed, self._oldest)
             observed = any(reading.value is not None for reading in readings(event))
         else:
@@ -275,8 +275,8 @@ class Fold:
             one.post.events += 1
             one.touched = True
 
-    def _change_item(self, one: OpenPost, event: Comment | Reply, at: datetime, seen: datetime) -> bool:
-        if isinstance(event, Reply):
+    def _change_item(self, one: OpenPost, event: ReadComment | ReadReply, at: datetime, seen: datetime) -> bool:
+        if isinstance(event, ReadReply):
             kind, name, item = REPLY, event.reply_id, ItemState(1, False, event_time.minute_of(at))
         else:
             kind, name = COMMENT, event.comment_id
@@ -322,7 +322,7 @@ class Fold:
         self._changed.add(key)
         return change, item.minute
 
-    def _followers(self, event: Followers, value: bytes | None, at: datetime) -> None:
+    def _followers(self, event: ReadFollowers, value: bytes | None, at: datetime) -> None:
         account = _account(event)
         if account not in self._accounts or not is_whole(event.followers):
             decoded(value)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from schemas.internal.aggregate_state import PostHour, PostState
 from services.engagement_aggregator.fold.windows import PostWindows
-from services.engagement_aggregator.fold.wire import AllRead, OfPost, Snapshot
+from services.engagement_aggregator.fold.wire import AllRead, OfPost, ReadSnapshot
 from services.engagement_aggregator.native.scanner import NEVER_SEEN, Follows, Scanner
 from services.engagement_aggregator.native.state import State
 from services.engagement_aggregator.rows import event_time
@@ -69,7 +69,7 @@ class OpenPost:
         newest = NEVER_SEEN if post.newest is None else event_time.micros(post.newest)
         scanner.resume(self.number, self.sequence, newest, self.follows)
 
-    def snapshot(self, event: Snapshot, at: datetime, closed: int, oldest: int) -> bool:
+    def snapshot(self, event: ReadSnapshot, at: datetime, closed: int, oldest: int) -> bool:
         """Take one snapshot, whatever it is; True if it changed the post. at: its event time."""
         post, minute, is_next = self.post, event_time.minute_of(at), event.sequence > self.sequence
         values, reasons = read(event.readings)

@@ -10,7 +10,7 @@ import msgspec
 from schemas.events.aggregate import FollowersState, Scope
 from schemas.internal.aggregate_state import PostState, TableRow, TotalState
 from services.engagement_aggregator.fold.published_row import followers_total
-from services.engagement_aggregator.fold.wire import Followers
+from services.engagement_aggregator.fold.wire import ReadFollowers
 from services.engagement_aggregator.native.state import State
 from services.engagement_aggregator.rows import keys
 from services.engagement_aggregator.rows.sums import NOTHING, follow
@@ -58,7 +58,7 @@ class Parents:
         campaign = self._total(keys.campaign(post.campaign_id), "campaign", post)
         return content.number, on_platform.number, campaign.number
 
-    def followed(self, event: Followers, seen: datetime) -> None:
+    def followed(self, event: ReadFollowers, seen: datetime) -> None:
         """An account told its followers, or why not, at `seen`."""
         reading = event.followers
         state = (
@@ -91,7 +91,7 @@ class Parents:
         self._by_number, self._by_key = kept, {parent.key: parent for parent in kept}
 
     def _total(
-        self, key: str, scope: Scope, source: PostState | Followers, platform: str = "all",
+        self, key: str, scope: Scope, source: PostState | ReadFollowers, platform: str = "all",
         content: str | None = None, at: datetime | None = None,
     ) -> Parent:  # fmt: skip
         parent = self.known(key)

@@ -64,7 +64,7 @@ class _OfPost(_Fact, frozen=True, kw_only=True, gc=False):
     published_at: Instant | None = None
 
 
-class Comment(_OfPost, frozen=True, kw_only=True, tag="CommentObserved", gc=False):
+class ReadComment(_OfPost, frozen=True, kw_only=True, tag="CommentObserved", gc=False):
     """A comment."""
 
     comment_id: str
@@ -76,7 +76,7 @@ class Comment(_OfPost, frozen=True, kw_only=True, tag="CommentObserved", gc=Fals
     deleted: bool = False
 
 
-class Snapshot(_OfPost, frozen=True, kw_only=True, tag="MetricsObserved", gc=False):
+class ReadSnapshot(_OfPost, frozen=True, kw_only=True, tag="MetricsObserved", gc=False):
     """A snapshot of all metrics of a post."""
 
     sequence: Annotated[int, Meta(ge=1)]
@@ -85,7 +85,7 @@ class Snapshot(_OfPost, frozen=True, kw_only=True, tag="MetricsObserved", gc=Fal
     comments_total: Plausible | None = None
 
 
-class Followers(_Fact, frozen=True, kw_only=True, tag="FollowersObserved", gc=False):
+class ReadFollowers(_Fact, frozen=True, kw_only=True, tag="FollowersObserved", gc=False):
     """Followers of an account."""
 
     platform: str
@@ -93,7 +93,7 @@ class Followers(_Fact, frozen=True, kw_only=True, tag="FollowersObserved", gc=Fa
     followers: Read
 
 
-class Reply(_OfPost, frozen=True, kw_only=True, tag="ReplyPosted", gc=False):
+class ReadReply(_OfPost, frozen=True, kw_only=True, tag="ReplyPosted", gc=False):
     """A reply of the brand."""
 
     comment_id: str
@@ -102,8 +102,8 @@ class Reply(_OfPost, frozen=True, kw_only=True, tag="ReplyPosted", gc=False):
     actor: str
 
 
-OfPost = Comment | Snapshot | Reply
-Wire = OfPost | Followers
+OfPost = ReadComment | ReadSnapshot | ReadReply
+Wire = OfPost | ReadFollowers
 
 one: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(Wire)
 strict: msgspec.json.Decoder[FeedbackEvent] = msgspec.json.Decoder(FeedbackEvent)

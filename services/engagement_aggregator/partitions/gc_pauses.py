@@ -16,7 +16,7 @@ _WHOLE_EVERY_S: Final = 600.0
 _YOUNG, _ALL = 1, 2  # generations, as the collector counts them
 
 
-class Collector:
+class GcPauses:
     """One per process; told of each flush. clock: monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -26,7 +26,7 @@ from services.engagement_aggregator.fold.refusals import Refused
 from services.engagement_aggregator.partitions.flush import FlushWriter
 from services.engagement_aggregator.partitions.staging import Staged, stage
 from services.engagement_aggregator.rows.cached import CachedRows
-from services.engagement_aggregator.rows.memory_shares import Shares
+from services.engagement_aggregator.rows.memory_shares import MemoryShares
 from services.engagement_aggregator.settings import SERVICE, AggregatorSettings
 from services.engagement_aggregator.state import changelog
 from services.engagement_aggregator.state.table import RowStore
@@ -66,7 +66,7 @@ class OwnedPartition:
         options: dict[str, Any],
         store: Callable[[], RowStore],
         counts: Counts,
-        shares: Shares,
+        shares: MemoryShares,
         flushed: Callable[[], None],
         large: asyncio.Semaphore,
     ) -> None:

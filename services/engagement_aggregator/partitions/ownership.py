@@ -15,7 +15,7 @@ from faust.types import TP
 from services.engagement_aggregator.fetch.batch import Batch
 from services.engagement_aggregator.fetch.cancellation import end_if_cancelled
 from services.engagement_aggregator.partitions.owned import OwnedPartition
-from services.engagement_aggregator.partitions.progress import Progress, Standing
+from services.engagement_aggregator.partitions.progress import PartitionStanding, Progress
 from services.engagement_aggregator.settings import SERVICE
 from services.runtime import metrics
 from services.runtime.failpoints import reached
@@ -59,7 +59,7 @@ class Ownership:
             for topic, offset in partition.positions.items()
         }
 
-    def polled(self, standing: Callable[[TP], Standing | None], *, in_touch: bool) -> None:
+    def polled(self, standing: Callable[[TP], PartitionStanding | None], *, in_touch: bool) -> None:
         """The consumer came back from a poll: progress if Kafka answers, every partition is open, none stands still."""
         reached("aggregate:polled")
         if not in_touch:

@@ -11,7 +11,7 @@ from faust.types import TP
 _LOOK_EVERY_S = 0.5
 
 
-class Standing(NamedTuple):
+class PartitionStanding(NamedTuple):
     """What the client knows of a partition: the end of its committed records, and a mark that each answer changes."""
 
     end: int | None
@@ -40,18 +40,18 @@ class Progress:
         self.behind.clear()
         self._looked_at, self._stalled = 0.0, []
 
-    def stalled(self, positions: Mapping[TP, int], standing: Callable[[TP], Standing | None]) -> list[TP]:
+    def stalled(self, positions: Mapping[TP, int], standing: Callable[[TP], PartitionStanding | None]) -> list[TP]:
         """Those that made no progress for too long; cheap enough to be asked at every poll."""
         now = self._monotonic()
         if now - self._looked_at >= _LOOK_EVERY_S:
             self._looked_at = now
             for where, position in positions.items():
-                self._look(where, position, standing(where) or Standing(None, None), now)
+                self._look(where, position, standing(where) or PartitionStanding(None, None), now)
             limit = now - self._stall_after_s
             self._stalled = [where for where in positions if self._seen[where].at < limit]
         return self._stalled
 
-    def _look(self, where: TP, position: int, standing: Standing, now: float) -> None:
+    def _look(self, where: TP, position: int, standing: PartitionStanding, now: float) -> None:
         self.behind[where] = 0 if standing.end is None else max(0, standing.end - position)
         seen = self._seen.setdefault(where, _Seen(position, standing.answered, now))
         at_end = standing.end is not None and position >= standing.end and standing.answered != seen.answered

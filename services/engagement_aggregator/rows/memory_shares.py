@@ -31,7 +31,7 @@ def weight(rows: Iterable[TableRow]) -> int:
     return total
 
 
-class Shares:
+class MemoryShares:
     """Divides what rows may take in memory evenly among the partitions that a worker owns at present."""
 
     def __init__(self, megabytes: int) -> None:

@@ -32,7 +32,7 @@ class Address:
     account: str
 
 
-class CallbackDesk:
+class CallbackHandler:
     """Called by many threads. write: returns when Kafka has the records, raises KafkaProblem where that is not sure."""
 
     def __init__(self, verdicts: Verdicts, memory: Memory, write: Write, clock: Clock) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from services.adapter.contract.callbacks import CallbackAnswer, CallbackRefusedError, CallbackRequest
-from services.feedback_collector.callbacks.desk import Address, CallbackDesk
+from services.feedback_collector.callbacks.desk import Address, CallbackHandler
 
 MOST_BYTES = 1_048_576
 MOST_HEARD_OUT = 4 * MOST_BYTES  # read and thrown away, so that whoever sends too much gets to read why it is refused
@@ -35,7 +35,7 @@ class _GoneError(Exception):
 class CallbackApp:
     """ASGI. ready: whether calls can be told from replays already; until then the platform is asked to call again."""
 
-    def __init__(self, desk: CallbackDesk, ready: Callable[[], bool], body_within_s: float = BODY_WITHIN_S) -> None:
+    def __init__(self, desk: CallbackHandler, ready: Callable[[], bool], body_within_s: float = BODY_WITHIN_S) -> None:
         self._desk, self._ready, self._body_within_s = desk, ready, body_within_s
         self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="callback")
 

@@ -10,7 +10,7 @@ from schemas.internal.callback import PlatformCallback
 from services.adapter.contract.accounts import Accounts
 from services.adapter.contract.adapter import Adapter
 from services.adapter.wire.callback_follower import CallbackFollower
-from services.feedback_collector.callbacks.desk import CallbackDesk
+from services.feedback_collector.callbacks.desk import CallbackHandler
 from services.feedback_collector.callbacks.listener import CallbackApp
 from services.feedback_collector.callbacks.log_writer import CallbackWriter
 from services.feedback_collector.callbacks.memory import Memory
@@ -20,7 +20,7 @@ from services.feedback_collector.settings import CollectorSettings
 from services.runtime.clock import Clock
 from services.runtime.http_server import HttpServer
 from services.runtime.logging import get_logger
-from services.runtime.settings import Problem, SettingsError
+from services.runtime.settings import SettingProblem, SettingsError
 
 Told = Callable[[PlatformCallback, datetime], None]
 
@@ -46,7 +46,7 @@ class CallbackReceiver:
         self._closing = threading.Event()
         memory = Memory()
         self._writer = CallbackWriter(settings.kafka, f"callbacks-{settings.instance}", settings.acknowledge_within_s)
-        desk = CallbackDesk(Verdicts(adapters, accounts, pseudonyms), memory, self._writer, clock)
+        desk = CallbackHandler(Verdicts(adapters, accounts, pseudonyms), memory, self._writer, clock)
 
         def remembered(callback: PlatformCallback, at: datetime) -> None:
             memory.note(callback.identity, callback.proof, at)
@@ -74,4 +74,4 @@ def _server(app: CallbackApp, settings: CollectorSettings, stop: threading.Event
     except OSError as error:
         wrong = f"地址不可用 / address not available: {error.strerror}"
         remedy = "换一个端口，或填 0 使用任意空闲端口 / use another port, or 0 for any free one"
-        raise SettingsError([Problem("TONGBO_CALLBACK_PORT", wrong, remedy)]) from error
+        raise SettingsError([SettingProblem("TONGBO_CALLBACK_PORT", wrong, remedy)]) from error

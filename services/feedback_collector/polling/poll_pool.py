@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 log = get_logger(__name__)
 
 
-class Pool(Generic[Result]):
+class PollPool(Generic[Result]):
     """`start`, `room` and `results` are the loop's; the rest is the threads'."""
 
     def __init__(self, most: int) -> None:

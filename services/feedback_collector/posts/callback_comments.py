@@ -17,7 +17,7 @@ MOST_KEPT = 50_000
 Arrived = tuple[ArrivedComment, ...]
 
 
-class Arrivals:
+class CallbackComments:
     """`put` is the follower's, the rest the loop's; thread-safe."""
 
     def __init__(self, most: int = MOST_KEPT) -> None:

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from schemas.codec import DecodeError, decoder
 from schemas.events.cursor import CollectorCursor
-from services.feedback_collector.posts.seen_comments import Seen
-from services.feedback_collector.posts.tracked_posts import Watched, WatchedAccount
+from services.feedback_collector.posts.seen_comments import SeenComments
+from services.feedback_collector.posts.tracked_posts import TrackedAccount, TrackedPost
 from services.runtime.kafka.records import Record
 from services.runtime.logging import get_logger
 
@@ -21,14 +21,14 @@ CURSOR_TOPIC = "collector-cursor"
 log = get_logger(__name__)
 
 
-def of_post(one: Watched, now: datetime) -> Iterator[tuple[str, CollectorCursor]]:
+def of_post(one: TrackedPost, now: datetime) -> Iterator[tuple[str, CollectorCursor]]:
     """Keys and cursors to write, in the same transaction as the events they stand for."""
     for number, packed in one.seen.seal():
         yield f"{one.key}#{number}", _cursor(one, packed, now)
     yield one.key, _cursor(one, one.seen.packed(), now)
 
 
-def _cursor(one: Watched, seen: str, now: datetime) -> CollectorCursor:
+def _cursor(one: TrackedPost, seen: str, now: datetime) -> CollectorCursor:
     return CollectorCursor(
         event_id=f"cursor:{one.key}:{now.isoformat()}",
         occurred_at=now,
@@ -48,7 +48,7 @@ def _cursor(one: Watched, seen: str, now: datetime) -> CollectorCursor:
     )
 
 
-def of_account(one: WatchedAccount, now: datetime) -> tuple[str, CollectorCursor]:
+def of_account(one: TrackedAccount, now: datetime) -> tuple[str, CollectorCursor]:
     """When the followers are told again, so that a restart tells nobody twice in an hour."""
     return one.key, CollectorCursor(
         event_id=f"cursor:{one.key}:{now.isoformat()}",
@@ -81,7 +81,7 @@ class Cursors:
         post_key, segment, _ = key.partition("#")
         try:
             cursor = decoder(CURSOR_TOPIC)(value)
-            Seen(cursor.seen)
+            SeenComments(cursor.seen)
         except (DecodeError, ValueError) as error:
             log.error("cursor_unreadable", key=key, error=str(error))
             self.unreadable.add(post_key)
@@ -91,19 +91,19 @@ class Cursors:
         else:
             self._heads[key] = cursor
 
-    def resume(self, one: Watched) -> bool:
+    def resume(self, one: TrackedPost) -> bool:
         """Let the post go on where its cursor stands. False: its cursor cannot be read, so nobody knows where that is,
         and beginning anew would tell everything twice."""
         if one.key in self.unreadable:
             return False
         cursor = self._heads.get(one.key)
         if cursor is not None:
-            one.position, one.seen = dict(cursor.position), Seen(cursor.seen, self._segments[one.key])
+            one.position, one.seen = dict(cursor.position), SeenComments(cursor.seen, self._segments[one.key])
             one.sequence, one.failures = cursor.metrics_sequence, cursor.failures
             one.next_poll_at = cursor.next_poll_at
         return True
 
-    def resume_account(self, one: WatchedAccount) -> None:
+    def resume_account(self, one: TrackedAccount) -> None:
         cursor = self._heads.get(one.key)
         if cursor is not None:
             one.next_poll_at = cursor.next_poll_at

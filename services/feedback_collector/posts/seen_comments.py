@@ -10,7 +10,7 @@ WIDTH = 8
 SEGMENT = 4096
 
 
-class Seen:
+class SeenComments:
     """64-bit hashes of comment ids; two ids of one post share one once in some 10¹⁰ posts of 10,000 comments.
 
     Full segments are written once and never again, so that neither a cursor nor what a poll writes grows with the post.

@@ -12,13 +12,13 @@ from schemas.events.feedback import Readings, post_key
 from schemas.events.placement import PlacementRecord
 from services.adapter.contract.feedback import LivePost
 from services.feedback_collector.polling.coverage import Shortfall
-from services.feedback_collector.posts.seen_comments import Seen
+from services.feedback_collector.posts.seen_comments import SeenComments
 
 NEVER = float("-inf")
 
 
 @dataclass(slots=True, eq=False)
-class Watched:
+class TrackedPost:
     """One post that is listened on.
 
     sequence: of its last snapshot. readings, told (collected, total), last_snapshot_at: what that one said, unknown
@@ -30,7 +30,7 @@ class Watched:
     trace_id: str
     partition: int
     position: dict[str, Any] = field(default_factory=dict)
-    seen: Seen = field(default_factory=Seen)
+    seen: SeenComments = field(default_factory=SeenComments)
     sequence: int = 0
     failures: int = 0
     next_poll_at: datetime | None = None
@@ -47,7 +47,7 @@ class Watched:
 
 
 @dataclass(slots=True, eq=False)
-class WatchedAccount:
+class TrackedAccount:
     """An account with a live post of the campaign. Its followers are told to each campaign."""
 
     platform: str
@@ -65,26 +65,26 @@ class WatchedAccount:
         return f"{self.platform}:followers:{self.account}:{self.campaign_id}"
 
 
-def watched(record: PlacementRecord, partition: int) -> Watched | None:
+def watched(record: PlacementRecord, partition: int) -> TrackedPost | None:
     """The post of a ledger record, as if never polled; None where there is no post."""
     if record.post is None:
         return None
     post = LivePost.of(record)
-    return Watched(post, record.platform, record.trace_id, partition)
+    return TrackedPost(post, record.platform, record.trace_id, partition)
 
 
-class Posts:
+class TrackedPosts:
     """All that is listened on: posts by their keys, accounts by theirs."""
 
     def __init__(self) -> None:
-        self.by_key: dict[str, Watched] = {}
-        self.accounts: dict[str, WatchedAccount] = {}
+        self.by_key: dict[str, TrackedPost] = {}
+        self.accounts: dict[str, TrackedAccount] = {}
 
-    def add(self, one: Watched) -> WatchedAccount:
+    def add(self, one: TrackedPost) -> TrackedAccount:
         """The account of the post, which is listened on with it."""
         self.by_key.setdefault(one.key, one)
         post = one.post
-        account = WatchedAccount(
+        account = TrackedAccount(
             one.platform, post.account, post.brand_id, post.campaign_id, one.trace_id, one.partition
         )
         return self.accounts.setdefault(account.key, account)
@@ -104,9 +104,9 @@ class Posts:
             key: one for key, one in self.accounts.items() if (one.platform, one.account, one.campaign_id) in needed
         }
 
-    def due(self, now: datetime, monotonic: float, least_s: float) -> list[list[Watched]]:
+    def due(self, now: datetime, monotonic: float, least_s: float) -> list[list[TrackedPost]]:
         """Posts to poll now, by account, longest unpolled first; none more often than every `least_s` real seconds."""
-        found: dict[tuple[str, str], list[Watched]] = defaultdict(list)
+        found: dict[tuple[str, str], list[TrackedPost]] = defaultdict(list)
         for one in self.by_key.values():
             if one.busy or monotonic - one.polled_at < least_s:
                 continue
@@ -116,9 +116,9 @@ class Posts:
             posts.sort(key=lambda one: one.polled_at)
         return sorted(found.values(), key=lambda posts: posts[0].polled_at)
 
-    def accounts_due(self, now: datetime) -> list[list[WatchedAccount]]:
+    def accounts_due(self, now: datetime) -> list[list[TrackedAccount]]:
         """Accounts whose followers are to be read now: one list for each account, an entry for each campaign."""
-        found: dict[tuple[str, str], list[WatchedAccount]] = defaultdict(list)
+        found: dict[tuple[str, str], list[TrackedAccount]] = defaultdict(list)
         for one in self.accounts.values():
             if not one.busy and (one.next_poll_at is None or one.next_poll_at <= now):
                 found[one.platform, one.account].append(one)
@@ -126,7 +126,7 @@ class Posts:
 
     def waits(self, until: datetime) -> bool:
         """Whether no poll is on its way and none begins before `until`, which is the platforms' time."""
-        every: list[Watched | WatchedAccount] = [*self.by_key.values(), *self.accounts.values()]
+        every: list[TrackedPost | TrackedAccount] = [*self.by_key.values(), *self.accounts.values()]
         return not any(one.busy or one.next_poll_at is None or one.next_poll_at <= until for one in every)
 
     def busy(self) -> int:

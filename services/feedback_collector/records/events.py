@@ -21,7 +21,7 @@ from schemas.events.placement import PlacementRecord
 from schemas.internal.callback import ArrivedComment
 from services.adapter.contract.feedback import Comment
 from services.feedback_collector.polling.polls import Found
-from services.feedback_collector.posts.tracked_posts import Watched, WatchedAccount
+from services.feedback_collector.posts.tracked_posts import TrackedAccount, TrackedPost
 from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.runtime.logging import get_logger
 
@@ -32,7 +32,7 @@ Told = TypeVar("Told", Comment, ArrivedComment)
 log = get_logger(__name__)
 
 
-def comment_events(one: Watched, found: Found, pseudonyms: Pseudonyms) -> Iterator[bytes]:
+def comment_events(one: TrackedPost, found: Found, pseudonyms: Pseudonyms) -> Iterator[bytes]:
     """Events of comments not collected yet, oldest first; they count as collected from here on.
 
     One that no reader could read is left out loudly; it goes on missing in the coverage.
@@ -41,12 +41,12 @@ def comment_events(one: Watched, found: Found, pseudonyms: Pseudonyms) -> Iterat
     return _fresh(one, found.comments, lambda comment: pseudonyms.of(brand, platform, comment.author), found.at)
 
 
-def arrived_events(one: Watched, comments: Sequence[ArrivedComment], now: datetime) -> Iterator[bytes]:
+def arrived_events(one: TrackedPost, comments: Sequence[ArrivedComment], now: datetime) -> Iterator[bytes]:
     """The same for comments that a callback brought; their authors are pseudonyms already."""
     return _fresh(one, comments, lambda comment: comment.author, now)
 
 
-def _fresh(one: Watched, comments: Sequence[Told], author: Callable[[Told], str], now: datetime) -> Iterator[bytes]:
+def _fresh(one: TrackedPost, comments: Sequence[Told], author: Callable[[Told], str], now: datetime) -> Iterator[bytes]:
     for comment in sorted(comments, key=lambda c: (c.written_at.timestamp(), c.comment_id)):
         if comment.comment_id in one.seen:
             continue
@@ -62,7 +62,7 @@ def _fresh(one: Watched, comments: Sequence[Told], author: Callable[[Told], str]
         yield event
 
 
-def _comment(one: Watched, comment: Comment | ArrivedComment, author: str, now: datetime) -> CommentObserved:
+def _comment(one: TrackedPost, comment: Comment | ArrivedComment, author: str, now: datetime) -> CommentObserved:
     post = one.post
     return CommentObserved(
         event_id=f"{one.platform}:comment:{comment.comment_id}",
@@ -113,7 +113,7 @@ def replies(record: PlacementRecord) -> Iterator[ReplyPosted]:
         )
 
 
-def snapshot(one: Watched, found: Found, native: Mapping[Metric, str]) -> MetricsObserved | None:
+def snapshot(one: TrackedPost, found: Found, native: Mapping[Metric, str]) -> MetricsObserved | None:
     """A snapshot where it says something new or the last one has grown old; None where there is nothing to say.
 
     native: the metrics that the platform has, which are the ones that can fail.
@@ -153,7 +153,7 @@ def failed(native: Mapping[Metric, str]) -> Readings:
     return Readings(**{metric: Reading(reason="failed", native=name) for metric, name in native.items()})
 
 
-def followers(one: WatchedAccount, reading: Reading, now: datetime) -> FollowersObserved:
+def followers(one: TrackedAccount, reading: Reading, now: datetime) -> FollowersObserved:
     """Told once an hour to each campaign; the hour is part of its identity."""
     return FollowersObserved(
         event_id=f"{one.platform}:followers:{one.account}:{one.campaign_id}:{now:%Y-%m-%dT%H}",

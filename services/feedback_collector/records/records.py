@@ -13,7 +13,7 @@ from schemas.internal.callback import ArrivedComment
 from services.adapter.contract import poll_cadence as cadence
 from services.feedback_collector.polling.polls import Found
 from services.feedback_collector.posts import cursors
-from services.feedback_collector.posts.tracked_posts import Watched, WatchedAccount
+from services.feedback_collector.posts.tracked_posts import TrackedAccount, TrackedPost
 from services.feedback_collector.records import events
 from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.runtime.kafka.records import Outgoing
@@ -28,7 +28,7 @@ log = get_logger(__name__)
 
 
 def of_post(
-    one: Watched,
+    one: TrackedPost,
     found: Found,
     native: Mapping[Metric, str],
     pseudonyms: Pseudonyms,
@@ -50,7 +50,7 @@ def of_post(
     return written + [_cursor(key, cursor, one.partition) for key, cursor in cursors.of_post(one, found.at)]
 
 
-def of_arrivals(one: Watched, comments: Sequence[ArrivedComment], at: datetime, tally: Tally) -> list[Outgoing]:
+def of_arrivals(one: TrackedPost, comments: Sequence[ArrivedComment], at: datetime, tally: Tally) -> list[Outgoing]:
     """Comments that callbacks brought, and the cursor by which the next poll knows them."""
     values = list(events.arrived_events(one, comments, at))
     if not values:
@@ -60,7 +60,7 @@ def of_arrivals(one: Watched, comments: Sequence[ArrivedComment], at: datetime, 
     return written + [_cursor(key, cursor, one.partition) for key, cursor in cursors.of_post(one, at)]
 
 
-def of_account(one: WatchedAccount, reading: Reading, at: datetime, tally: Tally) -> list[Outgoing]:
+def of_account(one: TrackedAccount, reading: Reading, at: datetime, tally: Tally) -> list[Outgoing]:
     one.next_poll_at = at + FOLLOWERS_EVERY
     tally[one.platform, "FollowersObserved"] += 1
     event, key = events.followers(one, reading, at), f"{one.platform}:{one.account}"
@@ -70,7 +70,7 @@ def of_account(one: WatchedAccount, reading: Reading, at: datetime, tally: Tally
     ]
 
 
-def _note_walk(one: Watched, found: Found, fresh: int) -> None:
+def _note_walk(one: TrackedPost, found: Found, fresh: int) -> None:
     """Keep the walk's position, and whether it found as many comments as the platform counts."""
     if found.position is None:
         return
@@ -83,7 +83,7 @@ def _note_walk(one: Watched, found: Found, fresh: int) -> None:
             log.info("coverage_short", post_key=one.key, collected=len(one.seen), total=found.total)
 
 
-def _schedule(one: Watched, found: Found, scale: float) -> None:
+def _schedule(one: TrackedPost, found: Found, scale: float) -> None:
     """The next poll counts from when this one asked: what it brought is as old as the question."""
     error = found.error
     if error is None:

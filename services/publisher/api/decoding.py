@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 from msgspec import inspect as described
 
-from services.publisher.api.problems import Problem, RefusedError, invalid
+from services.publisher.api.problems import Problem, RequestRefusedError, invalid
 
 T = TypeVar("T", bound=Struct)
 
@@ -37,11 +37,11 @@ def converted(value: object, kind: type[T]) -> tuple[T | None, list[Problem]]:
     return msgspec.convert(value, type=kind), []
 
 
-def empty_body() -> RefusedError:
+def empty_body() -> RequestRefusedError:
     return _not_json("请求体为空 / the body is empty")
 
 
-def _not_json(where: str) -> RefusedError:
+def _not_json(where: str) -> RequestRefusedError:
     problem = Problem(
         field="",
         code="malformed_json",
@@ -50,7 +50,7 @@ def _not_json(where: str) -> RefusedError:
         way_out="请发送一个 JSON 对象 / send one JSON object",
     )
     title = "请求体无法读取 / the body cannot be read"
-    return RefusedError(400, "malformed_json", title, problem.message + " / " + problem.message_en, (problem,))
+    return RequestRefusedError(400, "malformed_json", title, problem.message + " / " + problem.message_en, (problem,))
 
 
 def _problems(value: object, kind: Any, path: str) -> Iterator[Problem]:

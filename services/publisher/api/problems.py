@@ -30,7 +30,7 @@ class ProblemDocument(Struct, frozen=True, kw_only=True, rename={"kind": "type"}
     problems: Annotated[tuple[Problem, ...], Meta(description="全部问题，一次列完 / all of them at once")] = ()
 
 
-class RefusedError(Exception):
+class RequestRefusedError(Exception):
     """Raised where a request is answered with a problem document; nothing has been written then.
 
     retry_after_s: set where repeating the same request later can help.
@@ -65,7 +65,7 @@ class RefusedError(Exception):
         )
 
 
-class DeniedError(RefusedError):
+class DeniedError(RequestRefusedError):
     """Raised where it is not the request that is wrong but who sends it. reason: one constant word, for log and count.
 
     challenge: what `WWW-Authenticate` says besides the scheme (RFC 6750).
@@ -83,10 +83,10 @@ def problem(field: str, code: str, message: str, message_en: str, way_out: str, 
     return Problem(field=field, code=code, message=message, message_en=message_en, way_out=way_out, target=target)
 
 
-def invalid(problems: Iterable[Problem]) -> RefusedError:
+def invalid(problems: Iterable[Problem]) -> RequestRefusedError:
     """The request has the wrong shape."""
     found = tuple(problems)
-    return RefusedError(
+    return RequestRefusedError(
         422,
         "invalid_request",
         "请求内容有误 / the request is not valid",
@@ -95,10 +95,10 @@ def invalid(problems: Iterable[Problem]) -> RefusedError:
     )
 
 
-def unfit(problems: Iterable[Problem]) -> RefusedError:
+def unfit(problems: Iterable[Problem]) -> RequestRefusedError:
     """The request is well formed, but this content cannot go out as it is."""
     found = tuple(problems)
-    return RefusedError(
+    return RequestRefusedError(
         422,
         "content_does_not_fit",
         "内容不能这样发布 / the content cannot be published like this",
@@ -107,19 +107,21 @@ def unfit(problems: Iterable[Problem]) -> RefusedError:
     )
 
 
-def conflict(code: str, message: str, message_en: str, way_out: str, field: str) -> RefusedError:
+def conflict(code: str, message: str, message_en: str, way_out: str, field: str) -> RequestRefusedError:
     problem = Problem(field=field, code=code, message=message, message_en=message_en, way_out=way_out)
     title = "与已接收的内容冲突 / conflicts with what was accepted before"
-    return RefusedError(409, code, title, f"{message} / {message_en}", (problem,))
+    return RequestRefusedError(409, code, title, f"{message} / {message_en}", (problem,))
 
 
-def not_found(what: str, what_en: str, name: str) -> RefusedError:
+def not_found(what: str, what_en: str, name: str) -> RequestRefusedError:
     detail = f"没有{what}“{name}” / there is no {what_en} {name!r}"
-    return RefusedError(404, "not_found", "找不到 / not found", detail)
+    return RequestRefusedError(404, "not_found", "找不到 / not found", detail)
 
 
-def unavailable(code: str, detail: str, retry_after_s: int) -> RefusedError:
-    return RefusedError(503, code, "暂时不能接收 / cannot take this right now", detail, retry_after_s=retry_after_s)
+def unavailable(code: str, detail: str, retry_after_s: int) -> RequestRefusedError:
+    return RequestRefusedError(
+        503, code, "暂时不能接收 / cannot take this right now", detail, retry_after_s=retry_after_s
+    )
 
 
 def not_authenticated(reason: str) -> DeniedError:

@@ -25,7 +25,7 @@ from services.publisher.content.check_similarity import likeness
 from services.publisher.content.check_targets import named, targets
 from services.publisher.content.check_text import identity, texts, variants
 from services.publisher.content.known import Known
-from services.publisher.content.plan import Plan
+from services.publisher.content.plan import ContentPlan
 from services.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -41,7 +41,7 @@ class Stamp:
     request_sha256: str
 
 
-def judged(request: ContentRequest, known: Known, stamp: Stamp) -> Plan:
+def judged(request: ContentRequest, known: Known, stamp: Stamp) -> ContentPlan:
     """The plan for `request`; raises RefusedError with every problem that can be told at once."""
     problems = [*texts(request), *identity(request, known), *variants(request)]
     files = media(request, known, problems)
@@ -61,7 +61,7 @@ def judged(request: ContentRequest, known: Known, stamp: Stamp) -> Plan:
                 reports.append(_report(master, target, localised.draft))
     if problems:
         raise unfit(problems)
-    return Plan(master, tuple(reports), tuple(_warnings(request, master, known, stamp.now)))
+    return ContentPlan(master, tuple(reports), tuple(_warnings(request, master, known, stamp.now)))
 
 
 def _localised(adapter: Adapter, master: MasterContent, target: Target, account: Account) -> Localised:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from schemas.events.content import MasterContent, Target
 from services.adapter.accounts.budgets import POST, declared_rates
-from services.adapter.accounts.quota_forecast import fits
+from services.adapter.accounts.quota_forecast import limits_exceeded
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.adapter import Adapter
 from services.publisher.api.problems import Problem, problem
@@ -26,8 +26,8 @@ def quotas(
     same_account = [one for one in earlier if (one.platform, one.account) == (target.platform, target.account)]
     before = [*known.planned(target.platform, target.account), *(planned(master, one) for one in same_account)]
     late_s = float(target.late_within_s)
-    full_already = {one.rate for one in fits(before, rates, late_s)}
-    for overfull in fits([*before, planned(master, target)], rates, late_s):
+    full_already = {one.rate for one in limits_exceeded(before, rates, late_s)}
+    for overfull in limits_exceeded([*before, planned(master, target)], rates, late_s):
         if overfull.rate in full_already:
             continue
         zh, _, en = overfull.message.partition(" / ")

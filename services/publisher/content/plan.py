@@ -11,7 +11,7 @@ from services.publisher.api.answers import Accepted, ContentAccepted, PlannedPla
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ContentPlan:
     """An acceptable content and how it will look on each platform."""
 
     master: MasterContent

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from services.adapter.contract.accounts import Accounts
 from services.publisher.access.roles import Granted
-from services.publisher.api.problems import RefusedError, not_found, outside_brand
+from services.publisher.api.problems import RequestRefusedError, not_found, outside_brand
 from services.publisher.api.requests import ContentRequest
-from services.publisher.log.accepted import Register
+from services.publisher.log.accepted import AcceptedLog
 
 
-def missing(granted: Granted, what: str, field: str, name: str) -> RefusedError:
+def missing(granted: Granted, what: str, field: str, name: str) -> RequestRefusedError:
     """For an id that nobody has or that the token must not see. what: Chinese; field: English."""
     return not_found(what, field, name) if granted.sees_all else outside_brand(field, name)
 
@@ -24,7 +24,7 @@ def may_define(granted: Granted, brand_id: str) -> None:
         raise outside_brand("brand_id", brand_id)
 
 
-def may_write(granted: Granted, register: Register, request: ContentRequest, brand_to_be: str | None = None) -> None:
+def may_write(granted: Granted, register: AcceptedLog, request: ContentRequest, brand_to_be: str | None = None) -> None:
     """Raises DeniedError unless campaign and content are of the token's brands, or the content is new.
 
     brand_to_be: of a campaign that is not defined yet. An unknown campaign is left to a token for all brands, which is

@@ -20,7 +20,7 @@ from schemas.events.feedback import post_key
 from schemas.events.placement import PlacementRecord, PostRef
 from services.adapter.contract.adapter import Adapter
 from services.adapter.placement import command_transitions
-from services.adapter.placement.command_rules import Obedience
+from services.adapter.placement.command_rules import CommandRules
 from services.publisher.access.roles import Granted
 from services.publisher.api.command_requests import (
     BrakeList,
@@ -30,10 +30,10 @@ from services.publisher.api.command_requests import (
     CommandRequest,
     Effect,
 )
-from services.publisher.api.problems import RefusedError, conflict, invalid, problem, unavailable
+from services.publisher.api.problems import RequestRefusedError, conflict, invalid, problem, unavailable
 from services.publisher.desks.brand_scope import may_define, missing
-from services.publisher.desks.name_locks import Turns
-from services.publisher.log.commands import TOPIC, Orders
+from services.publisher.desks.name_locks import NameLocks
+from services.publisher.log.commands import TOPIC, CommandLog
 from services.publisher.log.follower import LogFollower
 from services.publisher.log.placements import Placements
 from services.publisher.log.writer import RETRY_AFTER_S, LogWriter, OutcomeUnknownError
@@ -65,19 +65,19 @@ PLAIN: dict[CommandKind, type[PlacementCommand]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CheckedCommand:
     """What is to be written, in this order, and what it is foreseen to do. The last command is the one asked for."""
 
     commands: tuple[Command, ...]
     effects: tuple[Effect, ...]
 
 
-class CommandDesk:
+class CommandHandler:
     """One per process. All methods may be called from many threads at once."""
 
     def __init__(
         self,
-        orders: Orders,
+        orders: CommandLog,
         placements: Placements,
         follower: LogFollower,
         writer: LogWriter,
@@ -86,7 +86,7 @@ class CommandDesk:
     ) -> None:
         self._orders, self._placements, self._follower = orders, placements, follower
         self._writer, self._adapter, self._clock = writer, adapter, clock
-        self._turns = Turns()
+        self._turns = NameLocks()
 
     def check(self, request: CommandRequest, granted: Granted) -> CommandAccepted:
         """What `take` would do; writes nothing."""
@@ -100,7 +100,7 @@ class CommandDesk:
             before = self._orders.command(asked.command_id)
             if before is not None:
                 _must_be_same(before, asked)
-                return _answer(request, Order((before,), ())), True
+                return _answer(request, CheckedCommand((before,), ())), True
             self._write(order.commands)
             return _answer(request, order), False
 
@@ -111,7 +111,7 @@ class CommandDesk:
 
     # --- what it means ---
 
-    def _order(self, request: CommandRequest, granted: Granted) -> Order:
+    def _order(self, request: CommandRequest, granted: Granted) -> CheckedCommand:
         if problems := list(_misfits(request)):
             raise invalid(problems)
         now, command_id = self._clock.now(), request.command_id or f"cmd-{uuid.uuid4().hex}"
@@ -127,7 +127,7 @@ class CommandDesk:
             case _:
                 return self._about_placement(request, granted, facts)
 
-    def _brake(self, request: CommandRequest, granted: Granted, facts: dict[str, Any]) -> Order:
+    def _brake(self, request: CommandRequest, granted: Granted, facts: dict[str, Any]) -> CheckedCommand:
         assert request.scope is not None
         assert request.brand_id is not None
         may_define(granted, request.brand_id)
@@ -145,9 +145,9 @@ class CommandDesk:
             and scope.covers(campaign_id=one.campaign_id, platform=one.platform, account=one.account)
         ]
         effects = (_effect(one, command_transitions.parked(one, brake, now, "")) for one in held)
-        return Order((brake,), tuple(effects))
+        return CheckedCommand((brake,), tuple(effects))
 
-    def _brake_release(self, request: CommandRequest, granted: Granted, facts: dict[str, Any]) -> Order:
+    def _brake_release(self, request: CommandRequest, granted: Granted, facts: dict[str, Any]) -> CheckedCommand:
         assert request.brake_id is not None
         now = self._clock.now()
         brake = next((one for one in self._orders.brakes_on(now) if one.command_id == request.brake_id), None)
@@ -162,7 +162,9 @@ class CommandDesk:
         held = [one for one in self._placements.records() if one.parked_by == brake.command_id]
         held.sort(key=lambda one: (one.due_at, one.placement_id))
         if request.over_s is None:
-            return Order((off,), tuple(_effect(one, command_transitions.resumed(one, now, "")) for one in held))
+            return CheckedCommand(
+                (off,), tuple(_effect(one, command_transitions.resumed(one, now, "")) for one in held)
+            )
         staged = [
             ReleaseRequested(
                 **facts | {"event_id": (name := f"{off.command_id}.{number}"), "command_id": name},
@@ -172,19 +174,21 @@ class CommandDesk:
             for number, one in enumerate(held)
         ]  # fmt: skip
         effects = [self._foreseen(one, command) for one, command in zip(held, staged, strict=True)]
-        return Order((*staged, off), tuple(effects))  # the brake goes off last: nothing leaves before its new time
+        return CheckedCommand(
+            (*staged, off), tuple(effects)
+        )  # the brake goes off last: nothing leaves before its new time
 
-    def _about_placement(self, request: CommandRequest, granted: Granted, facts: dict[str, Any]) -> Order:
+    def _about_placement(self, request: CommandRequest, granted: Granted, facts: dict[str, Any]) -> CheckedCommand:
         assert request.placement_id is not None
         record = self._placements.record(request.placement_id)
         if record is None or not granted.sees(record.brand_id):
             raise missing(granted, "发布位", "placement_id", request.placement_id)
         whose = {name: getattr(record, name) for name in ("brand_id", "campaign_id", "placement_id")}
         command = _placement_command(request, record, facts | whose)
-        return Order((command,), (self._foreseen(record, command),))
+        return CheckedCommand((command,), (self._foreseen(record, command),))
 
     def _foreseen(self, record: PlacementRecord, command: PlacementCommand) -> Effect:
-        obedience = Obedience(self._adapter(record.platform), lambda _: frozenset(), self._clock.now, "")
+        obedience = CommandRules(self._adapter(record.platform), lambda _: frozenset(), self._clock.now, "")
         after = obedience.obey(record, command)
         if after is not None:
             return _effect(record, after)
@@ -252,7 +256,7 @@ def _must_be_same(before: Command, asked: Command) -> None:
         )
 
 
-def _unknown(command_id: str) -> RefusedError:
+def _unknown(command_id: str) -> RequestRefusedError:
     detail = (
         f"Kafka 没有确认，指令可能已生效；请用 command_id {command_id} 原样重发，不会执行两次"
         f" / not acknowledged: repeat it with command_id {command_id}, it is carried out once"
@@ -267,7 +271,7 @@ def _effect(before: PlacementRecord, after: PlacementRecord) -> Effect:
     )
 
 
-def _answer(request: CommandRequest, order: Order) -> CommandAccepted:
+def _answer(request: CommandRequest, order: CheckedCommand) -> CommandAccepted:
     asked = order.commands[-1]
     return CommandAccepted(
         command_id=asked.command_id,

@@ -22,13 +22,13 @@ from services.publisher.content.acceptance import Stamp, judged
 from services.publisher.content.events import Made, campaign_defined, content_cancelled
 from services.publisher.content.known import Known
 from services.publisher.desks.brand_scope import may_define, may_write, missing, seen_accounts
-from services.publisher.desks.name_locks import Turns
-from services.publisher.desks.unconfirmed import Doubts
+from services.publisher.desks.name_locks import NameLocks
+from services.publisher.desks.unconfirmed import UnconfirmedWrites
 from services.publisher.log import accepted as names
-from services.publisher.log.accepted import Entry, Register
+from services.publisher.log.accepted import AcceptedEvent, AcceptedLog
 from services.publisher.log.follower import LogFollower
 from services.publisher.log.writer import LogWriter, OutcomeUnknownError
-from services.publisher.media.uploads import MediaFolder
+from services.publisher.media.uploads import UploadStore
 from services.runtime.clock import Clock
 from services.runtime.logging import get_logger
 
@@ -38,32 +38,32 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ContentAnswer:
     """JSON to answer with. repeated: this very answer was given before."""
 
     body: bytes
     repeated: bool
 
 
-class Desk:
+class ContentHandler:
     """One per process. All methods may be called from many threads at once."""
 
     def __init__(
         self,
-        register: Register,
+        register: AcceptedLog,
         follower: LogFollower,
         writer: LogWriter,
-        media: MediaFolder,
+        media: UploadStore,
         accounts: Accounts,
         adapter: Callable[[str], Adapter],
         clock: Clock,
-        doubts: Doubts,
+        doubts: UnconfirmedWrites,
     ) -> None:
         self._register, self._follower, self._writer, self._media = register, follower, writer, media
         self._accounts, self._adapter, self._clock, self._doubts = accounts, adapter, clock, doubts
-        self._turns = Turns()
+        self._turns = NameLocks()
 
-    def campaign(self, request: CampaignRequest, key: str | None, granted: Granted) -> Answer:
+    def campaign(self, request: CampaignRequest, key: str | None, granted: Granted) -> ContentAnswer:
         """Define a campaign; the same id with another definition is a conflict."""
         may_define(granted, request.brand_id)
         own = names.campaign_identity(request.campaign_id)
@@ -71,7 +71,7 @@ class Desk:
         by_key = self._by_key("campaign", request.brand_id, key)
         return self._take(own, by_key, own, stamp, lambda: campaign_defined(request, stamp))
 
-    def content(self, request: ContentRequest, key: str | None, granted: Granted) -> Answer:
+    def content(self, request: ContentRequest, key: str | None, granted: Granted) -> ContentAnswer:
         """Accept one version of a content."""
         self._settle_campaign(request)
         may_write(granted, self._register, request)
@@ -87,7 +87,7 @@ class Desk:
         by_key = self._by_key("content", campaign.brand_id, key) if campaign else ()
         return self._take(own, by_key, f"content/{request.content_id}", stamp, make)
 
-    def check(self, request: CheckRequest, granted: Granted) -> Answer:
+    def check(self, request: CheckRequest, granted: Granted) -> ContentAnswer:
         """What `content` would answer; writes nothing. request.campaign: one that is still to be defined."""
         bare = msgspec.convert(
             {name: getattr(request, name) for name in ContentRequest.__struct_fields__}, ContentRequest
@@ -100,9 +100,9 @@ class Desk:
         if entry is not None:
             return _again(entry, stamp, by_key=False)
         plan = judged(bare, self._known(bare, granted, brand), stamp)
-        return Answer(msgspec.json.encode(plan.answer("WOULD_BE_ACCEPTED")), repeated=False)
+        return ContentAnswer(msgspec.json.encode(plan.answer("WOULD_BE_ACCEPTED")), repeated=False)
 
-    def cancel(self, content_id: str, request: CancelRequest, granted: Granted) -> Answer:
+    def cancel(self, content_id: str, request: CancelRequest, granted: Granted) -> ContentAnswer:
         """Cancel a content up to a version; cancelling the same again gives the first answer."""
         with self._turns.of(f"content/{content_id}"):
             self._doubts.settle(self._doubts.below(f"content/{content_id}/"))
@@ -118,7 +118,7 @@ class Desk:
             identity = names.cancel_identity(content_id, version)
             before = self._register.entry(identity)
             if before is not None:
-                return Answer(before.answer or b"{}", repeated=True)
+                return ContentAnswer(before.answer or b"{}", repeated=True)
             self._doubts.settle((identity,))
             stamp = self._stamp(request, None)
             event, answer = content_cancelled(newest.brand_id, newest.campaign_id, content_id, version, request, stamp)
@@ -130,7 +130,9 @@ class Desk:
 
     # --- once only ---
 
-    def _take(self, own: str, by_key: tuple[str, ...], turn: str, stamp: Stamp, make: Callable[[], Made]) -> Answer:
+    def _take(
+        self, own: str, by_key: tuple[str, ...], turn: str, stamp: Stamp, make: Callable[[], Made]
+    ) -> ContentAnswer:
         """by_key: the identity its Idempotency-Key gives it, if any. turn: what no two requests may do at once."""
         identities = (*by_key, own)
         with self._turns.of(*by_key, turn):
@@ -144,7 +146,7 @@ class Desk:
 
     def _written(
         self, own: str, identities: Sequence[str], event: MasterContentEvent, answer: bytes, stamp: Stamp
-    ) -> Answer:
+    ) -> ContentAnswer:
         partition = self._writer.partition(event)
         try:
             offset = self._writer.write(event, answer)
@@ -154,11 +156,11 @@ class Desk:
             # It is acknowledged, so it is accepted; only the register may not know yet who asks for it again.
             self._doubts.opened(identities, partition)
             log.warning("own_record_not_seen_yet", event_id=event.event_id, offset=offset)
-            return Answer(answer, repeated=False)
+            return ContentAnswer(answer, repeated=False)
         entry = self._register.entry(own)
         if entry is not None and entry.event.trace_id != event.trace_id:
             return _again(entry, stamp, by_key=False)  # another publisher process was first on the log
-        return Answer(answer, repeated=False)
+        return ContentAnswer(answer, repeated=False)
 
     def _stamp(self, request: msgspec.Struct, key: str | None) -> Stamp:
         return Stamp(
@@ -189,10 +191,10 @@ def _unconfirmed(request: ContentRequest) -> ContentRequest:
     return msgspec.structs.replace(request, confirm_similar=False)
 
 
-def _again(entry: Entry, stamp: Stamp, *, by_key: bool) -> Answer:
+def _again(entry: AcceptedEvent, stamp: Stamp, *, by_key: bool) -> ContentAnswer:
     """The first answer for the same request; raises a conflict for another one."""
     if entry.request_sha256 == stamp.request_sha256 and entry.answer is not None:
-        return Answer(entry.answer, repeated=True)
+        return ContentAnswer(entry.answer, repeated=True)
     if by_key:
         raise conflict(
             "idempotency_key_reused",

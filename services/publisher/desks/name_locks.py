@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Turns:
+class NameLocks:
     """One at a time for each name; all names of a caller are taken together, so nobody waits in a circle."""
 
     def __init__(self) -> None:

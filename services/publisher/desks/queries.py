@@ -17,16 +17,16 @@ from services.publisher.api.answers import (
     PlacementList,
 )
 from services.publisher.desks.brand_scope import missing
-from services.publisher.log.accepted import Register
+from services.publisher.log.accepted import AcceptedLog
 from services.publisher.log.placements import Placements
 from services.runtime.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Queries:
     """What one token may see; raises RefusedError (404) or DeniedError (403) for the rest."""
 
-    register: Register
+    register: AcceptedLog
     placements_now: Placements
     clock: Clock
     granted: Granted

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from services.publisher.api.problems import RefusedError, unavailable
-from services.publisher.log.accepted import TOPIC, Register
+from services.publisher.api.problems import RequestRefusedError, unavailable
+from services.publisher.log.accepted import TOPIC, AcceptedLog
 from services.runtime.clock import Clock
 from services.runtime.kafka.errors import KafkaProblem
 from services.runtime.kafka.reader import read_partition
@@ -27,15 +27,15 @@ class _Doubt:
     partition: int
 
 
-class Doubts:
+class UnconfirmedWrites:
     """Thread-safe. A name in doubt is not written a second time."""
 
-    def __init__(self, register: Register, clock: Clock, read: ReadPartition) -> None:
+    def __init__(self, register: AcceptedLog, clock: Clock, read: ReadPartition) -> None:
         self._register, self._clock, self._read = register, clock, read
         self._guard = threading.Lock()
         self._open: dict[str, _Doubt] = {}
 
-    def opened(self, identities: Iterable[str], partition: int) -> RefusedError:
+    def opened(self, identities: Iterable[str], partition: int) -> RequestRefusedError:
         """These are in doubt from now on; returns the answer to give."""
         doubt = _Doubt(self._clock.monotonic() + UNDECIDED_S, partition)
         with self._guard:
@@ -74,7 +74,7 @@ def reader_of(settings: KafkaSettings) -> ReadPartition:
     return lambda partition: read_partition(settings, TOPIC, partition)
 
 
-def _unknown() -> RefusedError:
+def _unknown() -> RequestRefusedError:
     detail = (
         "已交给 Kafka 但未收到确认，结果未知；请用同一个 Idempotency-Key 原样重发，不会重复接收 / "
         "handed to Kafka without an acknowledgement: the outcome is unknown. Repeat it unchanged with the same "

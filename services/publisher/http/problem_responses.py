@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
 from services.publisher.api.decoding import empty_body
-from services.publisher.api.problems import DeniedError, Problem, ProblemDocument, RefusedError, invalid
+from services.publisher.api.problems import DeniedError, Problem, ProblemDocument, RequestRefusedError, invalid
 from services.publisher.http.bearer import holder
 from services.runtime import metrics
 from services.runtime.logging import get_logger
@@ -61,7 +61,7 @@ def _answer(request: Request[Any, Any, Any], document: ProblemDocument, headers:
     )
 
 
-def refused(request: Request[Any, Any, Any], error: RefusedError) -> Response[Any]:
+def refused(request: Request[Any, Any, Any], error: RequestRefusedError) -> Response[Any]:
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     return _answer(request, error.document(request.url.path), headers)
 
@@ -93,7 +93,7 @@ def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respons
         return crashed(request, error)
     code, title = _TITLES.get(error.status_code, ("refused", "请求被拒绝 / refused"))
     detail = _WAYS_OUT.get(error.status_code, error.detail)
-    document = RefusedError(error.status_code, code, title, detail).document(request.url.path)
+    document = RequestRefusedError(error.status_code, code, title, detail).document(request.url.path)
     return _answer(request, document, dict(error.headers or {}))
 
 
@@ -102,7 +102,7 @@ def crashed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     log.error("request_crashed", method=request.method, path=request.url.path, exc_info=error)
     title = "发布服务内部错误 / internal error"
     detail = "这是发布服务的缺陷，详情见日志 / a defect of the publisher, see its log"
-    return _answer(request, RefusedError(500, "internal_error", title, detail).document(request.url.path), {})
+    return _answer(request, RequestRefusedError(500, "internal_error", title, detail).document(request.url.path), {})
 
 
 def _listed(extra: Any) -> list[dict[str, Any]]:

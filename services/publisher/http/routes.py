@@ -25,15 +25,15 @@ from services.publisher.api.answers import (
     StoredMedia,
 )
 from services.publisher.api.command_requests import BrakeList, CommandAccepted, CommandRequest
-from services.publisher.api.problems import RefusedError, invalid, problem
+from services.publisher.api.problems import RequestRefusedError, invalid, problem
 from services.publisher.api.requests import CampaignRequest, CancelRequest, CheckRequest, ContentRequest
-from services.publisher.desks.commands import CommandDesk
-from services.publisher.desks.contents import Answer, Desk
-from services.publisher.desks.queries import Reading
+from services.publisher.desks.commands import CommandHandler
+from services.publisher.desks.contents import ContentAnswer, ContentHandler
+from services.publisher.desks.queries import Queries
 from services.publisher.http.bearer import needs
 from services.publisher.http.bodies import StrictBody
 from services.publisher.http.problem_responses import documented
-from services.publisher.media.uploads import MediaFolder, MediaRefusedError
+from services.publisher.media.uploads import MediaRefusedError, UploadStore
 from services.runtime import metrics
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -60,7 +60,7 @@ def _checked(key: str | None) -> str | None:
     return key
 
 
-def _taken(operation: str, answer: Answer) -> Response[Any]:
+def _taken(operation: str, answer: ContentAnswer) -> Response[Any]:
     metrics.ACCEPTED.labels(operation, "repeated" if answer.repeated else "accepted").inc()
     headers = {"Idempotent-Replayed": "true"} if answer.repeated else {}
     return Response(cast(Any, answer.body), media_type="application/json", status_code=202, headers=headers)
@@ -71,7 +71,7 @@ def _taken(operation: str, answer: Answer) -> Response[Any]:
       opt=needs("publish"))  # fmt: skip
 def define_campaign(
     data: JSONBody[CampaignRequest],
-    desk: NamedDependency[Desk],
+    desk: NamedDependency[ContentHandler],
     granted: NamedDependency[Granted],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[CampaignAccepted]:
@@ -81,14 +81,14 @@ def define_campaign(
 
 @get("/campaigns", sync_to_thread=True, responses=documented(401, 403, 503), summary="所有活动 / all campaigns",
      tags=["campaigns"], opt=needs("read"))  # fmt: skip
-def list_campaigns(reading: NamedDependency[Reading]) -> CampaignList:
+def list_campaigns(reading: NamedDependency[Queries]) -> CampaignList:
     """所有活动及其发布位状态数。Every campaign with its placements counted by state."""
     return reading.campaigns()
 
 
 @get("/campaigns/{campaign_id:str}", sync_to_thread=True, responses=documented(401, 403, 404, 503),
      summary="一个活动 / one campaign", tags=["campaigns"], opt=needs("read"))  # fmt: skip
-def show_campaign(campaign_id: FromPath[str], reading: NamedDependency[Reading]) -> CampaignStatus:
+def show_campaign(campaign_id: FromPath[str], reading: NamedDependency[Queries]) -> CampaignStatus:
     """活动、内容和各状态的发布位数。A campaign, its contents, its placements by state."""
     return reading.campaign(campaign_id)
 
@@ -97,7 +97,7 @@ def show_campaign(campaign_id: FromPath[str], reading: NamedDependency[Reading])
       responses=_WRITTEN, summary="发布内容 / publish a content", tags=["contents"], opt=needs("publish"))  # fmt: skip
 def publish_content(
     data: JSONBody[ContentRequest],
-    desk: NamedDependency[Desk],
+    desk: NamedDependency[ContentHandler],
     granted: NamedDependency[Granted],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ContentAccepted]:
@@ -112,7 +112,7 @@ def publish_content(
 @post("/contents/check", dto=StrictBody[CheckRequest], return_dto=None, status_code=200, sync_to_thread=True,
       responses=_WRITTEN, summary="试算 / try a content", tags=["contents"], opt=needs("publish"))  # fmt: skip
 def check_content(
-    data: JSONBody[CheckRequest], desk: NamedDependency[Desk], granted: NamedDependency[Granted]
+    data: JSONBody[CheckRequest], desk: NamedDependency[ContentHandler], granted: NamedDependency[Granted]
 ) -> Response[ContentAccepted]:
     """与发布相同的答复，但什么也不写。The same answer as publishing; nothing is written."""
     metrics.ACCEPTED.labels("check", "answered").inc()
@@ -125,7 +125,7 @@ def check_content(
 def cancel_content(
     content_id: FromPath[str],
     data: JSONBody[CancelRequest],
-    desk: NamedDependency[Desk],
+    desk: NamedDependency[ContentHandler],
     granted: NamedDependency[Granted],
 ) -> Response[CancelAccepted]:
     """还没有调用平台的发布位不再调用。Placements that were not called yet are not called any more."""
@@ -134,14 +134,14 @@ def cancel_content(
 
 @get("/contents/{content_id:str}", sync_to_thread=True, responses=documented(401, 403, 404, 503),
      summary="一条内容 / one content", tags=["contents"], opt=needs("read"))  # fmt: skip
-def show_content(content_id: FromPath[str], reading: NamedDependency[Reading]) -> ContentStatus:
+def show_content(content_id: FromPath[str], reading: NamedDependency[Queries]) -> ContentStatus:
     """所有版本、取消记录和发布位状态。All versions, cancels, and where its placements stand."""
     return reading.content(content_id)
 
 
 @get("/placements", sync_to_thread=True, responses=documented(401, 403, 404, 422, 503),
      summary="一个活动的发布位 / placements of a campaign", tags=["placements"], opt=needs("read"))  # fmt: skip
-def list_placements(reading: NamedDependency[Reading], campaign_id: CampaignFilter = None) -> PlacementList:
+def list_placements(reading: NamedDependency[Queries], campaign_id: CampaignFilter = None) -> PlacementList:
     """活动的所有发布位及状态。Every placement of the campaign and its state."""
     if not campaign_id:
         wrong = "缺少查询参数 campaign", "the query parameter campaign is needed"
@@ -151,7 +151,7 @@ def list_placements(reading: NamedDependency[Reading], campaign_id: CampaignFilt
 
 @get("/placements/{placement_id:str}", sync_to_thread=True, responses=documented(401, 403, 404, 503),
      summary="一个发布位 / one placement", tags=["placements"], opt=needs("read"))  # fmt: skip
-def show_placement(placement_id: FromPath[str], reading: NamedDependency[Reading]) -> PlacementDetail:
+def show_placement(placement_id: FromPath[str], reading: NamedDependency[Queries]) -> PlacementDetail:
     """发布位的状态和台账记录（含全部历史）。Its state and its ledger record with the whole history."""
     return reading.placement(placement_id)
 
@@ -170,14 +170,14 @@ Sha256Header = Annotated[
 @post("/media", status_code=201, responses=documented(401, 403, 413, 415, 422, 503), tags=["media"],
       summary="上传媒体 / upload a file", opt=needs("publish"))  # fmt: skip
 async def upload_media(
-    request: Request[Any, Any, Any], media: NamedDependency[MediaFolder], expected: Sha256Header = None
+    request: Request[Any, Any, Any], media: NamedDependency[UploadStore], expected: Sha256Header = None
 ) -> StoredMedia:
     """请求体就是文件本身（不是表单）。The body is the file itself, not a form; its type is told by its content.
 
     同一个文件再次上传得到同样的答复。The same file again gives the same answer.
     """
     if (request.headers.get("content-type") or "").startswith("multipart/"):
-        raise RefusedError(
+        raise RequestRefusedError(
             415,
             "multipart_not_supported",
             "请直接发送文件 / send the file itself",
@@ -201,7 +201,7 @@ async def upload_media(
       responses={**_WRITTEN, **documented(404)}, summary="下达指令 / give a command", tags=["commands"],
       opt=needs("operate"))  # fmt: skip
 def give_command(
-    data: JSONBody[CommandRequest], commands: NamedDependency[CommandDesk], granted: NamedDependency[Granted]
+    data: JSONBody[CommandRequest], commands: NamedDependency[CommandHandler], granted: NamedDependency[Granted]
 ) -> Response[CommandAccepted]:
     """刹车、解除、取消、撤回、重试、确认、否认、放行、回复；Kafka 确认后才答复 202。
 
@@ -210,14 +210,14 @@ def give_command(
     placement; what did happen, or why it was refused, stands in the placement's history.
     """
     answer, repeated = commands.take(data, granted)
-    return _taken("command", Answer(msgspec.json.encode(answer), repeated))
+    return _taken("command", ContentAnswer(msgspec.json.encode(answer), repeated))
 
 
 @post("/commands/check", dto=StrictBody[CommandRequest], return_dto=None, status_code=200, sync_to_thread=True,
       responses={**_WRITTEN, **documented(404)}, summary="试算指令 / try a command", tags=["commands"],
       opt=needs("operate"))  # fmt: skip
 def check_command(
-    data: JSONBody[CommandRequest], commands: NamedDependency[CommandDesk], granted: NamedDependency[Granted]
+    data: JSONBody[CommandRequest], commands: NamedDependency[CommandHandler], granted: NamedDependency[Granted]
 ) -> CommandAccepted:
     """与下达相同的答复，但什么也不写。The same answer; nothing is written."""
     return commands.check(data, granted)
@@ -225,7 +225,7 @@ def check_command(
 
 @get("/brakes", sync_to_thread=True, responses=documented(401, 403, 503), summary="正在生效的刹车 / brakes that are on",
      tags=["commands"], opt=needs("read"))  # fmt: skip
-def list_brakes(commands: NamedDependency[CommandDesk], granted: NamedDependency[Granted]) -> BrakeList:
+def list_brakes(commands: NamedDependency[CommandHandler], granted: NamedDependency[Granted]) -> BrakeList:
     """哪些刹车正在生效、各拦下多少个发布位。Which brakes are on and how many placements each holds."""
     return commands.brakes(granted)
 

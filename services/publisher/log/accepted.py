@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AcceptedEvent:
     """An accepted event and the answer it got (compressed); answer None: it was written by something else."""
 
     event: MasterContentEvent
@@ -94,12 +94,12 @@ def planned(event: MasterContent, target: Target) -> Planned:
     return Planned(POST, due_at, f"{event.content_id}→{target.platform}/{target.account}/{target.slot}")
 
 
-class Register:
+class AcceptedLog:
     """What the log says was accepted."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, AcceptedEvent] = {}
         self._campaigns: dict[str, CampaignDefined] = {}
         self._contents: dict[str, _Content] = {}
         self._by_campaign: dict[str, list[str]] = {}
@@ -115,7 +115,7 @@ class Register:
         except DecodeError as error:
             log.error("master_content_unreadable", partition=record.partition, offset=record.offset, field=error.field)
             return
-        entry = Entry(event, record.header(ANSWER_HEADER))
+        entry = AcceptedEvent(event, record.header(ANSWER_HEADER))
         with self._lock:
             own, *others = identities(event)
             if own in self._entries:
@@ -143,11 +143,11 @@ class Register:
                 self._by_placement[identity_of(event, target)] = event.content_id
                 self._likeness.add(event, target)
 
-    def entry(self, identity: str) -> Entry | None:
+    def entry(self, identity: str) -> AcceptedEvent | None:
         with self._lock:
             return self._entries.get(identity)
 
-    def any_of(self, names: Iterable[str]) -> Entry | None:
+    def any_of(self, names: Iterable[str]) -> AcceptedEvent | None:
         """The entry of the first of `names` that is known."""
         with self._lock:
             return next((self._entries[name] for name in names if name in self._entries), None)

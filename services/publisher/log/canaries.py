@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from services.publisher.api.problems import RefusedError
+from services.publisher.api.problems import RequestRefusedError
 from services.publisher.log.writer import LogWriter, OutcomeUnknownError
 from services.runtime.canary import canary, passed_on_record
 from services.runtime.clock import Clock, SystemClock
@@ -17,7 +17,7 @@ FRESH = timedelta(minutes=2)  # the topic is read from its start, and the canari
 log = get_logger(__name__)
 
 
-class Canaries:
+class CanaryRelay:
     """One per process; called by the follower's thread only."""
 
     def __init__(self, writer: LogWriter, instance: str, clock: Clock | None = None) -> None:
@@ -31,5 +31,5 @@ class Canaries:
         for onward in passed_on_record(record, SERVICE, self._instance, now):
             try:
                 self._writer.pass_on(onward)
-            except (RefusedError, OutcomeUnknownError) as error:
+            except (RequestRefusedError, OutcomeUnknownError) as error:
                 log.warning("canary_not_passed_on", canary_id=one.canary_id, cause=type(error).__name__)

@@ -17,7 +17,7 @@ _decode = msgspec.json.Decoder(OperatorCommand).decode
 log = get_logger(__name__)
 
 
-class Orders:
+class CommandLog:
     """What the log says was commanded; the first record of a command id holds."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from services.publisher.log import accepted as contents
 from services.publisher.log import commands
 from services.publisher.log import placements as ledger
-from services.publisher.log.canaries import Canaries
+from services.publisher.log.canaries import CanaryRelay
 from services.runtime.canary import CANARY_TOPIC
 from services.runtime.failpoints import reached
 from services.runtime.health import Health
@@ -35,10 +35,10 @@ class LogFollower:
     def __init__(
         self,
         settings: KafkaSettings,
-        register: contents.Register,
+        register: contents.AcceptedLog,
         placements: ledger.Placements,
-        canaries: Canaries,
-        given: commands.Orders,
+        canaries: CanaryRelay,
+        given: commands.CommandLog,
         stop: threading.Event,
         health: Health,
     ) -> None:

@@ -11,7 +11,7 @@ from schemas.events.placement import FINAL_STATES, PlacementRecord
 from schemas.topics import topic
 from services.publisher.api.answers import PlacementDetail, PlacementStatus
 from services.publisher.content.plan import due_at, identity_of
-from services.publisher.log.accepted import Register
+from services.publisher.log.accepted import AcceptedLog
 from services.runtime.kafka.records import Record
 from services.runtime.logging import get_logger
 
@@ -39,7 +39,7 @@ log = get_logger(__name__)
 class Placements:
     """The newest ledger record of every placement, and the placements that have none yet."""
 
-    def __init__(self, register: Register) -> None:
+    def __init__(self, register: AcceptedLog) -> None:
         self._register = register
         self._lock = threading.Lock()
         self._records: dict[str, PlacementRecord] = {}

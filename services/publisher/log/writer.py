@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from schemas.codec import encode
 from schemas.events.content import MasterContentEvent
 from schemas.topics import topic
-from services.publisher.api.problems import Problem, RefusedError, unavailable
+from services.publisher.api.problems import Problem, RequestRefusedError, unavailable
 from services.publisher.log.accepted import ANSWER_HEADER, TOPIC, compressed
 from services.runtime.kafka.connection import reachable
 from services.runtime.kafka.errors import KafkaProblem, KafkaUnavailable, RecordTooLarge, SendFailed
@@ -105,14 +105,14 @@ class LogWriter:
         producer.close()
 
 
-def _away() -> RefusedError:
+def _away() -> RequestRefusedError:
     detail = (
         "Kafka 没有应答，没有写入任何内容；请稍后原样重发 / Kafka does not answer, nothing was written; repeat later"
     )
     return unavailable("kafka_unavailable", detail, RETRY_AFTER_S)
 
 
-def _too_large(size: int) -> RefusedError:
+def _too_large(size: int) -> RequestRefusedError:
     problem = Problem(
         field="body",
         code="content_too_large",
@@ -120,4 +120,4 @@ def _too_large(size: int) -> RefusedError:
         message_en=f"the content has {size} bytes, more than one record may have",
         way_out="请缩短正文；图片和视频请用 POST /media 上传后引用 / shorten it, upload media instead",
     )
-    return RefusedError(413, "content_too_large", "内容过大 / too large", problem.message, (problem,))
+    return RequestRefusedError(413, "content_too_large", "内容过大 / too large", problem.message, (problem,))

@@ -62,7 +62,7 @@ class _Probe:
     duration_s: float | None
 
 
-class MediaFolder:
+class UploadStore:
     """Content-addressed files below one folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -99,7 +99,7 @@ class MediaFolder:
 class Upload:
     """One file on its way in. Not thread-safe; `finish` or `discard` ends it."""
 
-    def __init__(self, folder: MediaFolder, path: Path) -> None:
+    def __init__(self, folder: UploadStore, path: Path) -> None:
         self._folder, self._path = folder, path
         self._file: BinaryIO = path.open("xb")
         self._hash = hashlib.sha256()

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from services.runtime.logging import get_logger
-from services.simulator.contract import Call, Reply, SimAccount, SimPost
+from services.simulator.contract import Call, SimAccount, SimPost, SimReply
 from services.simulator.http import webhooks, wire
-from services.simulator.http.refusal import RefusedError, number
+from services.simulator.http.refusal import AdminError, number
 from services.simulator.world.clock import MAX_SPEED
 from services.simulator.world.platform_world import CALLBACK_URL, SimWorld
 from services.simulator.world.simulation import Mounted, Simulation
@@ -61,15 +61,15 @@ class Admin:
         path, query = wire.target(request)
         try:
             call = await wire.read_call(request, path.removeprefix(PREFIX), query)
-            reply = Reply(await self._action(call)(call))
-        except RefusedError as error:
-            reply = Reply(error.body(), status=400)
+            reply = SimReply(await self._action(call)(call))
+        except AdminError as error:
+            reply = SimReply(error.body(), status=400)
         except wire.UnreadableError as error:
-            reply = Reply({"error": str(error)}, status=error.status)
+            reply = SimReply({"error": str(error)}, status=error.status)
         except wire.DepartedError:
             return wire.reset_connection(request)
         except web.HTTPException as error:
-            reply = Reply({"error": error.reason, "known": self._routes()}, status=error.status)
+            reply = SimReply({"error": error.reason, "known": self._routes()}, status=error.status)
         return wire.response(reply, self._simulation.clock.now())
 
     def _action(self, call: Call) -> Action:
@@ -126,7 +126,7 @@ class Admin:
         if "limit" not in call.query:
             return kept
         if not call.query["limit"].isdecimal() or int(call.query["limit"]) < 1:
-            raise RefusedError("limit", "必须是正整数 / must be a positive whole number")
+            raise AdminError("limit", "必须是正整数 / must be a positive whole number")
         return kept[-int(call.query["limit"]) :]
 
     async def _faults(self, call: Call) -> object:
@@ -136,7 +136,7 @@ class Admin:
         said = _object(call, "platform", "endpoint", "kind", "count", "rate", "delay_s")
         for needed in ("platform", "endpoint", "kind"):
             if needed not in said:
-                raise RefusedError(needed, "必填 / required")
+                raise AdminError(needed, "必填 / required")
         return await self._switchboard.set_fault_as(said)
 
     async def _clear_faults(self, call: Call) -> object:
@@ -150,7 +150,7 @@ class Admin:
         said = _object(call, "platform", "account", "url")
         account, url = _account(self._simulation.mount(said.get("platform")), said), said.get("url")
         if not isinstance(url, str) or (url and not url.startswith(("http://", "https://"))):
-            raise RefusedError("url", "必须是 http(s) 地址，空字符串表示取消 / must be an http(s) address, or empty")
+            raise AdminError("url", "必须是 http(s) 地址，空字符串表示取消 / must be an http(s) address, or empty")
         account.options[CALLBACK_URL] = url
         return {"platform": account.platform, "account": account.account, "url": url}
 
@@ -159,9 +159,9 @@ class Admin:
         mounted, details = self._simulation.mount(said.get("platform")), said.get("with", {})
         account, acts = _account(mounted, said), getattr(mounted.simulated, "acts", {})
         if said.get("act") not in acts:
-            raise RefusedError("act", "没有这种操作 / no such act", acts)
+            raise AdminError("act", "没有这种操作 / no such act", acts)
         if not isinstance(details, dict) or not all(isinstance(value, str) for value in details.values()):
-            raise RefusedError("with", "必须是值为字符串的 JSON 对象 / must be a JSON object of strings")
+            raise AdminError("with", "必须是值为字符串的 JSON 对象 / must be a JSON object of strings")
         with self._simulation.instant():
             self._simulation.pass_time([mounted])
             done = dict(acts[said["act"]](mounted.world, account, details))
@@ -175,7 +175,7 @@ class Admin:
     async def _set_clock(self, call: Call) -> object:
         said = _object(call, "speed", "advance_s")
         if not said:
-            raise RefusedError("speed", "请给 speed 或 advance_s / give speed or advance_s", ("speed", "advance_s"))
+            raise AdminError("speed", "请给 speed 或 advance_s / give speed or advance_s", ("speed", "advance_s"))
         if "speed" in said and "advance_s" in said:
             number("speed", said["speed"], 0, MAX_SPEED)
         if "advance_s" in said:
@@ -186,7 +186,7 @@ class Admin:
 
     async def _set_audience(self, call: Call) -> object:
         if _object(call, "stop").get("stop") is not True:
-            raise RefusedError("stop", "只接受 true；重新开始请用 POST /_sim/reset / must be true")
+            raise AdminError("stop", "只接受 true；重新开始请用 POST /_sim/reset / must be true")
         with self._simulation.instant():
             self._simulation.pass_time(self._simulation.mounts.values())
             for mounted in self._simulation.mounts.values():
@@ -257,14 +257,14 @@ def _truth(mounted: Mounted, post: SimPost) -> dict[str, Any]:
 def _account(mounted: Mounted, said: Mapping[str, object]) -> SimAccount:
     accounts, name = mounted.world.accounts, said.get("account")
     if not isinstance(name, str) or name not in accounts:
-        raise RefusedError("account", f"没有账号 {name!r} / no such account", accounts)
+        raise AdminError("account", f"没有账号 {name!r} / no such account", accounts)
     return accounts[name]
 
 
 def _only(said: Mapping[str, object], *known: str) -> None:
     for name in said:
         if name not in known:
-            raise RefusedError(name, "不认识的参数 / unknown parameter", known)
+            raise AdminError(name, "不认识的参数 / unknown parameter", known)
 
 
 def _object(call: Call, *known: str) -> dict[str, Any]:
@@ -272,6 +272,6 @@ def _object(call: Call, *known: str) -> dict[str, Any]:
     if not call.body.strip():
         return {}
     if not isinstance(call.json, dict):
-        raise RefusedError("body", "必须是 JSON 对象 / must be a JSON object")
+        raise AdminError("body", "必须是 JSON 对象 / must be a JSON object")
     _only(call.json, *known)
     return call.json

@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from services.runtime.logging import get_logger
-from services.simulator.contract import Call, Endpoint, Reply
+from services.simulator.contract import Call, Endpoint, SimReply
 from services.simulator.http import wire
-from services.simulator.world.call_log import Kept, account_of, masked
+from services.simulator.world.call_log import LoggedCall, account_of, masked
 from services.simulator.world.faults import GENERIC
 from services.simulator.world.simulation import Mounted, Simulation
 
 log = get_logger(__name__)
 
-OVERLOADED = Reply(
+OVERLOADED = SimReply(
     b"<html>\r\n<head><title>500 Internal Server Error</title></head>\r\n<body>\r\n"
     b"<center><h1>500 Internal Server Error</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n",
     status=500,
@@ -62,7 +62,7 @@ class Gateway:
             visit.struck.append("client_departed")
             return self._cut(visit)
         except wire.UnreadableError as error:
-            return self._send(visit, Reply({"error": str(error)}, status=error.status))
+            return self._send(visit, SimReply({"error": str(error)}, status=error.status))
         return await self._handled(visit, visit.call)
 
     async def _handled(self, visit: _Visit, call: Call) -> web.StreamResponse:
@@ -78,7 +78,7 @@ class Gateway:
         reply = self._reply(visit, call)
         return self._cut(visit, reply) if dropped else self._send(visit, reply)
 
-    def _reply(self, visit: _Visit, call: Call) -> Reply:
+    def _reply(self, visit: _Visit, call: Call) -> SimReply:
         """What the platform does and says, in one instant; an exception in it is a bug of ours."""
         world = visit.mounted.world
         with self._simulation.instant():
@@ -90,14 +90,14 @@ class Gateway:
             except Exception as error:
                 self._simulation.bugs += 1
                 log.exception("simulator_bug", platform=world.platform, endpoint=visit.name, path=visit.path)
-                reply = Reply({"simulator_bug": f"{type(error).__name__}: {error}"}, status=500)
+                reply = SimReply({"simulator_bug": f"{type(error).__name__}: {error}"}, status=500)
             finally:
                 world.note_ends()
                 visit.struck += world.taken
             visit.account = visit.account or account_of(call, world.accounts.values())
         return reply
 
-    def _in_its_words(self, visit: _Visit, call: Call) -> Reply:
+    def _in_its_words(self, visit: _Visit, call: Call) -> SimReply:
         simulated, world = visit.mounted.simulated, visit.mounted.world
         if visit.endpoint is None:
             return simulated.not_found(call)
@@ -116,17 +116,17 @@ class Gateway:
         visit.struck.append(kind)
         return True
 
-    def _send(self, visit: _Visit, reply: Reply) -> web.Response:
+    def _send(self, visit: _Visit, reply: SimReply) -> web.Response:
         self._keep(visit, reply, reply.status)
         return wire.response(reply, self._simulation.clock.now())
 
-    def _cut(self, visit: _Visit, unsent: Reply | None = None) -> web.Response:
+    def _cut(self, visit: _Visit, unsent: SimReply | None = None) -> web.Response:
         self._keep(visit, unsent, None)
         return wire.reset_connection(visit.request)
 
-    def _keep(self, visit: _Visit, reply: Reply | None, status: int | None) -> None:
+    def _keep(self, visit: _Visit, reply: SimReply | None, status: int | None) -> None:
         self._simulation.calls.add(
-            Kept(
+            LoggedCall(
                 time=self._simulation.clock.now(),
                 real_time=datetime.now(UTC),
                 method=visit.request.method,

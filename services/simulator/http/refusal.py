@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-class RefusedError(ValueError):
+class AdminError(ValueError):
     """Raised for bad input to the admin API or to SimulatorServer; answered as HTTP 400, never as 500."""
 
     def __init__(self, field: str, problem: str, known: Iterable[str] = ()) -> None:
@@ -23,5 +23,5 @@ class RefusedError(ValueError):
 def number(field: str, value: object, low: float, high: float) -> float:
     """`value` as a finite number within [low, high]; booleans, NaN and strings are refused."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise RefusedError(field, f"必须是 {low:g} 到 {high:g} 之间的数 / must be a number from {low:g} to {high:g}")
+        raise AdminError(field, f"必须是 {low:g} 到 {high:g} 之间的数 / must be a number from {low:g} to {high:g}")
     return float(value)

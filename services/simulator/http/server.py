@@ -13,7 +13,7 @@ from aiohttp import web
 from services.adapter.contract.accounts import Account
 from services.simulator.audience.reactions import Audience
 from services.simulator.audience.seeded import SeededAudience
-from services.simulator.contract import Reply, SimulatedPlatform
+from services.simulator.contract import SimReply, SimulatedPlatform
 from services.simulator.discovery import discovered
 from services.simulator.http import admin, wire
 from services.simulator.http.gateway import Gateway
@@ -182,7 +182,7 @@ class SimulatorServer:
         if platform in self._simulation.mounts:
             return await self._gateway.answer(request, platform, slash + rest, own_port=False)
         known = [f"/{name}/" for name in self._simulation.mounts] + [f"{admin.PREFIX}/"]
-        nothing = Reply({"error": "没有这个平台 / no such platform", "known": known}, status=404)
+        nothing = SimReply({"error": "没有这个平台 / no such platform", "known": known}, status=404)
         return wire.response(nothing, self._simulation.clock.now())
 
     def _own(self, platform: str) -> Answer:

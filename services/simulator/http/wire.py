@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote
 import orjson
 from aiohttp import BodyPartReader, web
 
-from services.simulator.contract import Call, Reply, UploadedFile
+from services.simulator.contract import Call, SimReply, UploadedFile
 
 HEAD_BYTES = 65_536
 MAX_PLAIN_BODY = 32 * 1024 * 1024
@@ -71,12 +71,12 @@ async def read_call(request: web.BaseRequest, path: str, query: Mapping[str, str
     )
 
 
-def encoded(reply: Reply) -> bytes:
+def encoded(reply: SimReply) -> bytes:
     """The body on the wire. Raises TypeError where it is no JSON."""
     return reply.body if isinstance(reply.body, bytes) else orjson.dumps(reply.body)
 
 
-def response(reply: Reply, now: datetime) -> web.Response:
+def response(reply: SimReply, now: datetime) -> web.Response:
     """A Reply on the wire; `Date` is the simulated time."""
     body = encoded(reply)
     headers = {"Content-Type": reply.content_type, "Date": format_datetime(now.replace(microsecond=0), usegmt=True)}

@@ -16,7 +16,7 @@ _TOKEN = re.compile(r'("[a-z_]*(?:token|ticket|secret)"\s*:\s*")[^"]*("|$)', re.
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class LoggedCall:
     """time: simulated; real_time: when the answer was ready. status None: the client got no answer."""
 
     time: datetime
@@ -38,15 +38,15 @@ class CallLog:
     """A ring of the last calls, oldest first."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._ring: deque[Kept] = deque(maxlen=capacity)
+        self._ring: deque[LoggedCall] = deque(maxlen=capacity)
 
-    def add(self, kept: Kept) -> None:
+    def add(self, kept: LoggedCall) -> None:
         self._ring.append(kept)
 
     def clear(self) -> None:
         self._ring.clear()
 
-    def __iter__(self) -> Iterator[Kept]:
+    def __iter__(self) -> Iterator[LoggedCall]:
         return iter(self._ring)
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from services.simulator.http.refusal import RefusedError, number
+from services.simulator.http.refusal import AdminError, number
 
 MAX_SPEED = 1_000_000.0
 MAX_ADVANCE_S = 10 * 366 * 86_400.0
@@ -58,7 +58,7 @@ class SimClock:
         step = timedelta(seconds=number("advance_s", seconds, 0, MAX_ADVANCE_S))
         with self._lock:
             if self._running() + step > END_OF_TIME:
-                raise RefusedError("advance_s", "时钟不能走到 9000 年以后 / the clock ends in the year 9000")
+                raise AdminError("advance_s", "时钟不能走到 9000 年以后 / the clock ends in the year 9000")
             self._base += step
 
     @contextmanager

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.simulator.http.refusal import RefusedError, number
+from services.simulator.http.refusal import AdminError, number
 
 GENERIC = ("refuse_connection", "drop_before", "drop_after", "slow", "http_500", "removed_later", "counter_backwards")
 """Kinds that the simulator does for every platform and endpoint."""
@@ -66,7 +66,7 @@ class Faults:
     def add(self, platform: str, endpoint: str, kind: str, count: object, rate: object, delay_s: object) -> Fault:
         """Platform, endpoint and kind are known to exist; the figures are checked here."""
         if count is not None and rate is not None:
-            raise RefusedError("rate", "count 与 rate 只能给一个 / give count or rate, not both")
+            raise AdminError("rate", "count 与 rate 只能给一个 / give count or rate, not both")
         fault = Fault(platform, endpoint, kind, _count(count), _rate(rate), _delay(kind, delay_s))
         if kind == "refuse_connection" and count is None and rate is None and fault.delay_s is not None:
             fault.ends = self._monotonic() + fault.delay_s
@@ -116,7 +116,7 @@ def _count(count: object) -> int | None:
     if count is None:
         return None
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
-        raise RefusedError("count", f"必须是 1 到 {MAX_COUNT} 的整数 / must be a whole number from 1 to {MAX_COUNT}")
+        raise AdminError("count", f"必须是 1 到 {MAX_COUNT} 的整数 / must be a whole number from 1 to {MAX_COUNT}")
     return count
 
 
@@ -125,7 +125,7 @@ def _rate(rate: object) -> float | None:
         return None
     value = number("rate", rate, 0, 1)
     if value == 0:
-        raise RefusedError("rate", "必须大于 0；取消故障请用 DELETE /_sim/faults / must be above 0")
+        raise AdminError("rate", "必须大于 0；取消故障请用 DELETE /_sim/faults / must be above 0")
     return value
 
 

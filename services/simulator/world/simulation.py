@@ -12,7 +12,7 @@ from services.adapter.contract.accounts import Account
 from services.runtime.logging import get_logger
 from services.simulator.audience.reactions import Audience
 from services.simulator.contract import Call, Endpoint, SimAccount, SimulatedPlatform
-from services.simulator.http.refusal import RefusedError
+from services.simulator.http.refusal import AdminError
 from services.simulator.http.webhooks import Webhooks
 from services.simulator.world.call_log import CallLog
 from services.simulator.world.clock import SimClock
@@ -62,7 +62,7 @@ class Simulation:
 
     def mount(self, platform: object) -> Mounted:
         if not isinstance(platform, str) or platform not in self.mounts:
-            raise RefusedError("platform", f"没有模拟平台 {platform!r} / no such simulated platform", self.mounts)
+            raise AdminError("platform", f"没有模拟平台 {platform!r} / no such simulated platform", self.mounts)
         return self.mounts[platform]
 
     def chosen(self, platform: str | None) -> list[Mounted]:
@@ -138,7 +138,7 @@ def _endpoint_name(mounted: Mounted, said: object) -> str:
     if isinstance(said, str) and said in callbacks:
         return said
     known += callbacks
-    raise RefusedError("endpoint", f"{mounted.world.platform} 没有接口 {said!r} / no such endpoint", known)
+    raise AdminError("endpoint", f"{mounted.world.platform} 没有接口 {said!r} / no such endpoint", known)
 
 
 def _known_kind(mounted: Mounted, endpoint: str, kind: object) -> str:
@@ -152,7 +152,7 @@ def _known_kind(mounted: Mounted, endpoint: str, kind: object) -> str:
     known = [*GENERIC, *taken]
     known += [other for other in OF_PLATFORMS if other not in known and _in_its_own_words(mounted, endpoint, other)]
     reason = "尚未提供 / not available yet" if kind in OF_PLATFORMS else "没有这种故障 / no such fault"
-    raise RefusedError("kind", f"{kind!r}: {reason}", known)
+    raise AdminError("kind", f"{kind!r}: {reason}", known)
 
 
 def _in_its_own_words(mounted: Mounted, name: str, kind: str) -> bool:

@@ -15,7 +15,7 @@ from threading import Barrier
 import pytest
 
 from services.adapter.accounts.budgets import BudgetLedger, Purpose, applies, declared_rates
-from services.adapter.accounts.quota_forecast import Planned, fits
+from services.adapter.accounts.quota_forecast import Planned, limits_exceeded
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.content import RateLimit
 from services.adapter.contract.errors import PlatformError
@@ -179,16 +179,16 @@ def _plans(*hours: float) -> list[Planned]:
 
 def test_two_mass_sends_on_one_day_do_not_fit() -> None:
     daily = RateLimit("mass/sendall", 1, 86_400)
-    problems = fits(_plans(0, 5), [daily], patience_s=3600)
+    problems = limits_exceeded(_plans(0, 5), [daily], patience_s=3600)
     assert [(one.planned, one.placement_ids) for one in problems] == [(2, ("pl-0", "pl-1"))]
     assert "最多 1 次" in problems[0].message
-    assert fits(_plans(0, 24), [daily]) == []
-    assert fits(_plans(0, 5), [RateLimit("share", 1, 86_400)]) == []
+    assert limits_exceeded(_plans(0, 24), [daily]) == []
+    assert limits_exceeded(_plans(0, 5), [RateLimit("share", 1, 86_400)]) == []
 
 
 def test_what_may_be_late_fits_into_the_next_window() -> None:
-    assert fits(_plans(*[0.0] * 60), [RateLimit("*", 30, 3600)], patience_s=3600) == []
-    assert fits(_plans(*[0.0] * 61), [RateLimit("*", 30, 3600)], patience_s=3600)[0].planned == 61
+    assert limits_exceeded(_plans(*[0.0] * 60), [RateLimit("*", 30, 3600)], patience_s=3600) == []
+    assert limits_exceeded(_plans(*[0.0] * 61), [RateLimit("*", 30, 3600)], patience_s=3600)[0].planned == 61
 
 
 def test_calls_that_ask_at_the_same_moment_together_get_no_more_than_the_limit(

@@ -16,7 +16,7 @@ from schemas.events.placement import PlacementRecord
 from schemas.internal.callback import ChangedAuthorisation, PlatformCallback
 from services.adapter.accounts.budgets import BudgetLedger
 from services.adapter.accounts.credentials import FileCredentials
-from services.adapter.accounts.monitor import AccountWatch, ends_at, failing
+from services.adapter.accounts.monitor import AccountMonitor, ends_at, failing
 from services.adapter.contract.account import AccountHealth, Quota
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.errors import PlatformError
@@ -52,14 +52,14 @@ class World:
         self.placements = _placements(timedelta(hours=1), ends_in, ends_in + timedelta(days=1))
         self.watch = self.another_process()
 
-    def another_process(self) -> AccountWatch:
+    def another_process(self) -> AccountMonitor:
         adapter = replace(scripted_adapter(Platform()), care=self.care)
-        return AccountWatch(
+        return AccountMonitor(
             adapter, (GRANTED,), self.store, lambda account: object(),
             lambda account: self.budgets.of(account, [], "publishing"), lambda: self.placements, self.clock.now,
         )  # fmt: skip
 
-    def said(self, watch: AccountWatch | None = None) -> list[Alert]:
+    def said(self, watch: AccountMonitor | None = None) -> list[Alert]:
         """What is said now, and written."""
         watch = watch or self.watch
         watch.look(GRANTED)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from services.adapter.accounts.budgets import BudgetLedger, Purpose, applies, plain
 from services.adapter.accounts.credentials import FileCredentials
-from services.adapter.accounts.monitor import AccountWatch
+from services.adapter.accounts.monitor import AccountMonitor
 from services.adapter.contract.accounts import Accounts, load_accounts
 from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.registry import adapter, platforms
@@ -38,7 +38,7 @@ def test_every_quota_that_a_platform_tells_holds_back_the_calls_that_it_is_about
             def told(self, endpoint: str, remaining: int, resets_at: datetime) -> None:
                 told.append((endpoint, remaining))
 
-        watch = AccountWatch(
+        watch = AccountMonitor(
             found, (account,), credentials, lambda _: client, lambda _: Telling(), lambda: (), lambda: datetime.now(UTC)
         )
         watch.look(account)

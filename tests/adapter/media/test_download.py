@@ -15,9 +15,9 @@ import pytest
 
 from schemas.events.placement import DraftMedia
 from services.adapter.contract.errors import PlatformError
-from services.adapter.media.download import Fetcher, GuardedBackend
+from services.adapter.media.download import Downloader, GuardedBackend
 from services.adapter.media.public_addresses import ForbiddenAddressError, first_public, is_public
-from services.adapter.media.verified import MediaFolder
+from services.adapter.media.verified import VerifiedMedia
 
 PICTURE = b"\xff\xd8\xff" + b"tea" * 1000
 
@@ -65,15 +65,15 @@ def loopback_too(host: str, addresses: Iterable[str]) -> str:
 
 
 @pytest.fixture
-def fetcher() -> Iterator[Fetcher]:
-    made = Fetcher(
+def fetcher() -> Iterator[Downloader]:
+    made = Downloader(
         backend=GuardedBackend(choose=loopback_too), schemes=frozenset({"http", "https"}), most_bytes=1 << 20
     )
     yield made
     made.close()
 
 
-def fetch(fetcher: Fetcher, url: str, size: int = len(PICTURE), sha256: str | None = None) -> bytes:
+def fetch(fetcher: Downloader, url: str, size: int = len(PICTURE), sha256: str | None = None) -> bytes:
     to = BytesIO()
     digest = sha256 or hashlib.sha256(PICTURE).hexdigest()
     fetcher.fetch(url, to, size=size, sha256=digest, content_type="image/jpeg")
@@ -107,7 +107,7 @@ def test_one_private_address_among_public_ones_refuses_the_host() -> None:
 
 def test_the_guard_in_its_plain_form_never_reaches_this_machine(server: Server) -> None:
     server.answers["/a.jpg"] = (200, {"Content-Type": "image/jpeg"}, PICTURE)
-    plain = Fetcher(schemes=frozenset({"http", "https"}))
+    plain = Downloader(schemes=frozenset({"http", "https"}))
     for host in ("127.0.0.1", "localhost", "0.0.0.0", "[::1]", "2130706433", "0x7f.1"):
         with pytest.raises(PlatformError) as caught:
             fetch(plain, server.url.replace("127.0.0.1", host) + "/a.jpg")
@@ -127,7 +127,7 @@ def test_a_name_that_resolves_differently_the_second_time_is_looked_up_once(serv
     backend = GuardedBackend(resolve)
     backend._inner = _Recording(connected)  # type: ignore[assignment]
     with pytest.raises(PlatformError):
-        fetch(Fetcher(backend=backend, schemes=frozenset({"http"})), "http://rebind.example/a.jpg")
+        fetch(Downloader(backend=backend, schemes=frozenset({"http"})), "http://rebind.example/a.jpg")
     assert looked_up == ["rebind.example"]
     assert connected == ["93.184.216.34"]
 
@@ -141,12 +141,12 @@ class _Recording:
         raise httpcore.ConnectError("not in a test")
 
 
-def test_the_promised_file_is_fetched(server: Server, fetcher: Fetcher) -> None:
+def test_the_promised_file_is_fetched(server: Server, fetcher: Downloader) -> None:
     server.answers["/a.jpg"] = (200, {"Content-Type": "image/jpeg; charset=binary"}, PICTURE)
     assert fetch(fetcher, server.url + "/a.jpg") == PICTURE
 
 
-def test_a_redirect_into_a_private_network_is_refused(server: Server, fetcher: Fetcher) -> None:
+def test_a_redirect_into_a_private_network_is_refused(server: Server, fetcher: Downloader) -> None:
     server.answers["/a.jpg"] = (302, {"Location": "http://169.254.169.254/latest/meta-data"}, b"")
     with pytest.raises(PlatformError) as caught:
         fetch(fetcher, server.url + "/a.jpg")
@@ -154,7 +154,7 @@ def test_a_redirect_into_a_private_network_is_refused(server: Server, fetcher: F
     assert not caught.value.retriable
 
 
-def test_a_redirect_to_another_scheme_is_refused(server: Server, fetcher: Fetcher) -> None:
+def test_a_redirect_to_another_scheme_is_refused(server: Server, fetcher: Downloader) -> None:
     for target in ("file:///etc/passwd", "ftp://example.com/a.jpg", "//"):
         server.answers["/a.jpg"] = (302, {"Location": target}, b"")
         with pytest.raises(PlatformError):
@@ -165,7 +165,7 @@ def test_a_redirect_to_another_scheme_is_refused(server: Server, fetcher: Fetche
     "target", ["http://[", "http://a:99999/", "http://a:b/", "http://例子.测试/图.jpg", "http://a..b/"]
 )
 def test_a_redirect_to_what_is_no_address_is_an_answer_not_a_crash(
-    server: Server, fetcher: Fetcher, target: str
+    server: Server, fetcher: Downloader, target: str
 ) -> None:
     server.answers["/a.jpg"] = (302, {"Location": target.encode().decode("latin-1")}, b"")
     with pytest.raises(PlatformError):
@@ -173,13 +173,13 @@ def test_a_redirect_to_what_is_no_address_is_an_answer_not_a_crash(
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://例子.测试/a.jpg", "http://a:99999/a.jpg", "ftp://a/a.jpg", ""])
-def test_what_is_no_address_is_refused_for_good(fetcher: Fetcher, url: str) -> None:
+def test_what_is_no_address_is_refused_for_good(fetcher: Downloader, url: str) -> None:
     with pytest.raises(PlatformError) as caught:
         fetch(fetcher, url)
     assert not caught.value.retriable
 
 
-def test_redirects_end_somewhere(server: Server, fetcher: Fetcher) -> None:
+def test_redirects_end_somewhere(server: Server, fetcher: Downloader) -> None:
     server.answers["/a.jpg"] = (302, {"Location": "/a.jpg"}, b"")
     with pytest.raises(PlatformError, match="跳转太多"):
         fetch(fetcher, server.url + "/a.jpg")
@@ -196,7 +196,7 @@ def test_redirects_end_somewhere(server: Server, fetcher: Fetcher) -> None:
     ],
 )
 def test_another_file_than_promised_is_refused(
-    server: Server, fetcher: Fetcher, headers: dict[str, str], body: bytes, words: str
+    server: Server, fetcher: Downloader, headers: dict[str, str], body: bytes, words: str
 ) -> None:
     server.answers["/a.jpg"] = (200, headers, body)
     with pytest.raises(PlatformError, match=words) as caught:
@@ -204,7 +204,7 @@ def test_another_file_than_promised_is_refused(
     assert not caught.value.retriable
 
 
-def test_a_broken_download_is_tried_again_later(server: Server, fetcher: Fetcher) -> None:
+def test_a_broken_download_is_tried_again_later(server: Server, fetcher: Downloader) -> None:
     server.answers["/a.jpg"] = (200, {"Content-Type": "image/jpeg", "Content-Length": str(len(PICTURE))}, PICTURE[:50])
     server.answers["/b.jpg"] = (503, {}, b"")
     for path in ("/a.jpg", "/b.jpg"):
@@ -214,21 +214,21 @@ def test_a_broken_download_is_tried_again_later(server: Server, fetcher: Fetcher
         assert caught.value.sent == "no"
 
 
-def test_a_file_larger_than_the_limit_is_not_even_asked_for(server: Server, fetcher: Fetcher) -> None:
+def test_a_file_larger_than_the_limit_is_not_even_asked_for(server: Server, fetcher: Downloader) -> None:
     with pytest.raises(PlatformError, match="超过上限"):
         fetch(fetcher, server.url + "/a.jpg", size=2 << 20)
     assert server.asked == []
 
 
 def test_a_remote_file_is_fetched_once_and_nothing_half_done_stays(
-    server: Server, fetcher: Fetcher, tmp_path: Path
+    server: Server, fetcher: Downloader, tmp_path: Path
 ) -> None:
     digest = hashlib.sha256(PICTURE).hexdigest()
     media = DraftMedia(
         media_id="m", use="pic", uri=server.url + "/a.jpg", sha256=digest, content_type="image/jpeg",
         size_bytes=len(PICTURE),
     )  # fmt: skip
-    folder = MediaFolder(tmp_path, fetcher)
+    folder = VerifiedMedia(tmp_path, fetcher)
     server.answers["/a.jpg"] = (503, {}, b"")
     with pytest.raises(PlatformError):
         folder.read(media)
@@ -248,4 +248,4 @@ def test_a_stored_file_that_was_changed_is_refused(tmp_path: Path) -> None:
         media_id="m", use="pic", uri=file.as_uri(), sha256=digest, content_type="image/jpeg", size_bytes=len(PICTURE)
     )
     with pytest.raises(PlatformError, match="sha256"):
-        MediaFolder(tmp_path).read(media)
+        VerifiedMedia(tmp_path).read(media)

@@ -7,12 +7,12 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.adapter.media.file_slice import Window
+from services.adapter.media.file_slice import FileSlice
 
 
 @given(st.binary(max_size=60), st.integers(0, 80), st.integers(0, 80), st.integers(1, 20))
 def test_read_in_pieces_or_at_once_it_is_the_slice(whole: bytes, start: int, length: int, piece: int) -> None:
-    window = Window(io.BytesIO(whole), start, length)
+    window = FileSlice(io.BytesIO(whole), start, length)
     pieces = b"".join(iter(lambda: window.read(piece), b""))
     assert pieces == whole[start : start + length]
     assert window.seek(0) == 0
@@ -22,5 +22,5 @@ def test_read_in_pieces_or_at_once_it_is_the_slice(whole: bytes, start: int, len
 
 def test_two_windows_of_one_file_do_not_disturb_each_other() -> None:
     file = io.BytesIO(b"abcdef")
-    one, other = Window(file, 0, 3), Window(file, 3, 3)
+    one, other = FileSlice(file, 0, 3), FileSlice(file, 3, 3)
     assert [one.read(1), other.read(1), one.read(1), other.read(2), one.read()] == [b"a", b"d", b"b", b"ef", b"c"]

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from services.adapter.contract.errors import NoAnswerError, NotSentError
-from services.adapter.wire.connections import Lanes
+from services.adapter.wire.connections import Connections
 from services.adapter.wire.http import PlatformHttp
 
 CALLS = 8
@@ -173,7 +173,7 @@ def test_head_and_body_of_a_small_request_leave_together_and_a_large_body_does_n
         yield b"!"
 
     port = int(platform.listener.getsockname()[1])
-    lanes = Lanes(b"http", b"127.0.0.1", port, httpx.create_ssl_context(trust_env=False))
+    lanes = Connections(b"http", b"127.0.0.1", port, httpx.create_ssl_context(trust_env=False))
     fields = [(b"Host", b"localhost"), (b"Content-Length", str(LARGE).encode())]
     assert lanes.exchange("POST", b"/post", fields, large(), {"read": PATIENCE_S})[0] == 200
     assert platform.requests[1].endswith(b"!")

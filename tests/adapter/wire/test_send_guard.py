@@ -13,7 +13,7 @@ import pytest
 from services.adapter.contract.errors import NoAnswerError, NotSentError
 from services.adapter.wire import send_guard
 from services.adapter.wire.http import PlatformHttp
-from services.adapter.wire.send_guard import elapsed, leaving_until
+from services.adapter.wire.send_guard import boot_seconds, send_before
 
 LARGE = 1 << 20
 
@@ -83,18 +83,18 @@ class FreezesWhileRead(BytesIO):
 
     def read(self, size: int | None = -1) -> bytes:
         if self.tell() > LARGE // 2:
-            self._monkeypatch.setattr(send_guard, "elapsed", lambda: elapsed() + 60.0)
+            self._monkeypatch.setattr(send_guard, "boot_seconds", lambda: boot_seconds() + 60.0)
         return super().read(size)
 
 
 def test_a_request_in_time_leaves(http: PlatformHttp, receiver: Receiver) -> None:
-    with leaving_until(elapsed() + 30.0):
+    with send_before(boot_seconds() + 30.0):
         assert http.call("POST", "/post", form={"status": "茶"}).status == 200
     assert receiver.complete == 1
 
 
 def test_a_request_whose_time_is_over_is_not_sent_at_all(http: PlatformHttp, receiver: Receiver) -> None:
-    with leaving_until(elapsed() - 0.001), pytest.raises(NotSentError):
+    with send_before(boot_seconds() - 0.001), pytest.raises(NotSentError):
         http.call("POST", "/post", form={"status": "茶"})
     assert receiver.begun == 0
     http.call("POST", "/post", form={"status": "茶"})
@@ -105,7 +105,7 @@ def test_a_process_frozen_while_sending_breaks_off_and_the_outcome_counts_as_unk
     http: PlatformHttp, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = FreezesWhileRead(b"x" * LARGE, monkeypatch)
-    with leaving_until(elapsed() + 30.0), pytest.raises(NoAnswerError):
+    with send_before(boot_seconds() + 30.0), pytest.raises(NoAnswerError):
         http.call("POST", "/post", files={"pic": ("a.jpg", picture, "image/jpeg")})
     http.close()
     assert receiver.complete == 0

@@ -13,7 +13,7 @@ from schemas.events.content import Target
 from schemas.events.placement import PlacementRecord
 from services.adapter.contract.errors import ErrorTable, NoAnswerError, NotSentError, Outcome, PlatformError
 from services.adapter.contract.publication import Accepted, Done, Live, NotFound, Pending, Rejected, Removed, Step
-from services.adapter.wire.send_guard import elapsed, too_late
+from services.adapter.wire.send_guard import boot_seconds, past_send_deadline
 from services.runtime.consume import Emit
 from services.runtime.kafka.producer import MAX_RECORD_BYTES
 from services.runtime.kafka.records import Outgoing, Record
@@ -395,7 +395,7 @@ def test_a_call_whose_record_took_too_long_to_commit_is_not_made(monkeypatch: py
     loop = Loop(platform)
     loop.take(content())
     due = loop.stage.tick()
-    monkeypatch.setattr("services.adapter.worker.caller.elapsed", lambda: elapsed() + 8.0)
+    monkeypatch.setattr("services.adapter.worker.caller.boot_seconds", lambda: boot_seconds() + 8.0)
     loop.commit(due)
     loop.settle()
     monkeypatch.undo()
@@ -544,8 +544,8 @@ def test_a_call_that_posts_has_a_last_moment_to_leave_and_an_upload_may_take_its
 
     def frozen_for_a_minute() -> None:
         with monkeypatch.context() as patch:
-            patch.setattr("services.adapter.wire.send_guard.elapsed", lambda: elapsed() + 60.0)
-            late.append(too_late())
+            patch.setattr("services.adapter.wire.send_guard.boot_seconds", lambda: boot_seconds() + 60.0)
+            late.append(past_send_deadline())
 
     platform.before_answer = frozen_for_a_minute
     loop = Loop(platform)

@@ -8,7 +8,7 @@ import pytest
 
 from services.adapter.contract.errors import NoAnswerError, NotSentError, Outcome, PlatformError
 from services.adapter.contract.publication import Accepted, Done, Live, NotFound, Pending, Rejected, Undecidable
-from services.runtime.consume import DeadLetter
+from services.runtime.consume import ToDeadLetter
 from services.runtime.kafka.records import Record
 from tests.adapter.scripted import PATIENCE_S, SUBMIT, UPLOAD, Loop, Platform, cancel, content, live
 
@@ -398,5 +398,5 @@ def test_a_bug_in_a_posting_step_is_looked_for_like_a_timeout() -> None:
 def test_an_undecodable_event_is_a_dead_letter() -> None:
     loop = Loop(Platform())
     outcome = loop.stage.handle(Record("master-content", 0, 1, b"k", b"{not json", (), loop.clock.now()))
-    assert isinstance(outcome, DeadLetter)
+    assert isinstance(outcome, ToDeadLetter)
     assert outcome.cause == "undecodable"

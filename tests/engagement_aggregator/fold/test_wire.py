@@ -22,10 +22,10 @@ from tests.engagement_aggregator.audience import AUDIENCE, Table, encoded
 
 EXAMPLES = Path(__file__).parents[3] / "schemas/examples/feedback-unified"
 PAIRS: list[tuple[type[Struct], type[Struct]]] = [
-    (wire.Comment, CommentObserved),
-    (wire.Snapshot, MetricsObserved),
-    (wire.Followers, FollowersObserved),
-    (wire.Reply, ReplyPosted),
+    (wire.ReadComment, CommentObserved),
+    (wire.ReadSnapshot, MetricsObserved),
+    (wire.ReadFollowers, FollowersObserved),
+    (wire.ReadReply, ReplyPosted),
     (wire.Read, Reading),
     (wire.AllRead, Readings),
 ]

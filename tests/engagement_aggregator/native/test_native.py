@@ -35,7 +35,7 @@ from services.engagement_aggregator.rows import event_time, keys
 from tests.engagement_aggregator.audience import AUDIENCE, START, Table, as_sent, encoded, histories, records_of
 
 _OTHER, _SNAPSHOT = 0, 1
-_KINDS: dict[type[Any], int] = {wire.Snapshot: _SNAPSHOT, wire.Comment: COMMENT, wire.Reply: REPLY}
+_KINDS: dict[type[Any], int] = {wire.ReadSnapshot: _SNAPSHOT, wire.ReadComment: COMMENT, wire.ReadReply: REPLY}
 
 
 def sent(events: Sequence[FeedbackEvent]) -> sections.Section:
@@ -56,13 +56,13 @@ def spans(value: bytes, event: Any) -> list[str]:
 def assert_same(value: bytes, found: Any) -> None:
     """What C read is what the fold's own types read."""
     event = wire.one.decode(value)
-    assert not isinstance(event, wire.Followers)
+    assert not isinstance(event, wire.ReadFollowers)
     assert _KINDS[type(event)] == found.kind
     assert event_time.micros(event.occurred_at) == found.occurred
     assert event_time.micros(event.observed_at) == found.observed
     *names, item = spans(value, found)
     assert tuple(names) == identity_of(event)
-    if isinstance(event, wire.Snapshot):
+    if isinstance(event, wire.ReadSnapshot):
         readings = [getattr(event.readings, metric) for metric in METRICS]
         assert event.sequence == found.sequence
         assert [one.value or 0 for one in readings] == list(found.values)
@@ -70,7 +70,7 @@ def assert_same(value: bytes, found: Any) -> None:
         assert [REASONS[one.reason] for one in readings] == [found.pattern >> 2 * metric & 3 for metric in range(8)]
         assert (event.comments_total is None) == bool(found.pattern >> 16)
         assert (event.comments_total or 0) == found.total
-    elif isinstance(event, wire.Comment):
+    elif isinstance(event, wire.ReadComment):
         assert (event.comment_id, event.version, event.deleted) == (item, found.version, bool(found.deleted))
     else:
         assert (event.reply_id, 1, False) == (item, found.version, bool(found.deleted))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.engagement_aggregator.partitions.gc_pauses import Collector
+from services.engagement_aggregator.partitions.gc_pauses import GcPauses
 
 
 class Knot:
@@ -27,7 +27,7 @@ def collecting() -> Iterator[None]:
 
 def test_new_cycles_go_with_a_quick_look_and_old_ones_with_the_whole_one() -> None:
     now = [0.0]
-    collector = Collector(lambda: now[0])
+    collector = GcPauses(lambda: now[0])
     collector.begin()
     old, new = Knot(), Knot()
     of_old, of_new = weakref.ref(old), weakref.ref(new)

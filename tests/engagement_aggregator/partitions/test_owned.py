@@ -14,7 +14,7 @@ from services.engagement_aggregator.fetch.batch import Batch
 from services.engagement_aggregator.partitions.owned import Counts, OwnedPartition
 from services.engagement_aggregator.partitions.ownership import Ownership
 from services.engagement_aggregator.partitions.progress import Progress
-from services.engagement_aggregator.rows.memory_shares import Shares
+from services.engagement_aggregator.rows.memory_shares import MemoryShares
 from services.engagement_aggregator.settings import AggregatorSettings
 from services.engagement_aggregator.state.table import RowStore
 from services.runtime.health import Health
@@ -58,7 +58,7 @@ def partition(kind: type[P], settings: AggregatorSettings = SETTINGS) -> P:
     options = {"bootstrap_servers": "127.0.0.1:1"}
     return kind(
         NUMBER, settings=settings, options=options, store=lambda: disk, counts=Counts(4, 4),
-        shares=Shares(1), flushed=lambda: None,
+        shares=MemoryShares(1), flushed=lambda: None,
             large=asyncio.Semaphore(1),
     )  # fmt: skip
 

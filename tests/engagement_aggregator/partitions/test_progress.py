@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from faust.types import TP
 
-from services.engagement_aggregator.partitions.progress import Progress, Standing
+from services.engagement_aggregator.partitions.progress import PartitionStanding, Progress
 from services.runtime.kafka.partitions import partition_of
 from tests.engagement_aggregator.pipeline import Pipeline, Worker, before, eventually
 
@@ -29,7 +29,9 @@ class Hours:
         return self.now
 
 
-def watched(positions: Iterator[dict[TP, int]], standings: Iterator[dict[TP, Standing]], seconds: int) -> list[TP]:
+def watched(
+    positions: Iterator[dict[TP, int]], standings: Iterator[dict[TP, PartitionStanding]], seconds: int
+) -> list[TP]:
     clock = Hours()
     progress = Progress(15.0, clock)
     stalled: list[TP] = []
@@ -42,24 +44,24 @@ def watched(positions: Iterator[dict[TP, int]], standings: Iterator[dict[TP, Sta
 
 def test_a_partition_with_records_left_that_does_not_move_is_named_and_the_moving_one_not() -> None:
     positions = ({BUSY: second, QUIET: 10} for second in count())
-    standings = ({BUSY: Standing(1_000, second), QUIET: Standing(20, second)} for second in count())
+    standings = ({BUSY: PartitionStanding(1_000, second), QUIET: PartitionStanding(20, second)} for second in count())
     assert watched(positions, standings, 20) == [QUIET]
 
 
 def test_a_partition_at_its_end_is_well_for_as_long_as_the_broker_says_so() -> None:
     positions = ({QUIET: 20} for _ in count())
-    standings = ({QUIET: Standing(20, second)} for second in count())
+    standings = ({QUIET: PartitionStanding(20, second)} for second in count())
     assert watched(positions, standings, 60) == []
 
 
 def test_an_end_that_the_broker_no_longer_confirms_is_no_progress() -> None:
     positions = ({QUIET: 20} for _ in count())
-    standings = ({QUIET: Standing(20, 7)} for _ in count())
+    standings = ({QUIET: PartitionStanding(20, 7)} for _ in count())
     assert watched(positions, standings, 20) == [QUIET]
 
 
 def test_what_the_client_knows_nothing_of_is_no_progress() -> None:
-    nothing: dict[TP, Standing] = {}
+    nothing: dict[TP, PartitionStanding] = {}
     assert watched(({QUIET: 20} for _ in count()), (nothing for _ in count()), 20) == [QUIET]
 
 

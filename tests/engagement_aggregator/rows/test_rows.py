@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from schemas.internal.aggregate_state import AccountState, ItemState, Minute, PostHour
-from services.engagement_aggregator.partitions.gc_pauses import Collector
+from services.engagement_aggregator.partitions.gc_pauses import GcPauses
 from services.engagement_aggregator.rows.cached import CachedRows
-from services.engagement_aggregator.rows.memory_shares import Shares, weight
+from services.engagement_aggregator.rows.memory_shares import MemoryShares, weight
 
 A_ROW = weight([AccountState([])])
 AT = datetime(2026, 3, 21, tzinfo=UTC)
@@ -95,7 +95,7 @@ def test_hours_that_grow_in_place_push_others_out_of_memory() -> None:
 
 
 def test_what_rows_may_take_is_for_all_partitions_of_a_worker_together() -> None:
-    shares = Shares(4)
+    shares = MemoryShares(4)
     shares.join("one")
     assert shares.of_each() == 4 * 1024 * 1024
     shares.join("other")
@@ -121,7 +121,7 @@ def test_cycles_are_collected_now_and_then_and_rows_are_not_looked_through_with_
         looks += phase == "stop"
         now[0] += 1.0  # a look takes two seconds by this clock
 
-    collector = Collector(lambda: now[0])
+    collector = GcPauses(lambda: now[0])
     collector.begin()
     gc.callbacks.append(looked)
     try:

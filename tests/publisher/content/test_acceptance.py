@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from schemas.codec import decoder, encode
-from services.publisher.api.problems import RefusedError
+from services.publisher.api.problems import RequestRefusedError
 from services.publisher.api.requests import ContentRequest
 from services.publisher.content.acceptance import Stamp, judged
 from services.publisher.content.known import Known
-from services.publisher.content.plan import Plan
+from services.publisher.content.plan import ContentPlan
 from services.publisher.media.uploads import StoredMedia
 from tests.publisher.conftest import ACCOUNTS, content
 from tests.publisher.toy_adapter import registry
@@ -25,14 +25,14 @@ STORED = StoredMedia(
 )
 
 
-def judge(versions: tuple[Any, ...] = (), brand: str | None = "qinghe", **changes: Any) -> Plan:
+def judge(versions: tuple[Any, ...] = (), brand: str | None = "qinghe", **changes: Any) -> ContentPlan:
     request = msgspec.convert(content("c", content_id="n", **changes), ContentRequest)
     known = Known(brand, versions, ACCOUNTS, registry, lambda sha256: STORED if sha256 == SHA else None)
     return judged(request, known, Stamp(now=NOW, trace_id="t", idempotency_key=None, request_sha256="0" * 64))
 
 
 def problems(**changes: Any) -> list[tuple[str, str]]:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestRefusedError) as caught:
         judge(**changes)
     for problem in caught.value.problems:
         assert problem.message

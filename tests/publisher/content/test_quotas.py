@@ -10,12 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from services.adapter.contract.accounts import Accounts
-from services.publisher.api.problems import RefusedError
+from services.publisher.api.problems import RequestRefusedError
 from services.publisher.api.requests import ContentRequest
 from services.publisher.content.acceptance import Stamp, judged
 from services.publisher.content.known import Known
-from services.publisher.content.plan import Plan
-from services.publisher.log.accepted import Register, planned
+from services.publisher.content.plan import ContentPlan
+from services.publisher.log.accepted import AcceptedLog, planned
 from tests.publisher.conftest import ACCOUNTS, content
 from tests.publisher.toy_adapter import registry
 
@@ -31,7 +31,9 @@ def _target(hours: float, **changes: Any) -> dict[str, Any]:
     return {"platform": "toy", "account": "tea", "schedule": wall, "late_within_s": 600} | changes
 
 
-def _judge(*targets: dict[str, Any], known_plans: tuple[Plan, ...] = (), accounts: Accounts = DAILY) -> Plan:
+def _judge(
+    *targets: dict[str, Any], known_plans: tuple[ContentPlan, ...] = (), accounts: Accounts = DAILY
+) -> ContentPlan:
     request = msgspec.convert(content("c", content_id="n", targets=list(targets)), ContentRequest)
     others = [planned(plan.master, one) for plan in known_plans for one in plan.master.targets]
     known = Known("qinghe", (), accounts, registry, lambda sha256: None, lambda platform, account: others)
@@ -40,7 +42,7 @@ def _judge(*targets: dict[str, Any], known_plans: tuple[Plan, ...] = (), account
 
 def test_a_second_post_on_the_day_of_another_content_is_refused() -> None:
     first = _judge(_target(1))
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(RequestRefusedError) as refused:
         _judge(_target(6), known_plans=(first,))
     assert [(one.field, one.code) for one in refused.value.problems] == [("targets[0].schedule", "over_quota")]
     assert "n→toy/tea" in refused.value.problems[0].way_out
@@ -53,10 +55,10 @@ def test_the_next_day_is_fine_and_so_is_an_account_without_such_a_limit() -> Non
 
 
 def test_two_slots_of_one_content_count_as_two_posts() -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(RequestRefusedError) as refused:
         _judge(_target(1), _target(2, slot="evening"))
     assert [one.field for one in refused.value.problems] == ["targets[1].schedule"]
 
 
 def test_a_register_without_contents_plans_nothing() -> None:
-    assert Register().planned("toy", "tea", "n") == ()
+    assert AcceptedLog().planned("toy", "tea", "n") == ()

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.events.content import MasterContent, Schedule
-from services.publisher.api.problems import RefusedError
+from services.publisher.api.problems import RequestRefusedError
 from services.publisher.api.requests import ContentRequest
 from services.publisher.content.acceptance import Stamp, judged
 from services.publisher.content.known import Known
@@ -45,7 +45,7 @@ def said() -> Likeness:
     "summary", [WORDS, WORDS.replace("，", "、") + "🍵", WORDS + " https://qinghe.example/x?utm=2"]
 )
 def test_other_punctuation_emoji_and_links_do_not_make_other_words(said: Likeness, summary: str) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(RequestRefusedError) as refused:
         judge(said, summary=summary)
     (problem,) = refused.value.problems
     assert (problem.field, problem.code) == ("targets[0]", "similar_content")

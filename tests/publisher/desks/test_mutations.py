@@ -15,11 +15,11 @@ from services.adapter.contract.accounts import load_accounts
 from services.adapter.contract.registry import adapter
 from services.cli.campaign.file import load
 from services.publisher.api.decoding import decoded
-from services.publisher.api.problems import RefusedError
+from services.publisher.api.problems import RequestRefusedError
 from services.publisher.api.requests import ContentRequest
 from services.publisher.content.acceptance import Stamp, judged
 from services.publisher.content.known import Known
-from services.publisher.media.uploads import MediaFolder, StoredMedia
+from services.publisher.media.uploads import StoredMedia, UploadStore
 from tests.publisher.desks.mutations import broken, reworded
 from tests.publisher.process import ROOT
 
@@ -32,7 +32,7 @@ bases = st.sampled_from([one.request for one in DEMO.contents])
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
     """The sample campaign's accounts and media."""
-    folder, stored = MediaFolder(tmp_path_factory.mktemp("media")), dict[str, StoredMedia]()
+    folder, stored = UploadStore(tmp_path_factory.mktemp("media")), dict[str, StoredMedia]()
     for media in DEMO.media:
         upload = folder.receive()
         upload.write(media.path.read_bytes())
@@ -48,7 +48,7 @@ def verdict(body: Any, known: Known) -> str:
         return "not sendable"  # no client could
     try:
         judged(decoded(raw, ContentRequest), known, STAMP)
-    except RefusedError as refused:
+    except RequestRefusedError as refused:
         complete = all(one.message and one.message_en and one.way_out for one in refused.problems)
         return refused.code if refused.problems and complete else "without reason"
     return "accepted"

@@ -8,9 +8,9 @@ import pytest
 
 from schemas.codec import encode
 from schemas.events.content import CampaignDefined
-from services.publisher.api.problems import RefusedError
-from services.publisher.desks.unconfirmed import UNDECIDED_S, Doubts
-from services.publisher.log.accepted import ANSWER_HEADER, Register, campaign_identity, compressed
+from services.publisher.api.problems import RequestRefusedError
+from services.publisher.desks.unconfirmed import UNDECIDED_S, UnconfirmedWrites
+from services.publisher.log.accepted import ANSWER_HEADER, AcceptedLog, campaign_identity, compressed
 from services.runtime.clock import ManualClock
 from services.runtime.kafka.errors import KafkaUnavailable
 from services.runtime.kafka.records import Record
@@ -37,9 +37,9 @@ class Log:
         return self.records
 
 
-def made(log: Log) -> tuple[Doubts, Register, ManualClock]:
-    register, clock = Register(), ManualClock(NOW)
-    doubts = Doubts(register, clock, log)
+def made(log: Log) -> tuple[UnconfirmedWrites, AcceptedLog, ManualClock]:
+    register, clock = AcceptedLog(), ManualClock(NOW)
+    doubts = UnconfirmedWrites(register, clock, log)
     doubts.opened([OWN], 3)
     return doubts, register, clock
 
@@ -47,7 +47,7 @@ def made(log: Log) -> tuple[Doubts, Register, ManualClock]:
 def test_while_the_record_may_be_on_its_way_the_answer_stays_unknown() -> None:
     doubts, _, clock = made(log := Log())
     clock.advance(UNDECIDED_S - 1)
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestRefusedError) as caught:
         doubts.settle([OWN])
     assert (caught.value.status, caught.value.retry_after_s) == (503, 5)
     assert log.read == []
@@ -82,5 +82,5 @@ def test_without_an_answer_from_the_log_the_doubt_stays() -> None:
     doubts, _, clock = made(Log(away=True))
     clock.advance(UNDECIDED_S)
     for _ in range(2):
-        with pytest.raises(RefusedError):
+        with pytest.raises(RequestRefusedError):
             doubts.settle([OWN])

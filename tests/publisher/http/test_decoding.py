@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.publisher.api.decoding import converted, decoded
-from services.publisher.api.problems import RefusedError
+from services.publisher.api.problems import RequestRefusedError
 from services.publisher.api.requests import CancelRequest, CheckRequest, ContentRequest
 from tests.publisher.conftest import content
 
@@ -80,14 +80,14 @@ def test_declarations_are_never_assumed() -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"  ", b"{", b"[" * 100_000, b'"\xff"', b'{"a": NaN}', b'{"a": 1e999}', b"\x00"])
 def test_what_is_no_json_is_a_400_and_never_a_crash(raw: bytes) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestRefusedError) as caught:
         decoded(raw, ContentRequest)
     assert caught.value.status == 400
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"null", b"1", b'"text"'])
 def test_json_that_is_no_object_is_refused(raw: bytes) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestRefusedError) as caught:
         decoded(raw, CancelRequest)
     assert caught.value.status == 422
 

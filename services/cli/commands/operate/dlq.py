@@ -10,7 +10,7 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
-from services.cli.reports.dead_letters import Desk, Letter, checked, letters, open_letters, readable
+from services.cli.reports.dead_letters import DeadLetterRedriver, Letter, checked, letters, open_letters, readable
 from services.cli.terminal.addresses import kafka_settings
 from services.cli.terminal.console import console, errors
 from services.cli.terminal.exits import stopped
@@ -101,7 +101,7 @@ def resend(
     chosen = _chosen(kafka, service, cause, letter_id, again=again)
     fit = [one for one in chosen if _fits(one, edited)]
     if yes and fit:
-        desk = Desk(kafka_settings(kafka))
+        desk = DeadLetterRedriver(kafka_settings(kafka))
         try:
             for one in track(fit, "重投 / resending", console=errors(), transient=True):
                 desk.resend(one, edited, reason)
@@ -126,7 +126,7 @@ def discard(
         raise stopped("作废必须说明理由：--reason", "discarding needs --reason", code=2)
     chosen = _chosen(kafka, service, cause, letter_id, again=False)
     if yes:
-        desk = Desk(kafka_settings(kafka))
+        desk = DeadLetterRedriver(kafka_settings(kafka))
         try:
             for one in chosen:
                 desk.discard(one, reason)
