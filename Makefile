@@ -36,7 +36,7 @@ down: $(READY) ## 停止 make up 启动的一切 / stop what `make up` started
 	@$(PY) -m services.cli.main down $(ARGS)
 
 test: $(READY) check ## 所有检查与测试，一个不跳过 / all checks and tests, none skipped
-	@REQUIRE_KAFKA=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@REQUIRE_KAFKA=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile --durations=20 $(ARGS)
 
 chaos: $(READY) ## 混沌演练（--seed N --faults N --json FILE）/ 300 faults, then every promise is checked
 	@$(PY) -m tests.chaos $(ARGS)
