@@ -93,7 +93,7 @@ ADAPTER = Adapter(
 )
 ''',
     "simulator.py": '''"""The board."""
-from services.simulator.contract import Endpoint, Reply, SimPost
+from services.simulator.contract import Endpoint, SimReply, SimPost
 
 
 class Bulletin:
@@ -109,10 +109,10 @@ class Bulletin:
         now = world.now()
         world.add_post(SimPost(platform="bulletin", native_id=native_id, account=call.json["board"], kind="note",
                                title="", text=call.json["text"], created_at=now, state="live", live_at=now))
-        return Reply({"id": native_id})
+        return SimReply({"id": native_id})
 
     def not_found(self, call):
-        return Reply({"error": "no such path"}, 404)
+        return SimReply({"error": "no such path"}, 404)
 
     def fault_reply(self, kind, endpoint, call):
         return None
