@@ -1,7 +1,7 @@
 """What the pipeline costs while nothing happens: CPU seconds a minute of each service and of the broker.
 
 `python -m benchmarks.at_rest [--seconds N] [--json FILE]` starts `tongbo up` in a folder of its own, waits until it is
-settled and reads /proc. Services, broker, and what runs beside them (simulator, supervisor) are added up apart.
+settled and measures. Services, broker, and what runs beside them (simulator, supervisor) are added up apart.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.runs.processes import ProcessTree
+
 ROOT = Path(__file__).parents[1]
-TICK = os.sysconf("SC_CLK_TCK")
-BESIDE = frozenset({"simulator-0", "supervisor"})
+SUPERVISOR = "supervisor"
+BESIDE = frozenset({"simulator-0", SUPERVISOR})
 BROKER = "kafka-0"
 SETTLED_S = 60.0  # by then the broker's compiler has done its work
 
@@ -51,27 +53,10 @@ def totals(spent: dict[str, float]) -> dict[str, float]:
 
 
 def _spent(roots: dict[str, int]) -> dict[str, float]:
-    """CPU seconds so far; the broker's Java process is a child of the one that is named."""
-    children: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            children.setdefault(int(_stat(int(path.name))[1]), []).append(int(path.name))
-        except (OSError, ValueError):
-            continue
-    return {
-        name: _own(pid) + (sum(_own(child) for child in children.get(pid, ())) if name == BROKER else 0.0)
-        for name, pid in roots.items()
-    }
-
-
-def _own(pid: int) -> float:
-    fields = _stat(pid)
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat behind the name, which may hold spaces."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    """CPU seconds so far of each process with its children; of the supervisor, whose children they all are, its own."""
+    spent = {name: ProcessTree([pid]).cpu_s() for name, pid in roots.items()}
+    spent[SUPERVISOR] -= sum(value for name, value in spent.items() if name != SUPERVISOR)
+    return spent
 
 
 def main() -> None:

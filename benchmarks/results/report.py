@@ -150,18 +150,9 @@ def _recovery(found: Mapping[str, Any]) -> str:
 
 def _at_rest(found: Mapping[str, Any]) -> str:
     totals = found["totals"]
-    rows = [f"| {name} | {spent:.2f} |" for name, spent in found["processes"].items()]
-    return "\n".join(
-        [
-            "### At rest: CPU seconds a minute while nothing happens",
-            "",
-            f"All services {totals['services']:.2f}, broker {totals['broker']:.2f}.",
-            "",
-            "| process | CPU s/min |",
-            "|---|---:|",
-            *rows,
-        ]
-    )
+    rows = [[name, _shown(spent)] for name, spent in found["processes"].items()]
+    text = f"**At rest**, CPU seconds a minute: all services {totals['services']:.2f}, broker {totals['broker']:.2f}."
+    return f"{text}\n\n{_table(['process', 'CPU s/min'], rows)}"
 
 
 def _fan_out(found: Mapping[str, Any]) -> str:
