@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.errors import HeldBackError, PlatformError
 from services.adapter.contract.shared import Shared, Tokens, Unlimited
+from services.runtime.private_file import private_write
 
 FOLDER = "credentials"
 LEASE_S = 30.0
@@ -267,16 +268,7 @@ class FileCredentials:
             os.close(handle)
 
     def _write(self, account: Account, kept: Kept) -> None:
-        """Whole or not at all."""
-        path = self._path(account)
-        draft = path.with_suffix(".draft")
-        draft.unlink(missing_ok=True)
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(kept))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        private_write(self._path(account), msgspec.json.encode(kept))
 
     def _path(self, account: Account) -> Path:
         return self.folder / f"{account.platform}~{account.account.replace(':', '~')}.json"

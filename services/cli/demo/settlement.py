@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from schemas.events.aggregate import EngagementAggregate
-from schemas.events.feedback import METRICS, Metric
+from schemas.events.feedback import METRICS, Metric, post_key
 from schemas.events.placement import PlacementRecord
 
 
@@ -25,7 +25,7 @@ class TrueFigures(Struct, frozen=True, kw_only=True):
 
     @property
     def post_key(self) -> str:
-        return f"{self.platform}:{self.native_id}"
+        return post_key(self.platform, self.native_id)
 
 
 class PlacementTally(Struct, frozen=True):
@@ -183,4 +183,4 @@ def _figure(row: EngagementAggregate | None, name: str) -> int | None:
 
 
 def _post_key(record: PlacementRecord) -> str | None:
-    return f"{record.platform}:{record.post.native_id}" if record.post else None
+    return post_key(record.platform, record.post.native_id) if record.post else None
