@@ -20,7 +20,7 @@ ADAPTER_FILES = frozenset(
         "localise.py", "publish.py", "settings.py", "simulator.py",
     }
 )  # fmt: skip
-# What a platform may offer besides; `services/adapter/aftercare.py` says what belongs in them.
+# What a platform may offer besides; `services/adapter/contract/` says what belongs in them.
 OPTIONAL_FILES = frozenset({"aftercare.py", "callbacks.py", "connecting.py", "tokens.py"})
 # Library → patterns of the modules that may import it.
 HOMES: dict[str, tuple[str, ...]] = {

@@ -88,14 +88,22 @@ class CommandFeed:
                 records = tail.poll(POLL_S)
                 for record in records:
                     self._take(record)
-                with self._moved:
-                    self._read_to = tail.positions()
-                    self._moved.notify_all()
+                self._note_read(tail)
                 if records:
                     self._wake()
                 self._say_if_deaf()
         finally:
             tail.close()
+
+    def _note_read(self, tail: Tail) -> None:
+        try:
+            read_to = tail.positions()
+        except KafkaUnavailable as problem:  # what is read stays read: the topic need not be read anew for that
+            log.warning("commands_not_heard", cause=repr(problem))
+            return
+        with self._moved:
+            self._read_to = read_to
+            self._moved.notify_all()
 
     def _take(self, record: Record) -> None:
         try:

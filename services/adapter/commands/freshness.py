@@ -15,7 +15,7 @@ WITHIN_S = 0.5  # a call leaves only where, so long ago at most, nothing stood o
 
 
 class Freshness:
-    """Moments, in seconds of `elapsed`, as of which all commands and contents that had been acknowledged are known."""
+    """As of which moments (seconds of `boot_seconds`) all acknowledged commands and contents are known."""
 
     def __init__(self, within_s: float = WITHIN_S, now: Callable[[], float] = boot_seconds) -> None:
         self.within_s, self._now = within_s, now

@@ -57,7 +57,7 @@ class Adapter:
     """Everything the pipeline knows about one platform.
 
     ways: the ways of posting an account may declare. localise: pure and deterministic. The last five are described in
-    `aftercare.py`; None where the platform offers no such thing.
+    `after_posting.py`, `account.py` and `callbacks.py`; None where the platform offers no such thing.
     """
 
     platform: str

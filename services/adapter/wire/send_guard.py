@@ -23,7 +23,7 @@ def boot_seconds() -> float:
 
 @contextmanager
 def send_before(moment: float) -> Iterator[None]:
-    """Within the block nothing of this thread leaves after `moment`, in seconds of `elapsed`."""
+    """Within the block nothing of this thread leaves after `moment`, in seconds of `boot_seconds`."""
     token = _until.set(moment)
     try:
         yield

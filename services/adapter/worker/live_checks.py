@@ -1,6 +1,6 @@
 """When a live post is looked at again, to see whether it is still there: often while it is young, within the budget.
 
-Says which post is next; asks nobody itself. Seconds are real ones, of `elapsed`, also where the clock is simulated.
+Says which post is next; asks nobody itself. Seconds are real, of `boot_seconds`, also under a simulated clock.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What one placement wants now, and what follows when a call for it has come back.
 
-The worker asks about those that are due; records are collected in a `Round`, and each call starts only after its record
+The worker asks about those that are due; records are collected in a `Turn`, and each call starts only after its record
 is committed. Operators' words come before everything else.
 """
 

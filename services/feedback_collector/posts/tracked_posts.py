@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from schemas.events.feedback import Readings, post_key
@@ -126,7 +127,7 @@ class TrackedPosts:
 
     def waits(self, until: datetime) -> bool:
         """Whether no poll is on its way and none begins before `until`, which is the platforms' time."""
-        every: list[TrackedPost | TrackedAccount] = [*self.by_key.values(), *self.accounts.values()]
+        every: Iterable[TrackedPost | TrackedAccount] = chain(self.by_key.values(), self.accounts.values())
         return not any(one.busy or one.next_poll_at is None or one.next_poll_at <= until for one in every)
 
     def busy(self) -> int:
