@@ -38,10 +38,12 @@ SOUND = {
         f"services/{name}/README.md": "x\n"
         for name in ("adapter", "cli", "engagement_aggregator", "publisher", "runtime", "simulator")
     },
-    **{f"services/adapter_{name}/{file}": "" for name in ("alpha", "beta") for file in ADAPTER_FILES},
+    **{f"services/adapter_{name}/{file}": "" for name in ("alpha", "beta") for file in ADAPTER_FILES - {"simulator"}},
     **{f"services/adapter_{name}/__init__.py": EXPORT for name in ("alpha", "beta")},
     **{f"services/adapter_{name}/client.py": "import httpx\n" for name in ("alpha", "beta")},
-    **{f"services/adapter_{name}/simulator.py": "import aiohttp, services.simulator" for name in ("alpha", "beta")},
+    "services/adapter_alpha/simulator.py": "import aiohttp, services.simulator",
+    "services/adapter_beta/simulator/__init__.py": "import services.adapter_beta.simulator.bodies",
+    "services/adapter_beta/simulator/bodies.py": "import aiohttp, services.simulator",
 }
 _NAMES = [f"part_{number}" for number in range(11)]
 _CONSTRUCTOR = f"class Desk:\n    def __init__(self, {', '.join(_NAMES[:5])}, *, {', '.join(_NAMES[5:])}): ..."
@@ -117,6 +119,11 @@ BROKEN: list[tuple[Rule, dict[str, str], str]] = [
         rules.production_imports_no_simulator,
         {"services/adapter_alpha/publish.py": "from services.adapter_alpha import simulator"},
         "services.adapter_alpha.publish",
+    ),
+    (
+        rules.production_imports_no_simulator,
+        {"services/adapter_beta/publish.py": "import services.adapter_beta.simulator.bodies"},
+        "services.adapter_beta.publish",
     ),
     (
         rules.production_imports_no_simulator,

@@ -1,4 +1,4 @@
-"""Finds the simulated platforms: every `services/adapter_*/simulator.py`. The only place that imports them."""
+"""Finds the simulated platforms: every `services/adapter_*/simulator`, a package or one file. Only this file imports them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _folders() -> list[str]:
     for root in _roots():
         for folder in root.glob(f"{PREFIX}*"):
             name = folder.name.removeprefix(PREFIX)
-            if (folder / "simulator.py").is_file():
+            if (folder / "simulator.py").is_file() or (folder / "simulator" / "__init__.py").is_file():
                 names.add(name)
             elif (folder / "__init__.py").is_file():
                 log.info("simulator_platform_absent", platform=name)

@@ -53,6 +53,16 @@ def test_a_new_adapter_folder_is_simulated_without_a_change_elsewhere(folders: P
     assert broken == {}
 
 
+def test_a_simulated_platform_may_be_a_package(folders: Path) -> None:
+    folder(folders, "throwaway", None)
+    package = folders / "adapter_throwaway" / "simulator"
+    package.mkdir()
+    (package / "__init__.py").write_text("from services.adapter_throwaway.simulator.board import SIMULATOR\n")
+    (package / "board.py").write_text(GOOD.format(name="throwaway"))
+    found, broken = discovered()
+    assert ([simulated.platform for simulated in found], broken) == (["throwaway"], {})
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
