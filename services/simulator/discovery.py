@@ -1,4 +1,4 @@
-"""Finds the simulated platforms: every `services/adapter_*/simulator`, a package or one file. Only this file imports them."""
+"""Finds the simulated platforms: each `services/adapter_*/simulator`, a package or one file. Only this imports them."""
 
 from __future__ import annotations
 
