@@ -24,8 +24,6 @@ STILL_OPEN: dict[str, frozenset[str]] = {
     ),
     "constructors_take_few_parameters": frozenset(
         {
-            "services.adapter.worker.scheduler.PlacementScheduler",
-            "services.adapter.worker.stage.AdapterStage",
             "services.adapter_douyin.feedback._Walk",
         }
     ),

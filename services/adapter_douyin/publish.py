@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, cast
@@ -152,7 +152,7 @@ class DouyinPublication:
 
     # --- looking ---
 
-    def find(self, client: DouyinClient, record: PlacementRecord, claimed: frozenset[str]) -> Look:
+    def find(self, client: DouyinClient, record: PlacementRecord, claimed: Container[str]) -> Look:
         """In the account's own list, newest first, back to five minutes before the first call or the link."""
         if _is_handed_over(_draft(record)):
             return _look_for_shared(client, record, claimed)
@@ -310,7 +310,7 @@ def _told_item(record: PlacementRecord) -> str:
     return told[-1] if told else ""
 
 
-def _look_for_shared(client: DouyinClient, record: PlacementRecord, claimed: frozenset[str]) -> Look:
+def _look_for_shared(client: DouyinClient, record: PlacementRecord, claimed: Container[str]) -> Look:
     """By the webhook's word where it came, else in the account's list by what the link proposed as its words."""
     made = next((step for step in record.steps if step.name == SHARE_LINK.name), None)
     share_id, item_id = _share_id(record), _told_item(record)
@@ -332,7 +332,7 @@ def _look_for_shared(client: DouyinClient, record: PlacementRecord, claimed: fro
         return Undecidable(f"作品列表接口不可用（{error.code}），等 create_video 推送，或在抖音 App 里确认是否已发布")
 
 
-def _matches_shared(row: dict[str, Any], draft: Draft, not_before: float, claimed: frozenset[str]) -> bool:
+def _matches_shared(row: dict[str, Any], draft: Draft, not_before: float, claimed: Container[str]) -> bool:
     """Where the app puts the topics is not known, so they do not count; a person may also have changed the words."""
     words = str(row.get("title") or "")
     for topic in draft.fields.get("hashtag_list") or []:
@@ -365,7 +365,7 @@ def _look(client: DouyinClient, is_ours: Callable[[dict[str, Any]], bool], not_b
     return Accepted({"item_id": str(found["item_id"]), "video_id": str(found.get("video_id") or "")}, REVIEWING)
 
 
-def _matches(row: dict[str, Any], draft: Draft, not_before: float, claimed: frozenset[str]) -> bool:
+def _matches(row: dict[str, Any], draft: Draft, not_before: float, claimed: Container[str]) -> bool:
     kind = _int(row.get("media_type"))
     return (
         bool(row.get("item_id"))

@@ -5,6 +5,7 @@ A status is live as soon as it is accepted. Weibo offers no idempotency: what ma
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 
 from schemas.events.placement import Draft, DraftMedia, PlacementRecord, PostRef
@@ -46,7 +47,7 @@ class WeiboPublication:
             return Done({"pic_id": client.upload_pic(_picture(wanted, media))})
         return Live(_post(client, self._posted(client, record, draft, step, media)))
 
-    def find(self, client: WeiboClient, record: PlacementRecord, claimed: frozenset[str]) -> Look:
+    def find(self, client: WeiboClient, record: PlacementRecord, claimed: Container[str]) -> Look:
         """Look on the own timeline, of which an ordinary app sees the latest five posts only."""
         if record.first_called_at is None:
             return NotFound()

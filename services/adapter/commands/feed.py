@@ -107,7 +107,7 @@ class CommandFeed:
 
     def _take(self, record: Record) -> None:
         try:
-            self._control.take(_decode(record.value or b""))
+            self._control.apply(_decode(record.value or b""), record.offset)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             log.error("command_undecodable", partition=record.partition, offset=record.offset, error=str(error)[:200])
 

@@ -20,9 +20,9 @@ from services.adapter.contract.errors import HeldBackError, PlatformError
 from services.adapter.placement import command_transitions
 from services.adapter.placement import transitions as to
 from services.adapter.placement.outcome_rules import PASSING
+from services.adapter.placement.record_bounds import RESTING_REPLIES
 
 MOST_TRIES = 8
-RESTING_REPLIES = frozenset({"DONE", "FAILED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class PostActions:
     """Of one worker. In memory: when a placement's next try is due, and how often it was tried."""
 
     adapter: Adapter
-    control: CommandView
+    commands: CommandView
     timing: Timing
     now: Callable[[], datetime]
     worker: str
@@ -152,7 +152,7 @@ class PostActions:
 
     def _withdrawals(self, record: PlacementRecord) -> list[RetractRequested | CancelRequested]:
         kinds = (RetractRequested, CancelRequested)
-        waiting = self.control.waiting(record)
+        waiting = self.commands.pending_for(record)
         return [one for one in waiting if isinstance(one, kinds) and one.brand_id == record.brand_id]
 
     def _to_be_withdrawn(self, record: PlacementRecord) -> bool:
@@ -173,9 +173,13 @@ class PostActions:
     def _later(self, record: PlacementRecord, seconds: float) -> None:
         self._at[record.placement_id] = self.now() + timedelta(seconds=seconds)
 
+    def forget(self, placement_id: str) -> None:
+        """The actions of a placement are over, or another worker has it."""
+        self._tries.pop(placement_id, None)
+        self._at.pop(placement_id, None)
+
     def _forget(self, record: PlacementRecord) -> None:
-        self._tries.pop(record.placement_id, None)
-        self._at.pop(record.placement_id, None)
+        self.forget(record.placement_id)
 
 
 def _may_pass(error: PlatformError) -> bool:

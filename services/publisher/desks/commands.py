@@ -189,7 +189,7 @@ class CommandHandler:
 
     def _foreseen(self, record: PlacementRecord, command: PlacementCommand) -> Effect:
         obedience = CommandRules(self._adapter(record.platform), lambda _: frozenset(), self._clock.now, "")
-        after = obedience.obey(record, command)
+        after = obedience.apply(record, command)
         if after is not None:
             return _effect(record, after)
         return _effect(record, command_transitions.withdrawn(record, command.reason, self._clock.now(), "", ()))
