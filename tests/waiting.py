@@ -15,20 +15,21 @@ def wait_for(condition: Callable[[], T | None], what: str, timeout_s: float = WA
     """The first truthy answer of `condition`.
 
     Raises AssertionError with `what` and the last answer after `timeout_s` seconds. What `condition` raises ends the
-    wait at once. The pauses grow from a thousandth to a tenth of a second, and to the time that the condition itself
-    takes, so that reading a long topic again and again leaves half of the processor to what it waits for.
+    wait at once. It is asked ever less often, at first after a thousandth and later after a tenth of a second. After an
+    answer that cost processor time, such as reading a long topic, the pause is as long as that: what the test waits for
+    needs the processor as well. A condition that waits by itself, such as a poll, is asked again at once.
     """
     deadline = time.monotonic() + timeout_s
     pause_s = SHORTEST_PAUSE_S
     while True:
-        began = time.monotonic()
+        began, cost_s = time.monotonic(), -time.thread_time()
         answer = condition()
-        ended = time.monotonic()
+        ended, cost_s = time.monotonic(), cost_s + time.thread_time()
         if answer:
             return answer
         if ended >= deadline:
             raise AssertionError(f"not within {timeout_s:g} s: {what} (last: {_short(answer)})")
-        time.sleep(max(pause_s, ended - began))
+        time.sleep(max(cost_s, pause_s - (ended - began)))
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 

@@ -52,7 +52,9 @@ def test_a_group_that_still_has_a_member_stops_the_run_instead_of_going_into_it(
 ) -> None:
     topic = f"run-{unique}-feedback"
     ensure_topics(kafka_settings, [Layout(topic)])
-    member = KafkaConsumer(topic, bootstrap_servers=[broker.bootstrap], group_id=f"run-{unique}-warm")
+    member = KafkaConsumer(  # may ask for the topic before the broker knows it, and asks again only at that age
+        topic, bootstrap_servers=[broker.bootstrap], group_id=f"run-{unique}-warm", metadata_max_age_ms=500
+    )
     wait_for(lambda: member.poll(100) or member.assignment(), "the member has its partitions")
     with pytest.raises(LeftBehind, match=f"run-{unique}-warm"):
         forget_groups(admin, f"run-{unique}-", within_s=0.5)

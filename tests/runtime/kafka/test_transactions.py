@@ -111,7 +111,7 @@ def test_offsets_of_a_passed_generation_fence_the_whole_transaction(
         member.poll(0.05)
         return not second.is_alive() and member.group_metadata().generation != stale.generation
 
-    wait_for(rebalanced, "both are members of a new generation", 30)
+    wait_for(rebalanced, "both are members of a new generation")
     second.join(5)
     producer = TransactionalProducer(kafka_settings, unique)
     try:
@@ -159,7 +159,7 @@ def joined(
         settings, group, [topic], on_assigned=lambda _: None, on_revoked=lambda _: None, client_id=name,
         session_timeout_ms=session_timeout_ms,
     )  # fmt: skip
-    wait_for(lambda: consumer.poll(0.05) or consumer.assignment(), "the consumer has its partitions", 30)
+    wait_for(lambda: consumer.poll(0.05) or consumer.assignment(), "the consumer has its partitions")
     assert consumer.assignment()
     return consumer
 
