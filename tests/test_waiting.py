@@ -55,7 +55,7 @@ def test_a_loop_that_sleeps_is_noticed(text: str, *, polls: bool) -> None:
 
 
 def test_the_first_truthy_answer_comes_back() -> None:
-    answers = iter([None, 0, [], "here", "too late"])
+    answers = iter(list[object]([None, 0, [], "here", "too late"]))
     assert wait_for(lambda: next(answers), "an answer") == "here"
 
 
