@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from services.adapter.worker.stage import AdapterStage, WorkerIdentity
 from services.runtime.clock import ManualClock
 from services.runtime.consume import Due, Emit, ToDeadLetter
 from services.runtime.kafka.records import Outgoing, Record
+from tests.waiting import wait_for
 
 START = datetime(2026, 11, 11, 2, 0, tzinfo=UTC)
 ACCOUNT = Account(platform="echo", account="tea", brand_id="qinghe", way="open")
@@ -76,13 +76,6 @@ def _said(answer: Any) -> Any:
     if isinstance(answer, BaseException):
         raise answer
     return answer
-
-
-def until(what: str, holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, f"never came: {what}"
-        time.sleep(0.001)
 
 
 def live(native_id: str) -> Live:
@@ -277,11 +270,11 @@ class Loop:
         under_way, asked = self.stage.calls.under_way, len(self.platform.calls)
         self.commit(due)
         started = self.stage.calls.under_way - under_way
-        until("the calls are at the platform", lambda: len(self.platform.calls) >= asked + started)
+        wait_for(lambda: len(self.platform.calls) >= asked + started, "the calls are at the platform")
 
     def settle(self) -> None:
         calls = self.stage.calls
-        until("the calls come back", lambda: calls._results.qsize() >= calls.under_way)
+        wait_for(lambda: calls._results.qsize() >= calls.under_way, "the calls come back")
 
     def run(self, rounds: int = 6) -> PlacementRecord:
         for _ in range(rounds):
