@@ -3,7 +3,7 @@
 from services.adapter.contract.adapter import Adapter, Name
 from services.adapter_weibo.aftercare import WeiboCare, WeiboReplies, WeiboRetraction
 from services.adapter_weibo.callbacks import WeiboCallbacks
-from services.adapter_weibo.client import connect
+from services.adapter_weibo.client import open_client
 from services.adapter_weibo.connecting import WeiboConnecting
 from services.adapter_weibo.errors import ERRORS
 from services.adapter_weibo.feedback import WeiboFeedback
@@ -22,7 +22,7 @@ ADAPTER = Adapter(
     localise=localise,
     publication=WeiboPublication(),
     feedback=WeiboFeedback(),
-    client=connect,
+    client=open_client,
     retraction=WeiboRetraction(),
     replies=WeiboReplies(),
     care=WeiboCare(),

@@ -14,10 +14,11 @@ from services.adapter.contract.account import AccountHealth, Quota
 from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.feedback import LivePost
 from services.adapter.localising.text import fingerprint
-from services.adapter_weibo.client import CommentRow, CommentRows, HitLimits, Hits, TokenInfo, WeiboClient
+from services.adapter_weibo.client import WeiboClient
 from services.adapter_weibo.errors import GONE, NOT_ALLOWED
 from services.adapter_weibo.limits import COMMENT_MAX, ENDPOINT_OF_API, status_length
 from services.adapter_weibo.settings import LOOKING
+from services.adapter_weibo.wire_types import CommentRow, CommentRows, HitLimits, Hits, TokenInfo
 
 Page = Callable[[int], CommentRows]
 ANSWERING = re.compile(r"^回复\s*@[^:：]{1,60}[:：]\s*")  # what the platform puts before an answer [memory]

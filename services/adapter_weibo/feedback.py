@@ -12,8 +12,9 @@ from typing import Any
 
 from schemas.events.feedback import Absence, Metric, Reading, Readings
 from services.adapter.contract.feedback import Comment, CommentPage, LivePost
-from services.adapter_weibo.client import CommentRow, CommentRows, StatusCounts, WeiboClient
+from services.adapter_weibo.client import WeiboClient
 from services.adapter_weibo.settings import LISTENING
+from services.adapter_weibo.wire_types import CommentRow, CommentRows, StatusCounts
 
 NATIVE: dict[Metric, str] = {"likes": "attitudes", "comments": "comments", "shares": "reposts"}
 FOLLOWERS = "followers_count"

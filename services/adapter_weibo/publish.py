@@ -22,9 +22,10 @@ from services.adapter.contract.publication import (
     Undecidable,
 )
 from services.adapter.localising.text import fingerprint
-from services.adapter_weibo.client import Picture, Status, Timeline, WeiboClient, annotation, base62, post_url
+from services.adapter_weibo.client import WeiboClient
 from services.adapter_weibo.errors import GONE
 from services.adapter_weibo.settings import LOOKING
+from services.adapter_weibo.wire_types import Picture, Status, Timeline, annotation, base62, post_url
 
 SHARE = Step("share", "post", "微博开放接口发布")
 UPDATE = Step("update", "post", "微博商业接口发布文字")

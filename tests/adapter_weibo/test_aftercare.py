@@ -15,8 +15,9 @@ from services.adapter_weibo import ADAPTER
 from services.adapter_weibo import aftercare as module
 from services.adapter_weibo.aftercare import WeiboCare, WeiboReplies, WeiboRetraction
 from services.adapter_weibo.callbacks import WeiboCallbacks
-from services.adapter_weibo.client import CommentRow, CommentRows, HitLimits, Hits, TokenInfo, WeiboClient
+from services.adapter_weibo.client import WeiboClient
 from services.adapter_weibo.settings import Looking
+from services.adapter_weibo.wire_types import CommentRow, CommentRows, HitLimits, Hits, TokenInfo
 from services.simulator.contract import SimComment, SimPost
 from services.simulator.http.server import SimulatorServer
 from tests.adapter_weibo.samples import ACCOUNTS, NOW, carry_on, content, record
