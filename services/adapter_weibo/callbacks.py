@@ -21,7 +21,7 @@ from services.adapter.contract.callbacks import (
     CallbackRequest,
     Received,
 )
-from services.adapter_weibo.settings import CALLING
+from services.adapter_weibo.settings import CALLBACK_LIMITS
 
 REVOCATION = ("source", "uid", "auth_end", "verification")  # the parameters by which it is known [client: wb4java]
 MILLISECONDS_FROM = 10**11  # a stamp above is in milliseconds [assumption]: in seconds it would lie in the year 5138
@@ -39,7 +39,7 @@ class WeiboCallbacks:
     def receive(self, account: Account, request: CallbackRequest, now: datetime) -> Received:
         if request.method not in ("GET", "POST"):
             raise CallbackRefusedError("method_not_allowed", 405)
-        if len(request.body) > CALLING.most_bytes:
+        if len(request.body) > CALLBACK_LIMITS.most_bytes:
             raise CallbackRefusedError("body_too_large", 413)
         if "signature" not in request.query:
             return _revocation(account, request, now)
@@ -67,7 +67,7 @@ def _check_signature(account: Account, query: Mapping[str, str]) -> None:
 
 def _check_freshness(query: Mapping[str, str], now: datetime) -> None:
     sent_at = _instant(query.get("timestamp", ""))
-    if sent_at is None or abs(now - sent_at) > CALLING.fresh_within:
+    if sent_at is None or abs(now - sent_at) > CALLBACK_LIMITS.fresh_within:
         raise CallbackRefusedError("stale")
 
 

@@ -40,7 +40,7 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
-class Calling:
+class CallbackLimits:
     """The platform's calls to us. fresh_within: [assumption], for clocks that differ. most_bytes: of a body."""
 
     fresh_within: timedelta = timedelta(minutes=5)
@@ -48,5 +48,5 @@ class Calling:
 
 
 LOOKING = Looking()
-CALLING = Calling()
+CALLBACK_LIMITS = CallbackLimits()
 LISTENING = Listening()

@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from schemas.events.placement import ErrorClass, PlacementRecord
-from services.adapter.contract.account import AccountHealth, Quota
+from schemas.events.placement import PlacementRecord
 from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.feedback import LivePost
 from services.adapter.localising.text import fingerprint
 from services.adapter_weibo.client import WeiboClient
 from services.adapter_weibo.errors import GONE, NOT_ALLOWED
-from services.adapter_weibo.limits import COMMENT_MAX, ENDPOINT_OF_API, status_length
+from services.adapter_weibo.limits import COMMENT_MAX, status_length
 from services.adapter_weibo.settings import LOOKING
-from services.adapter_weibo.wire_types import CommentRow, CommentRows, HitLimits, Hits, TokenInfo
+from services.adapter_weibo.wire_types import CommentRow, CommentRows
 
 Page = Callable[[int], CommentRows]
 ANSWERING = re.compile(r"^回复\s*@[^:：]{1,60}[:：]\s*")  # what the platform puts before an answer [memory]
-OF_THE_ACCOUNT: tuple[ErrorClass, ...] = ("auth", "account_risk", "quota")
-"""Classes by which even a question about limits is refused for the account's sake."""
 
 
 class WeiboRetraction:
@@ -68,32 +65,6 @@ class WeiboReplies:
 
     def most_characters(self) -> int:
         return COMMENT_MAX
-
-
-class WeiboCare:
-    """The contract's AccountCare. Weibo tells when the token ends, and what is left of the hour's calls.
-
-    A platform that cannot be reached is a problem too: whether the account is well is not known then; `error` says so.
-    """
-
-    def check(self, client: WeiboClient, now: datetime) -> AccountHealth:
-        try:
-            token = client.token_info()
-        except PlatformError as error:
-            return AccountHealth(problem=error.message, error=error)
-        ends = _from(now, token.expires_in_s)
-        if trouble := _wrong_with(client, token):
-            return AccountHealth(token_expires_at=ends, problem=trouble.message, error=trouble)
-        try:
-            limits = client.hit_limits()
-        except PlatformError as error:
-            if error.error_class not in OF_THE_ACCOUNT:
-                return AccountHealth(token_expires_at=ends)
-            return AccountHealth(token_expires_at=ends, problem=error.message, error=error)
-        quotas = _quotas(limits, now)
-        if spent := _spent(quotas, limits):
-            return AccountHealth(token_expires_at=ends, quotas=quotas, problem=spent.message, error=spent)
-        return AccountHealth(token_expires_at=ends, quotas=quotas)
 
 
 # --- looking for an answer of ours -----------------------------------------------------------------------------------
@@ -146,52 +117,3 @@ def _next(page: CommentRows, below: int) -> int:
 
 def _old(page: CommentRows, earliest: datetime) -> bool:
     return bool(page.rows) and page.rows[-1].created_at < earliest
-
-
-# --- the account's health --------------------------------------------------------------------------------------------
-
-
-def _wrong_with(client: WeiboClient, token: TokenInfo) -> PlatformError | None:
-    """A token that is over, or another user's: its posts would appear on another account."""
-    declared = client.account.open_id
-    if token.expires_in_s is not None and token.expires_in_s <= 0:
-        return _error("auth", "access_token 已过期，请重新授权 / the token has expired")
-    if declared and token.uid and token.uid != declared:
-        message = f"令牌属于另一个微博账号（uid {token.uid}，应为 {declared}），请用正确的账号重新授权"
-        return _error("auth", f"{message} / the token is another user's")
-    return None
-
-
-def _quotas(limits: HitLimits, now: datetime) -> tuple[Quota, ...]:
-    """One for each endpoint: of several figures for the same calls the one of which least is left."""
-    resets_at = _from(now, limits.resets_in_s)
-    tightest: dict[str, Hits] = {}
-    for row in limits.rows:
-        endpoint = _endpoint(row.api)
-        if endpoint not in tightest or row.remaining < tightest[endpoint].remaining:
-            tightest[endpoint] = row
-    return tuple(Quota(endpoint, row.limit, row.remaining, resets_at) for endpoint, row in tightest.items())
-
-
-def _endpoint(api: str) -> str:
-    """As `limits.py` calls it; otherwise the platform's own name without decoration."""
-    plain = api.strip("/").removesuffix(".json").removesuffix("/biz")
-    return ENDPOINT_OF_API.get(plain, plain) or "*"
-
-
-def _spent(quotas: tuple[Quota, ...], limits: HitLimits) -> PlatformError | None:
-    if any(quota.endpoint == "*" and quota.remaining == 0 for quota in quotas):
-        message = "本小时的接口调用次数已用完，整点恢复 / no calls are left in this hour"
-        return _error("quota", message, limits.resets_in_s)
-    return None
-
-
-def _error(error_class: ErrorClass, message: str, retry_after_s: float | None = None) -> PlatformError:
-    return PlatformError(message, error_class=error_class, sent="yes", scope="account", retry_after_s=retry_after_s)
-
-
-def _from(now: datetime, seconds: int | None) -> datetime | None:
-    try:
-        return None if seconds is None else now + timedelta(seconds=seconds)
-    except OverflowError:
-        return None
