@@ -15,7 +15,6 @@ STILL_OPEN: dict[str, frozenset[str]] = {
             "tests/adapter/worker/test_hazards.py",
             "tests/adapter/worker/test_stage.py",
             "tests/adapter_douyin/test_aftercare.py",
-            "tests/adapter_weibo/test_aftercare.py",
             "tests/feedback_collector/test_stage.py",
         }
     ),

@@ -16,9 +16,9 @@ ACCOUNT_ERRORS: tuple[ErrorClass, ...] = ("auth", "account_risk", "quota")
 
 
 class WeiboCare:
-    """The contract's AccountCare. Weibo tells when the token ends, and what is left of the hour's calls.
+    """The contract's AccountCare. Reports the token's end and the remaining calls.
 
-    A platform that cannot be reached is a problem too: whether the account is well is not known then; `error` says so.
+    A platform that cannot be reached is a problem too, because the account's state is unknown then; `error` says so.
     """
 
     def check(self, client: WeiboClient, now: datetime) -> AccountHealth:
@@ -42,7 +42,7 @@ class WeiboCare:
 
 
 def _token_problem(client: WeiboClient, token: TokenInfo) -> PlatformError | None:
-    """A token that is over, or another user's: its posts would appear on another account."""
+    """A token that has ended, or that belongs to another user: its posts would appear on another account."""
     declared = client.account.open_id
     if token.expires_in_s is not None and token.expires_in_s <= 0:
         return _error("auth", "access_token 已过期，请重新授权 / the token has expired")
@@ -53,7 +53,7 @@ def _token_problem(client: WeiboClient, token: TokenInfo) -> PlatformError | Non
 
 
 def _quotas(limits: HitLimits, now: datetime) -> tuple[Quota, ...]:
-    """One for each endpoint: of several figures for the same calls the one of which least is left."""
+    """One quota for each endpoint: where the platform reports several, the one with the fewest calls left."""
     resets_at = _after(now, limits.resets_in_s)
     tightest: dict[str, Hits] = {}
     for row in limits.rows:
@@ -64,7 +64,7 @@ def _quotas(limits: HitLimits, now: datetime) -> tuple[Quota, ...]:
 
 
 def _endpoint(api: str) -> str:
-    """As `limits.py` calls it; otherwise the platform's own name without decoration."""
+    """The name in `limits.py`, otherwise the platform's own name without decoration; `*` = all calls together."""
     plain = api.strip("/").removesuffix(".json").removesuffix("/biz")
     return ENDPOINT_OF_API.get(plain, plain) or "*"
 

@@ -1,6 +1,6 @@
-"""What follows a publication on Weibo: taking a status down, answering comments, looking after the account.
+"""Takes a Weibo post down, answers comments, and finds an answer after an unknown outcome.
 
-Decides nothing about time: when to look again, or to call again, is for whoever asks.
+Does not decide when to call or to look again: the caller does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ANSWERING = re.compile(r"^回复\s*@[^:：]{1,60}[:：]\s*")  # what the platfor
 
 
 class WeiboRetraction:
-    """The contract's Retraction. Destroyed twice is destroyed once: after an unknown outcome it may be repeated."""
+    """The contract's Retraction. Deleting twice does no harm, so it may be repeated after an unknown outcome."""
 
     def retract(self, client: WeiboClient, record: PlacementRecord) -> None:
         if record.post is None:
@@ -37,7 +37,7 @@ class WeiboRetraction:
 
 
 class WeiboReplies:
-    """The contract's Replies. An empty comment_id: the post itself is commented on."""
+    """The contract's Replies. With an empty comment_id the post itself is commented on."""
 
     def reply(self, client: WeiboClient, post: LivePost, comment_id: str, text: str) -> str:
         length = status_length(text)
@@ -51,9 +51,9 @@ class WeiboReplies:
     def find_reply(
         self, client: WeiboClient, post: LivePost, comment_id: str, text: str, since: datetime
     ) -> str | None:
-        """Among our own comments, or where the app may not list those, among the post's by our uid.
+        """Searches the account's own comments, or, where the app may not list those, the post's comments by its uid.
 
-        Raises PlatformError where looking cannot tell, because the platform hides the time in question.
+        Raises PlatformError where the platform does not show the time in question.
         """
         earliest, wanted = since - LOOKING.clock_slack, _words(text)
         ours = [
@@ -67,7 +67,7 @@ class WeiboReplies:
         return COMMENT_MAX
 
 
-# --- looking for an answer of ours -----------------------------------------------------------------------------------
+# --- searching the account's own comments ----------------------------------------------------------------------------
 
 
 def _words(text: str) -> str:
@@ -75,21 +75,21 @@ def _words(text: str) -> str:
 
 
 def _own_comments(client: WeiboClient, post: LivePost, earliest: datetime) -> list[CommentRow]:
-    """Our comments under the post, back to `earliest`."""
+    """The account's comments under the post, back to `earliest`."""
     status_id, most = post.post.native_id, LOOKING.comments_per_page
     try:
-        ours = list(_back_to(earliest, lambda below: client.own_comments(count=most, max_id=below)))
+        ours = list(_rows_back_to(earliest, lambda below: client.own_comments(count=most, max_id=below)))
         return [row for row in ours if row.status_id == status_id]
     except PlatformError as error:
         if error.code not in NOT_ALLOWED:
             raise
     uid = client.uid()
-    everybody = _back_to(earliest, lambda below: client.comments(status_id, count=most, max_id=below))
+    everybody = _rows_back_to(earliest, lambda below: client.comments(status_id, count=most, max_id=below))
     return [row for row in everybody if row.author == uid]
 
 
-def _back_to(earliest: datetime, page_below: Page) -> Iterator[CommentRow]:
-    """Newest first; raises PlatformError where the rows end, or we give up, before that time is reached."""
+def _rows_back_to(earliest: datetime, page_below: Page) -> Iterator[CommentRow]:
+    """Rows, newest first. Raises PlatformError where the rows or LOOKING.pages end before `earliest` is reached."""
     below, seen = 0, 0
     for _ in range(LOOKING.pages):
         page = page_below(below)
@@ -97,9 +97,9 @@ def _back_to(earliest: datetime, page_below: Page) -> Iterator[CommentRow]:
         seen += len(page.rows)
         if len(page.rows) > 1 and page.rows[-1].created_at < earliest:  # one old row alone may be pinned
             return
-        lower = _next(page, below)
+        lower = _next_max_id(page, below)
         if not lower:
-            if page.total is None or page.total <= seen or _old(page, earliest):
+            if page.total is None or page.total <= seen or _reaches_back(page, earliest):
                 return
             break
         below = lower
@@ -107,13 +107,13 @@ def _back_to(earliest: datetime, page_below: Page) -> Iterator[CommentRow]:
     raise PlatformError(message, error_class="needs_human", sent="yes")
 
 
-def _next(page: CommentRows, below: int) -> int:
-    """Where to go on; 0 at the end. A short page is not the end while the platform's cursor points below."""
+def _next_max_id(page: CommentRows, below: int) -> int:
+    """The max_id of the next page; 0 at the end. A short page is not the end while the cursor points below."""
     if page.next_cursor == 0 and len(page.rows) < LOOKING.comments_per_page:
         return 0
     lower = max(page.next_cursor, int(page.rows[-1].id) - 1 if page.rows else 0)
     return lower if not below or lower < below else 0
 
 
-def _old(page: CommentRows, earliest: datetime) -> bool:
+def _reaches_back(page: CommentRows, earliest: datetime) -> bool:
     return bool(page.rows) and page.rows[-1].created_at < earliest

@@ -1,7 +1,7 @@
-"""Weibo on the wire: one method per endpoint, both JSON dialects of the sources. Decides nothing about a publication.
+"""The client of Weibo's two API families: one method per endpoint. Decides nothing about a publication.
 
-A call that changes something is one attempt; after a refusal for the token alone it may be repeated once with a fresh
-one. Read-only calls are repeated by tenacity.
+A call that changes something is one attempt; only a refusal of the token allows one repetition, with a new token.
+Read-only calls are repeated by tenacity.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from services.adapter_weibo.wire_types import (
     whole_number,
 )
 
-MOST_SECONDS = 10 * 366 * 86_400  # of a token's life; more is a mistake of somebody's
+MOST_SECONDS = 10 * 366 * 86_400  # longest life of a token that is believed
 
 
 def open_client(account: Account, timeout_s: float, shared: Shared | None = None) -> WeiboClient:
-    """The client of one account; both API families share the account's base_url where it has one."""
+    """The client of one account. Both API families use the account's base_url if it has one. Sends nothing."""
     return WeiboClient(account, timeout_s, shared)
 
 
 class WeiboClient:
-    """Threads may share it. Raises PlatformError by the error table, NotSentError, NoAnswerError."""
+    """Thread-safe. Raises PlatformError by the error table, NotSentError, NoAnswerError."""
 
     def __init__(self, account: Account, timeout_s: float, shared: Shared | None = None) -> None:
         shared = shared or alone()
@@ -96,18 +96,18 @@ class WeiboClient:
         self._post(self._open, "/2/statuses/destroy.json", {"id": status_id})
 
     def comment(self, status_id: str, text: str) -> CommentRow:
-        """A comment of ours under a post."""
+        """Writes a comment under a post."""
         return read_comment(self._post(self._open, "/2/comments/create.json", {"id": status_id, "comment": text}))
 
     def reply(self, status_id: str, comment_id: str, text: str) -> CommentRow:
-        """An answer to a comment, in these words alone: the platform puts no “回复@name:” before them."""
+        """Answers a comment with exactly this text: the platform puts no “回复@name:” before it."""
         fields = {"id": status_id, "cid": comment_id, "comment": text, "without_mention": "1"}
         return read_comment(self._post(self._open, "/2/comments/reply.json", fields))
 
     # --- reading ---
 
     def user_timeline(self, max_id: int = 0) -> Timeline:
-        """Our own latest posts, not above max_id (0 = any): an ordinary app gets 5 of them, whatever it asks for."""
+        """The account's latest posts with ids up to max_id (0 = any). An ordinary app gets 5, whatever it asks for."""
         query: dict[str, str | int] = {"count": TIMELINE_PAGE, "max_id": max_id}
         body = _object(self._get("/2/statuses/user_timeline.json", query))
         return Timeline(
@@ -123,7 +123,7 @@ class WeiboClient:
         return read_comments(_object(self._get("/2/comments/show.json", query)))
 
     def own_comments(self, *, count: int, max_id: int = 0) -> CommentRows:
-        """Comments that our account wrote, under whatever post, not above max_id, newest first; 0 = from the newest."""
+        """Comments that the account wrote under any post, ids up to max_id, newest first; 0 = from the newest."""
         return read_comments(_object(self._get("/2/comments/by_me.json", {"count": count, "max_id": max_id})))
 
     def counts(self, status_ids: Iterable[str]) -> dict[str, StatusCounts]:
@@ -136,27 +136,27 @@ class WeiboClient:
         return found
 
     def followers(self) -> int | None:
-        """Followers of our own account; None where the platform does not say."""
+        """Followers of the account; None where the platform does not say."""
         rows = _rows(self._get("/2/users/counts.json", {"uids": self.uid()}))
         return next(
             (whole_number(row.get("followers_count")) for row in rows if str(row.get("id")) == self.uid()), None
         )
 
     def uid(self) -> str:
-        """Our own user id, asked of the platform where the account does not declare it."""
+        """The account's user id; the platform is asked where the account does not declare it."""
         if not self._uid:
             self._uid = self.token_info().uid
         return self._uid
 
     def token_info(self) -> TokenInfo:
-        """What the platform says about our token. POST, but read-only; `expire_in` is not a typing error of ours."""
+        """What the platform says about the token. POST, but read-only; the field really is called `expire_in`."""
         path = "/oauth2/get_token_info"
         with self._open.learning(path):
             body = _object(self._read(lambda token: self._open.call("POST", path, form={"access_token": token})))
         return TokenInfo(str(body.get("uid") or ""), whole_number(body.get("expire_in")))
 
     def hit_limits(self) -> HitLimits:
-        """What is left of this hour's calls; rows without readable figures are left out."""
+        """The remaining calls; rows without readable figures are left out."""
         body = _object(self._get("/2/account/rate_limit_status.json", {}))
         rows = [
             read_hits("", body.get("user_limit"), body.get("remaining_user_hits")),
@@ -206,7 +206,7 @@ class WeiboClient:
         return _checked(call(self._tokens.access_token), on_10017)
 
     def _renewed(self, refused: str) -> bool:
-        """Whether there is another token than the refused one now; only accounts of the mobile SDK can refresh.
+        """Gets another token than the refused one; False without one. Only accounts of the mobile SDK can refresh.
 
         The refused call did nothing, so a failure here says that nothing was sent.
         """
@@ -222,7 +222,7 @@ class WeiboClient:
             return self._tokens.access_token != refused
 
     def _refresh(self, refused: str) -> None:
-        """While nobody else does it, and unless somebody just did."""
+        """Renews the token unless another process has just done so. Call it under the credentials' lease."""
         self._tokens = seen = self._credentials.load(self.account)
         if seen.access_token != refused:
             return
@@ -236,7 +236,7 @@ class WeiboClient:
         self._tokens = self._credentials.replace(self.account, seen.revision, _given(body))
 
     def exchange_code(self, code: str, redirect_uri: str) -> Grant:
-        """What the code of an authorisation stands for; redirect_uri as it was there. One attempt, keeps nothing."""
+        """Exchanges an authorisation code for tokens; redirect_uri as used before. One attempt, stores nothing."""
         form = {
             "client_id": self.account.app_id,
             "client_secret": self.account.app_secret,

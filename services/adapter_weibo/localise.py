@@ -1,6 +1,6 @@
-"""Master content → a Weibo status, pure and deterministic: the point in 140 characters with the brand's own link.
+"""Turns a master content into a Weibo status of 140 characters, or into the reasons why there can be none.
 
-Owns what is said, dropped and refused; never calls anything. A human variant overrides the words, not the limits.
+Pure and deterministic. A human variant replaces the words, not the limits.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _GALLERY_FIRST: tuple[MediaRole, ...] = ("gallery", "inline", "cover")
 
 @dataclass(slots=True)
 class _Report(Report):
-    """With the check of words that every text here has to pass."""
+    """A report with the word check that every text here has to pass."""
 
     def check_words(self, texts: dict[str, str]) -> None:
         found = lexicon.check(texts)
@@ -100,7 +100,7 @@ def _draft(
     )
 
 
-# --- words of our own making -----------------------------------------------------------------------------------------
+# --- generated text --------------------------------------------------------------------------------------------------
 
 
 def _worded(content: MasterContent, variant: Variant | None, account: Account, report: _Report) -> MasterContent:
@@ -162,11 +162,11 @@ def _generated(content: MasterContent, account: Account, link: str, report: _Rep
     return status
 
 
-# --- words of a person -----------------------------------------------------------------------------------------------
+# --- human text ------------------------------------------------------------------------------------------------------
 
 
 def _human(content: MasterContent, variant: Variant, account: Account, link: str, report: _Report) -> StatusText:
-    """The person's words as written; only what must not be missing is added, and said in a warning."""
+    """The human text as written; only a missing key message, link, label or topic is added."""
     text = (variant.text or "").strip()
     report.rule("human_text")
     if not normalise(text):
@@ -261,7 +261,7 @@ def _safe_urls(text: str, account: Account) -> list[str]:
 
 
 def _host(url: str) -> str:
-    """What looks like an address in a text need not be one: `http://[` has no host."""
+    """Empty for text that only looks like an address, such as `http://[`."""
     try:
         return (urlsplit(url).hostname or "").lower()
     except ValueError:
@@ -283,7 +283,7 @@ def _check_link(text: str, content: MasterContent, account: Account, report: _Re
 
 
 def _pictures(content: MasterContent, account: Account, report: _Report) -> tuple[DraftMedia, ...]:
-    """The pictures that go along, by role; where the text leads to the whole article or video, one is enough."""
+    """The pictures of the status, by role; one where the text links to the whole article or video."""
     for media in content.media:
         if media.role == "video":
             report.drop(f"media:{media.media_id}", "微博开放接口没有视频接口，改发文字、封面图和链接")

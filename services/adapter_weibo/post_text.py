@@ -19,7 +19,7 @@ _ENDS_IN_MENTION = re.compile(MENTION.pattern + r"$")
 
 @dataclass(frozen=True, slots=True)
 class StatusText:
-    """A status in the making; its parts stand in the order in which they are written."""
+    """The parts of a status, in the order in which they are written."""
 
     title: str = ""
     lead: tuple[str, ...] = ()
@@ -37,18 +37,18 @@ class StatusText:
     def fits(self) -> bool:
         return status_length(self.text) <= STATUS_MAX
 
-    def holds(self, words: str) -> bool:
-        """Whether these words stand in it somewhere."""
+    def contains(self, words: str) -> bool:
+        """Whether the title or the sentences contain these words."""
         return key_message_survives(f"{self.title}{''.join(self.lead)}", words)
 
-    def says(self, sentence: str) -> bool:
-        """Whether the title or a sentence is this very one, whatever ends it."""
-        said = {normalise(without_end_mark(words)) for words in (self.title, *self.lead)}
-        return normalise(without_end_mark(sentence)) in said
+    def has_sentence(self, sentence: str) -> bool:
+        """Whether the title or a sentence equals this sentence, apart from the end mark."""
+        present = {normalise(without_end_mark(words)) for words in (self.title, *self.lead)}
+        return normalise(without_end_mark(sentence)) in present
 
 
 def with_key_message(status: StatusText, content: MasterContent, supply: tuple[str, ...], report: Report) -> StatusText:
-    """The status with the key message in it: by the title or a sentence that holds it, where that fits."""
+    """The status with the key message: the title or a sentence that contains it, where that fits, else the message."""
     key = content.key_message
     if not normalise(key):
         return status
@@ -57,7 +57,7 @@ def with_key_message(status: StatusText, content: MasterContent, supply: tuple[s
         *(dataclasses.replace(status, lead=(sentence,)) for sentence in supply),
     ]
     for choice in choices:
-        if choice.holds(key) and choice.fits:
+        if choice.contains(key) and choice.fits:
             return choice
     plain = dataclasses.replace(status, lead=(key,))
     if not plain.fits:
@@ -73,7 +73,7 @@ def with_key_message(status: StatusText, content: MasterContent, supply: tuple[s
 
 
 def with_title(status: StatusText, title: str, report: Report) -> StatusText:
-    if not title or status.holds(title):
+    if not title or status.contains(title):
         return status
     titled = dataclasses.replace(status, title=title)
     if titled.fits:
@@ -92,9 +92,9 @@ def with_topics(status: StatusText, topics: tuple[str, ...]) -> StatusText:
 
 
 def with_sentences(status: StatusText, supply: tuple[str, ...], source: str, report: Report) -> StatusText:
-    """Sentences in their order, none cut, until one does not fit; what is said already is not said again."""
+    """Adds whole sentences in their order until one does not fit; leaves out sentences that are there already."""
     for number, sentence in enumerate(supply):
-        if status.says(sentence):
+        if status.has_sentence(sentence):
             continue
         longer = dataclasses.replace(status, lead=(*status.lead, sentence))
         if not longer.fits:
@@ -129,7 +129,7 @@ def allowed_topics(wanted: tuple[str, ...], account: Account, report: Report) ->
 
 
 def missing_labels(declarations: Declarations, text: str, report: Report) -> str:
-    """What the law wants said about the content, unless the text says it already."""
+    """The labels that the law requires, unless the text has them already."""
     labels = ""
     if declarations.advertisement and "广告" not in text:
         report.rule("advertisement_label")

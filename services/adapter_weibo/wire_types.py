@@ -28,7 +28,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A post as the platform shows it. placement: what our annotation says, None where there is none."""
+    """A post as the platform shows it. placement: the placement id of the annotation, None without one."""
 
     id: str
     mid: str
@@ -41,7 +41,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The visible part of the own timeline, newest first; total: how many posts there are, None unsaid."""
+    """The visible part of the account's timeline, newest first. total: how many posts exist, None where unknown."""
 
     rows: tuple[Status, ...]
     total: int | None
@@ -80,7 +80,7 @@ class StatusCounts:
 
 @dataclass(frozen=True, slots=True)
 class TokenInfo:
-    """Whose token it is, and the seconds it still lives; None where the answer does not say."""
+    """The user of a token and its remaining life in seconds, None where the answer does not say."""
 
     uid: str
     expires_in_s: int | None
@@ -121,7 +121,7 @@ def read_status(body: Mapping[str, Any]) -> Status:
 
 
 def annotation(placement_id: str) -> str:
-    """What we let the platform keep beside the post, to know it again."""
+    """The `annotations` parameter of a post: the placement id, by which `find` recognises the post."""
     return orjson.dumps([{"tongbo": placement_id}]).decode()
 
 

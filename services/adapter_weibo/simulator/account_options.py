@@ -1,4 +1,4 @@
-"""What the options of a simulated account say about limits, and the calls of the present hour."""
+"""Options of a simulated account that set limits, and the calls of the present hour."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _commented(world: World, account: SimAccount, post: SimPost, text: str, answ
 
 
 def comments_by_account(world: World, account: SimAccount) -> list[tuple[SimPost, SimComment]]:
-    """What this account wrote under whatever post, oldest first."""
+    """The account's comments under all posts, oldest first."""
     made = [
         (post, comment)
         for post in world.posts

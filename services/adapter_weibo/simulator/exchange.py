@@ -1,4 +1,4 @@
-"""What every call to the simulated Weibo passes: the token's account, the hour's calls, errors as answers."""
+"""The steps common to all calls: finds the token's account, counts the hour's calls, turns errors into answers."""
 
 from __future__ import annotations
 

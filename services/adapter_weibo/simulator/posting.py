@@ -59,7 +59,7 @@ def upload_url_text(world: World, call: Call, account: SimAccount) -> Any:
 
 
 def _posted(world: World, call: Call, account: SimAccount, text: str, pictures: tuple[str, ...]) -> Any:
-    """The post comes to exist; a slow server says so without saying which it is (20032) [client]."""
+    """Creates the post. A slow server answers with 20032, which names no post [client]."""
     _refuse_repetition(world, account, text)
     _refuse_pace(world, account)
     number = len(world.posts) + 1

@@ -1,4 +1,4 @@
-"""Authorisation on the simulated Weibo: codes, tokens, their end, and what the user does about them on the platform."""
+"""Authorisation on the simulated Weibo: codes, tokens, and the acts of the user that grant or end them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _token_life(account: SimAccount) -> timedelta:
 
 
 def token_ends(world: World, account: SimAccount) -> datetime:
-    """Tokens end only where `token_life_s` says when, counted from their first use; others are a day old for ever."""
+    """Tokens end only where `token_life_s` is set, counted from the first use; others are always one day old."""
     if "token_life_s" not in account.options:
         return world.now() + TOKEN_LIFE - timedelta(days=1)
     ends: datetime = account.state.setdefault("token_ends", world.now() + _token_life(account))
@@ -125,7 +125,7 @@ def revoke(world: World, call: Call, account: SimAccount) -> Any:
 
 
 def cancel_authorisation(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
-    """The user withdraws the app's permission, of which the platform tells the app [client: wb4java].
+    """The user withdraws the app's permission, and the platform calls the app back [client: wb4java].
 
     By GET, and with a `verification` that nobody can check [assumption].
     """
