@@ -11,11 +11,7 @@ STILL_OPEN: dict[str, frozenset[str]] = {
             "services/adapter_wechat/client.py",
             "services/adapter_wechat/localise.py",
             "services/adapter_wechat/simulator.py",
-            "services/adapter_weibo/client.py",
-            "services/adapter_weibo/localise.py",
-            "services/adapter_weibo/simulator.py",
             "tests/adapter_douyin/test_aftercare.py",
-            "tests/adapter_weibo/test_aftercare.py",
             "tests/feedback_collector/test_stage.py",
         }
     ),

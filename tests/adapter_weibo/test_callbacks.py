@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.callbacks import AuthorisationChanged, CallbackRefusedError, CallbackRequest, Received
 from services.adapter_weibo.callbacks import WeiboCallbacks
-from services.adapter_weibo.settings import CALLING
+from services.adapter_weibo.settings import CALLBACK_LIMITS
 from services.simulator.http.server import SimulatorServer
 from services.simulator.http.webhooks import RetryRule
 from tests.adapter_weibo.samples import NOW, OPEN
@@ -128,7 +128,7 @@ def test_a_signed_message_that_is_none_is_refused(body: bytes, reason: str) -> N
 
 
 def test_size_and_method_are_limited_before_anything_is_read() -> None:
-    assert refused(signed(), "POST", b" " * (CALLING.most_bytes + 1)) == ("body_too_large", 413)
+    assert refused(signed(), "POST", b" " * (CALLBACK_LIMITS.most_bytes + 1)) == ("body_too_large", 413)
     assert refused(signed(), "PUT") == ("method_not_allowed", 405)
 
 
