@@ -112,8 +112,17 @@ class _Position:
 
 
 @dataclass(slots=True)
+class _Found:
+    """What a walk has found so far. `fresh` counts comments that were not known before this poll."""
+
+    seen: set[str] = field(default_factory=set)
+    fresh: int = 0
+    reached_known: bool = False
+
+
+@dataclass(slots=True)
 class _Walk:
-    """One poll of one post's comments."""
+    """One poll of one post's comments: where each list goes on, and what was found."""
 
     client: DouyinClient
     item_id: str
@@ -121,11 +130,9 @@ class _Walk:
     total: int | None
     start: _Position
     cursor: int | None = 0
-    fresh: int = 0
-    reached_known: bool = False
     parents: deque[tuple[str, int]] = field(default_factory=deque)
-    seen: set[str] = field(default_factory=set)
     visited: set[tuple[str, int]] = field(default_factory=set)
+    found: _Found = field(default_factory=_Found)
 
     def pages(self) -> Iterator[CommentPage]:
         missing = self.start.missing(self.total)
@@ -136,7 +143,7 @@ class _Walk:
             parent = self._next_parent(missing)
             rows = self._call(parent)
             comments = self._new(rows, parent)
-            found_all = missing is not None and self.fresh >= missing and self.reached_known
+            found_all = missing is not None and self.found.fresh >= missing and self.found.reached_known
             seen_all = self.cursor is None and not self.parents
             if found_all or seen_all:
                 yield self._page(comments, self._finished(seen_all), more=False)
@@ -146,7 +153,7 @@ class _Walk:
 
     def _next_parent(self, missing: int | None) -> tuple[str, int] | None:
         """The comment whose replies to read next; None = go on in the main list."""
-        wanted = missing is None or self.fresh < missing or self.cursor is None
+        wanted = missing is None or self.found.fresh < missing or self.cursor is None
         return self.parents.popleft() if self.parents and wanted else None
 
     def _call(self, parent: tuple[str, int] | None) -> list[dict[str, Any]]:
@@ -158,12 +165,12 @@ class _Walk:
                 self.parents.appendleft((parent[0], following))
             return _rows(data)
         data = self.client.comments(self.item_id, self.cursor or 0, COMMENTS_A_PAGE)
-        rows = [row for row in _rows(data) if row["comment_id"] not in self.seen]
+        rows = [row for row in _rows(data) if row["comment_id"] not in self.found.seen]
         self.cursor = self._following(data, ("", self.cursor or 0))
         self.parents.extend((row["comment_id"], 0) for row in rows if _int(row.get("reply_comment_total")))
         # Pinned comments stand on top whatever their age, so they do not tell how far the walk has come.
         reached = any(self.known(row["comment_id"]) for row in rows if not row.get("top"))
-        self.reached_known = self.reached_known or reached or self.cursor is None
+        self.found.reached_known = self.found.reached_known or reached or self.cursor is None
         return rows
 
     def _following(self, data: dict[str, Any], at: tuple[str, int]) -> int | None:
@@ -176,10 +183,10 @@ class _Walk:
     def _new(self, rows: list[dict[str, Any]], parent: tuple[str, int] | None) -> tuple[Comment, ...]:
         comments = []
         for row in rows:
-            if row["comment_id"] in self.seen:
+            if row["comment_id"] in self.found.seen:
                 continue
-            self.seen.add(row["comment_id"])
-            self.fresh += not self.known(row["comment_id"])
+            self.found.seen.add(row["comment_id"])
+            self.found.fresh += not self.known(row["comment_id"])
             comments.append(_comment(row, parent[0] if parent else None))
         return tuple(comments)
 
@@ -191,10 +198,10 @@ class _Walk:
 
     def _finished(self, seen_all: bool) -> _Position:
         if not seen_all or self.total is None:
-            return self._after(len(self.seen) if seen_all else self.start.collected + self.fresh)
-        gap = self.total - len(self.seen)
+            return self._after(len(self.found.seen) if seen_all else self.start.collected + self.found.fresh)
+        gap = self.total - len(self.found.seen)
         again = self.start.gap_seen + 1 if gap == self.start.gap else 1
-        return _Position(len(self.seen), gap, again if gap else 0, self.start.polls + 1)
+        return _Position(len(self.found.seen), gap, again if gap else 0, self.start.polls + 1)
 
 
 def _total(client: DouyinClient, post: LivePost) -> int | None:
