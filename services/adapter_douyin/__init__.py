@@ -9,7 +9,7 @@ from services.adapter_douyin.errors import ERRORS
 from services.adapter_douyin.feedback import DouyinFeedback
 from services.adapter_douyin.limits import LIMITS
 from services.adapter_douyin.localise import localise
-from services.adapter_douyin.oauth import DouyinConnecting
+from services.adapter_douyin.oauth import DouyinOAuth
 from services.adapter_douyin.publish import DouyinPublication
 from services.adapter_douyin.settings import TIMING
 
@@ -29,5 +29,5 @@ ADAPTER = Adapter(
     replies=DouyinReplies(),
     care=DouyinCare(),
     callbacks=DouyinCallbacks(),
-    connecting=DouyinConnecting(),
+    connecting=DouyinOAuth(),
 )

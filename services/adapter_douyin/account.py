@@ -13,32 +13,32 @@ class DouyinCare:
     """The contract's AccountCare."""
 
     def check(self, client: DouyinClient, now: datetime) -> AccountHealth:
-        """Ask who we are. Douyin tells no quotas: they stand in its console only."""
+        """Ask Douyin whom the token belongs to. Quotas are shown in its console only, so none are reported."""
         try:
-            problem = _handing_over(client) if client.account.way == "h5" else _posting(client)
+            problem = _h5_problem(client) if client.account.way == "h5" else _server_problem(client)
         except PlatformError as error:
             return _health(client, f"抖音账号现在不能用：{error.message}", error)
-        return _health(client, problem or _ending(client, now))
+        return _health(client, problem or _refresh_token_problem(client, now))
 
 
-def _posting(client: DouyinClient) -> str:
+def _server_problem(client: DouyinClient) -> str:
     if not client.tokens.look().access_token:
         return "账号没有 access_token，请先完成抖音授权 / not authorised yet"
-    said = client.userinfo().get("open_id")
-    if said and said != client.account.open_id:
+    open_id = client.userinfo().get("open_id")
+    if open_id and open_id != client.account.open_id:
         return "access_token 属于另一个 open_id，请检查账号配置 / the token belongs to another user"
     return ""
 
 
-def _handing_over(client: DouyinClient) -> str:
-    """Without `create_video` nobody tells us what became of a link; a long silence ends the subscription [doc]."""
+def _h5_problem(client: DouyinClient) -> str:
+    """The `create_video` event reports what came of a share link. Douyin ends unanswered subscriptions [doc]."""
     status = client.event_status()
     if status.get("create_video", 1) != 1:
         return "create_video 推送已关闭，无法得知用户是否已发布，请在开放平台重新订阅 / create_video is not subscribed"
     return ""
 
 
-def _ending(client: DouyinClient, now: datetime) -> str:
+def _refresh_token_problem(client: DouyinClient, now: datetime) -> str:
     until = client.tokens.look().refresh_expires_at
     if until is not None and until <= now:
         return "refresh_token 已过期，用户须重新授权 / the refresh token has expired"

@@ -22,6 +22,8 @@ MOST_PAGES = 40
 
 
 class DouyinReplies:
+    """The contract's Replies."""
+
     def reply(self, client: DouyinClient, post: LivePost, comment_id: str, text: str) -> str:
         if not text.strip() or caption_length(text) > REPLY_MAX:
             raise PlatformError(
@@ -34,11 +36,11 @@ class DouyinReplies:
     def find_reply(
         self, client: DouyinClient, post: LivePost, comment_id: str, text: str, since: datetime
     ) -> str | None:
-        """Among the replies below the comment; if it is a reply itself, below whatever comment it stands."""
+        """Search the replies below the comment; if the comment is a reply itself, search its whole thread."""
         wanted = _Wanted(client.account.open_id, comment_id, fingerprint(text), (since - LOOK_BACK).timestamp())
         item = post.post.native_id
-        found = next((row for row in _below(client, item, comment_id) if wanted.is_it(row)), None)
-        found = found or next((row for row in _thread_of(client, item, comment_id) if wanted.is_it(row)), None)
+        found = next((row for row in _below(client, item, comment_id) if wanted.matches(row)), None)
+        found = found or next((row for row in _thread_of(client, item, comment_id) if wanted.matches(row)), None)
         return str(found["comment_id"]) if found else None
 
     def most_characters(self) -> int:
@@ -47,14 +49,14 @@ class DouyinReplies:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """How our own reply is recognised; `reply_comment_id` (newer answers have it) tells which comment it answers."""
+    """What identifies the reply. `reply_comment_id`, where an answer has it, names the comment that it answers."""
 
     author: str
     answers: str
     words: str
     not_before: float
 
-    def is_it(self, row: dict[str, Any]) -> bool:
+    def matches(self, row: dict[str, Any]) -> bool:
         return (
             row.get("comment_user_id") == self.author
             and (row.get("reply_comment_id") or self.answers) == self.answers
@@ -68,7 +70,7 @@ def _below(client: DouyinClient, item_id: str, comment_id: str) -> Iterator[dict
 
 
 def _thread_of(client: DouyinClient, item_id: str, comment_id: str) -> list[dict[str, Any]]:
-    """The replies among which the comment stands; none for a top-level comment. The same words may stand elsewhere."""
+    """The replies of the thread that contains the comment; empty for a top-level comment."""
     for root in _pages(lambda cursor: client.comments(item_id, cursor, PAGE)):
         if root["comment_id"] == comment_id:
             return []
@@ -80,7 +82,7 @@ def _thread_of(client: DouyinClient, item_id: str, comment_id: str) -> list[dict
 
 
 def _pages(ask: Callable[[int], dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows of all pages; a short page is not the end, only `has_more` says so."""
+    """Rows of all pages. A short page is not the end; only `has_more` marks it."""
     cursor = 0
     for _ in range(MOST_PAGES):
         page = ask(cursor)

@@ -44,7 +44,7 @@ OLD_FAMILY = {28001003: 2190002, 28001007: 2100005, 28001008: 2190008, 28001015:
 
 
 class DouyinRefusedError(Exception):
-    """Raised inside a handler to answer with a code."""
+    """Raised by a handler to answer with an error code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -52,28 +52,28 @@ class DouyinRefusedError(Exception):
 
 
 def answer(now_ms: int, data: Mapping[str, Any], code: int = 0) -> SimReply:
-    """Both places say the code; the trace id is `log_id` in old-style errors, else `logid` (C6 samples)."""
-    words = WORDS.get(code, "系统错误") if code else ""
+    """`data` and `extra` hold the code; the trace id is `log_id` in old-style errors, else `logid` (C6 samples)."""
+    message = WORDS.get(code, "系统错误") if code else ""
     old = 2000000 < code < 3000000
     extra = {
         "error_code": code,
-        "description": words,
+        "description": message,
         "sub_error_code": 0,
-        "sub_description": words if code and not old else "",
+        "sub_description": message if code and not old else "",
         "log_id" if old else "logid": f"{now_ms}0101980821035705926A",
         "now": now_ms,
     }
-    return SimReply({"data": {"error_code": code, "description": words, **data}, "extra": extra})
+    return SimReply({"data": {"error_code": code, "description": message, **data}, "extra": extra})
 
 
 def oauth_answer(data: Mapping[str, Any], code: int = 0) -> SimReply:
-    words = WORDS.get(code, "参数错误") if code else ""
-    said = {"captcha": "", "desc_url": "", "description": words, "error_code": code, **data}
-    return SimReply({"data": said, "message": "error" if code else "success"})
+    message = WORDS.get(code, "参数错误") if code else ""
+    fields = {"captcha": "", "desc_url": "", "description": message, "error_code": code, **data}
+    return SimReply({"data": fields, "message": "error" if code else "success"})
 
 
 def as_strings(value: Any) -> Any:
-    """The same body as many doc samples show it: numbers as strings (D 22)."""
+    """The same body with numbers as strings, as in many samples of the documentation (D 22)."""
     if isinstance(value, dict):
         return {name: as_strings(one) for name, one in value.items()}
     if isinstance(value, list):
@@ -86,6 +86,7 @@ def epoch_ms(world: World) -> int:
 
 
 def json_body(call: Call) -> dict[str, Any]:
+    """The JSON object of a call. Raises DouyinRefusedError if the body is something else."""
     if not isinstance(call.json, dict):
         raise DouyinRefusedError(28001007)
     return call.json

@@ -18,13 +18,13 @@ REPLY_MAX = 100  # [memory]
 def comment_list(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
     """Pinned comments stand on top of the first page and make it longer than `count` [client: dyjava]."""
     post = post_of(world, account, call)
-    everything = world.comments(post)
+    comments = world.comments(post)
     pinned: list[str] = post.data.get("pinned", [])
-    roots = [comment for comment in everything if comment.parent is None and comment.native_id not in pinned]
+    roots = [comment for comment in comments if comment.parent is None and comment.native_id not in pinned]
     cursor, count = paging(world, call, COMMENTS_MAX, "item/comment/list")
     page = _sorted(roots, call.query.get("sort_type"))[cursor : cursor + count]
-    tops = [comment for comment in everything if comment.native_id in pinned] if cursor == 0 else []
-    replies = reply_counts(everything)
+    tops = [comment for comment in comments if comment.native_id in pinned] if cursor == 0 else []
+    replies = reply_counts(comments)
     return {
         "list": [comment_row(comment, replies, top=comment in tops) for comment in (*tops, *page)],
         "cursor": cursor + len(page),
@@ -33,13 +33,11 @@ def comment_list(world: World, account: SimAccount, call: Call) -> dict[str, Any
 
 
 def reply_list(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
-    """All replies below a comment, whoever of them they answer, oldest first [assumption]."""
+    """All replies in the thread of a top-level comment, oldest first [assumption]."""
     post = post_of(world, account, call)
-    everything = world.comments(post)
-    root = _thread_roots(everything)
-    below = [
-        one for one in everything if one.parent is not None and root[one.native_id] == call.query.get("comment_id")
-    ]
+    comments = world.comments(post)
+    root = _thread_roots(comments)
+    below = [one for one in comments if one.parent is not None and root[one.native_id] == call.query.get("comment_id")]
     cursor, count = paging(world, call, COMMENTS_MAX, "item/comment/reply/list")
     page = below[cursor : cursor + count]
     rows = [comment_row(comment, {}, top=False) for comment in page]
@@ -47,10 +45,10 @@ def reply_list(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
 
 
 def reply(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
-    """Our own comment, below `comment_id` or, without one, below the post. What it refuses: codes of C6 [client]."""
-    said = json_body(call)
-    post = post_of(world, account, call, said.get("item_id"))
-    content, parent = said.get("content"), said.get("comment_id") or None
+    """A comment by the account's own user, below `comment_id` or, without one, below the post. Codes: C6 [client]."""
+    body = json_body(call)
+    post = post_of(world, account, call, body.get("item_id"))
+    content, parent = body.get("content"), body.get("comment_id") or None
     if not isinstance(content, str) or not content.strip() or len(content) > REPLY_MAX or post.state != "live":
         raise DouyinRefusedError(28001007)
     if SENSITIVE in content:
@@ -62,18 +60,18 @@ def reply(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
     return {"comment_id": comment_id}
 
 
-def _thread_roots(everything: Sequence[SimComment]) -> dict[str, str]:
-    """Comment → the top-level comment that it stands below."""
+def _thread_roots(comments: Sequence[SimComment]) -> dict[str, str]:
+    """Comment id → id of the top-level comment of its thread."""
     roots: dict[str, str] = {}
-    for comment in everything:
+    for comment in comments:
         roots[comment.native_id] = roots.get(comment.parent, comment.parent) if comment.parent else comment.native_id
     return roots
 
 
-def reply_counts(everything: Sequence[SimComment]) -> dict[str, int]:
+def reply_counts(comments: Sequence[SimComment]) -> dict[str, int]:
     counts: dict[str, int] = {}
-    roots = _thread_roots(everything)
-    for comment in everything:
+    roots = _thread_roots(comments)
+    for comment in comments:
         if comment.parent is not None:
             counts[roots[comment.native_id]] = counts.get(roots[comment.native_id], 0) + 1
     return counts

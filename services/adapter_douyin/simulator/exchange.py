@@ -1,4 +1,4 @@
-"""Who calls the simulated Douyin: the check of user and app tokens before a handler runs."""
+"""The check of user and app tokens before a handler of the simulated Douyin runs (C1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLIENT_LIVES = timedelta(hours=2)  # C1 [doc]
 
 
 def _caller(world: World, call: Call) -> SimAccount:
-    """The account of the access-token, checked against open_id (C1)."""
+    """The account that the access token belongs to. The open_id of the call must match it (C1)."""
     token = call.headers.get("access-token") or call.query.get("access_token", "")
     for account in world.accounts.values():
         until = access_tokens(world, account).get(token)
@@ -30,7 +30,7 @@ def _caller(world: World, call: Call) -> SimAccount:
 
 
 def access_tokens(world: World, account: SimAccount) -> dict[str, str]:
-    """token → good until; the declared one counts from the first time anybody looks."""
+    """token → end of its life. The token of the account file starts to live at the first call."""
     if "tokens" not in account.state:
         account.state["tokens"] = {account.access_token: (world.now() + ACCESS_LIVES).isoformat()}
         account.state["refresh"] = {account.refresh_token: (world.now() + REFRESH_LIVES).isoformat()}
@@ -50,7 +50,7 @@ Handler = Callable[[World, Call], SimReply]
 
 
 def guarded(name: str, handle: Callable[[World, SimAccount, Call], dict[str, Any]]) -> Handler:
-    """A user endpoint: token first, then the handler; a refusal in the family of codes that is switched on.
+    """Wrap a user endpoint: check the token, then run the handler. Refusals use the active family of codes.
 
     token_stolen: the user authorised the app elsewhere, which ended the token here; a refresh helps [assumption].
     """
@@ -69,7 +69,7 @@ def guarded(name: str, handle: Callable[[World, SimAccount, Call], dict[str, Any
 
 
 def app_guarded(name: str, handle: Callable[[World, Call], dict[str, Any]]) -> Handler:
-    """An app endpoint. token_stolen: another client fetched two client tokens, so that ours is none of the newest."""
+    """Wrap an app endpoint. token_stolen: another client fetched two client tokens, which ended the caller's."""
 
     def handler(world: World, call: Call) -> SimReply:
         try:
@@ -84,7 +84,7 @@ def app_guarded(name: str, handle: Callable[[World, Call], dict[str, Any]]) -> H
 
 
 def new_client_token(world: World) -> str:
-    """Only the newest two stay good, the older of them for 5 minutes more."""
+    """Only the newest two tokens are valid, the older of them for 5 more minutes."""
     tokens: dict[str, str] = world.state.setdefault("client_tokens", {})
     grace = (world.now() + timedelta(minutes=5)).isoformat()
     newest = list(tokens.items())[-1:]

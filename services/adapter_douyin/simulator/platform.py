@@ -106,24 +106,24 @@ class DouyinSimulator:
         return ENDPOINTS
 
     def not_found(self, call: Call) -> SimReply:
-        """The withdrawn generations of publishing answer that they are offline (C0)."""
+        """The paths of withdrawn publishing APIs answer that they are offline (C0)."""
         offline = call.path.startswith(("/video/", "/image/"))
         return answer(0, {}, 28001056 if offline else 28001007)
 
     def fault_reply(self, kind: str, endpoint: str, call: Call) -> SimReply | None:
-        """Token endpoints know no expired access token and no quota of a capability."""
+        """Token endpoints have no code for these faults and answer as usual."""
         code = FAULTS.get(kind)
         if code is None or endpoint in OAUTH:
             return None
         return answer(0, {}, code)
 
     def comment_id(self, world: World, post: SimPost, ordinal: int, at: datetime) -> str:
-        """Of the form seen in answers: `@` and base64 with `+ / =` (C4), so that nobody builds URLs by hand."""
+        """In the form of real ids: `@` and base64 with `+ / =` (C4), which must be escaped in URLs."""
         digest = hashlib.sha512(f"{post.native_id}:{ordinal}".encode()).digest()
         return f"@{base64.b64encode(digest).decode()}"
 
     def tick(self, world: World) -> None:
-        """Reviews end, after REVIEW_S simulated seconds or `world.state["review_s"]`; comments are told."""
+        """End reviews after REVIEW_S (or `world.state["review_s"]`) seconds; send webhooks of new comments."""
         lasts = timedelta(seconds=float(world.state.get("review_s", REVIEW_S)))
         for post in world.posts:
             if post.state == "in_review" and world.now() >= post.created_at + lasts:

@@ -12,32 +12,32 @@ from services.simulator.contract import Call, SimAccount, SimPost, World
 
 IMAGES_MAX = 30  # C2 [client]
 TEXT_MAX = 1000  # C2 [memory]
-SENSITIVE = "敏感词示例"  # [assumption]: the real list is not public; this word stands for it
+SENSITIVE = "敏感词示例"  # [assumption]: stands for the real list, which is not public
 
 
 def create_video(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
-    said = json_body(call)
-    wanted = [(said.get("video_id"), "video")]
-    if said.get("custom_cover_image_url"):
-        wanted.append((said["custom_cover_image_url"], "image"))
-    return _create(world, account, "video/create_video", said, wanted, "video")
+    body = json_body(call)
+    wanted = [(body.get("video_id"), "video")]
+    if body.get("custom_cover_image_url"):
+        wanted.append((body["custom_cover_image_url"], "image"))
+    return _create(world, account, "video/create_video", body, wanted, "video")
 
 
 def create_image_text(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
-    said = json_body(call)
-    images = said.get("image_list")
+    body = json_body(call)
+    images = body.get("image_list")
     if not isinstance(images, list) or not 1 <= len(images) <= IMAGES_MAX:
         raise DouyinRefusedError(28001007)
-    return _create(world, account, "video/create_image_text", said, [(image, "image") for image in images], "pictures")
+    return _create(world, account, "video/create_image_text", body, [(image, "image") for image in images], "pictures")
 
 
 def _create(
-    world: World, account: SimAccount, endpoint: str, said: Mapping[str, Any], wanted: list[tuple[Any, str]], kind: str
+    world: World, account: SimAccount, endpoint: str, body: Mapping[str, Any], wanted: list[tuple[Any, str]], kind: str
 ) -> dict[str, Any]:
-    """A post under review. Every upload serves one create, also one that is refused for its words [assumption]."""
+    """A post under review. A create call uses its uploads up, even if its text is refused [assumption]."""
     if world.take_fault("daily_limit", endpoint):
         raise DouyinRefusedError(2114007)
-    text = said.get("text", "")
+    text = body.get("text", "")
     if not isinstance(text, str) or len(text) > TEXT_MAX:
         raise DouyinRefusedError(28001007)
     handles = unused_uploads(world)

@@ -13,7 +13,7 @@ LIST_MAX = 20  # C4 [memory]
 
 
 def video_list(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
-    """Newest first, pinned posts before all others, as the app shows them [assumption]."""
+    """Newest first, with pinned posts on top [assumption]."""
     posts = [post for post in world.posts if post.account == account.account and post.state != "removed"]
     posts.sort(key=lambda post: (bool(post.data.get("is_top")), post.created_at), reverse=True)
     cursor, count = paging(world, call, LIST_MAX, "video/video_list")
@@ -22,7 +22,7 @@ def video_list(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
 
 
 def video_data(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
-    """A post that is gone or somebody else's is missing in the answer [assumption]."""
+    """Deleted posts and posts of other accounts are missing in the answer [assumption]."""
     wanted = json_body(call).get("item_ids")
     if not isinstance(wanted, list) or not wanted:
         raise DouyinRefusedError(28001007)
@@ -32,7 +32,7 @@ def video_data(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
 
 
 def _post_row(world: World, post: SimPost) -> dict[str, Any]:
-    """`is_reviewed` says that the review is over, whatever it found; 2 not public, 4 under review, 5 public (C2)."""
+    """`is_reviewed`: the review has ended. `video_status`: 2 not public, 4 under review, 5 public (C2)."""
     counts = world.counts(post)
     share = "note" if post.kind == "pictures" else "video"
     return {
@@ -58,7 +58,7 @@ def _post_row(world: World, post: SimPost) -> dict[str, Any]:
 
 
 def fans(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
-    """For enterprise developers only; days up to yesterday, as the figures come the next day (C4 [doc])."""
+    """Followers per day up to yesterday, for enterprise developers only (C4 [doc])."""
     if account.options.get("enterprise", "true") != "true":
         raise DouyinRefusedError(28001018)
     if call.query.get("date_type") not in ("7", "15", "30"):
@@ -69,7 +69,7 @@ def fans(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
 
 
 def item_base(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
-    """Figures of posts of the last 30 days; in reality they come about 10:00 the next day."""
+    """Figures of posts of the last 30 days. In reality they come about 10:00 the next day."""
     if account.options.get("enterprise", "true") != "true":
         raise DouyinRefusedError(28001018)
     post = post_of(world, account, call)

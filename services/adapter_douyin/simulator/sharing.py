@@ -19,44 +19,52 @@ H5_TOPICS_MAX = 10  # C3 [client]
 
 
 def publish_share(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
-    """The user opens the link and confirms. with: `link`, optionally `title` = the words the user made of it.
+    """The user opens the link and confirms. with: `link`, optionally `title` = the text as the user edited it.
 
-    The media are taken as they stand in the link; that the app would not fetch them is not simulated [assumption].
+    The media of the link are not fetched [assumption].
     """
     link = urlsplit(details.get("link", ""))
-    said = dict(parse_qsl(link.query))
+    parameters = dict(parse_qsl(link.query))
     tickets: dict[str, datetime] = world.state.get("tickets", {})
     good = [ticket for ticket, until in tickets.items() if world.now() < until]
-    if link.scheme != "snssdk1128" or said.get("share_type") != "h5" or said.get("client_key") != account.app_id:
+    if (
+        link.scheme != "snssdk1128"
+        or parameters.get("share_type") != "h5"
+        or parameters.get("client_key") != account.app_id
+    ):
         raise WrongAct("link", "不是这个应用的分享链接 / no share link of this app")
-    if said.get("signature") not in {_share_signature(said, ticket) for ticket in good}:
+    if parameters.get("signature") not in {_share_signature(parameters, ticket) for ticket in good}:
         raise WrongAct("link", "签名不对或已过期 / the signature is wrong or its ticket has expired")
-    if said.get("state") not in world.state.get("share_ids", []):
+    if parameters.get("state") not in world.state.get("share_ids", []):
         raise WrongAct("link", "share_id 未知 / unknown share_id")
-    topics = _json_list(said.get("hashtag_list", "[]"))
-    media = _json_list(said["image_list_path"]) if "image_list_path" in said else [said.get("image_path", "")]
-    media = [said["video_path"]] if "video_path" in said else media
+    topics = _json_list(parameters.get("hashtag_list", "[]"))
+    media = (
+        _json_list(parameters["image_list_path"])
+        if "image_list_path" in parameters
+        else [parameters.get("image_path", "")]
+    )
+    media = [parameters["video_path"]] if "video_path" in parameters else media
     if len(topics) > H5_TOPICS_MAX or not all(one.startswith("https://") for one in media):
         raise WrongAct("link", "话题过多，或素材不在公网 https 地址上 / too many topics, or media without https")
-    words = details.get("title", said.get("title", ""))
+    words = details.get("title", parameters.get("title", ""))
     text = " ".join([words, *(f"#{topic}" for topic in topics)])
-    post = new_post(world, account, "video" if "video_path" in said else "pictures", text, tuple(media), "passed")
-    post.placement_hint = said["state"]
-    notify(world, account, "create_video", {"share_id": said["state"], "item_id": post.native_id})
-    return {"item_id": post.native_id, "share_id": said["state"]}
+    post = new_post(world, account, "video" if "video_path" in parameters else "pictures", text, tuple(media), "passed")
+    post.placement_hint = parameters["state"]
+    notify(world, account, "create_video", {"share_id": parameters["state"], "item_id": post.native_id})
+    return {"item_id": post.native_id, "share_id": parameters["state"]}
 
 
-def _share_signature(said: Mapping[str, str], ticket: str) -> str:
+def _share_signature(parameters: Mapping[str, str], ticket: str) -> str:
     """md5 over the raw values (C3 [doc])."""
-    signed = f"nonce_str={said.get('nonce_str', '')}&ticket={ticket}&timestamp={said.get('timestamp', '')}"
-    return hashlib.md5(signed.encode()).hexdigest()  # noqa: S324 — theirs
+    signed = f"nonce_str={parameters.get('nonce_str', '')}&ticket={ticket}&timestamp={parameters.get('timestamp', '')}"
+    return hashlib.md5(signed.encode()).hexdigest()  # noqa: S324 — Douyin's choice
 
 
 def _json_list(text: str) -> list[str]:
     try:
-        said = orjson.loads(text)
+        parsed = orjson.loads(text)
     except orjson.JSONDecodeError:
-        said = None
-    if not isinstance(said, list) or not all(isinstance(one, str) for one in said):
+        parsed = None
+    if not isinstance(parsed, list) or not all(isinstance(one, str) for one in parsed):
         raise WrongAct("link", "列表参数不是 JSON 数组 / a list in it is no JSON array")
-    return said
+    return parsed

@@ -22,7 +22,7 @@ CLIENT_TOKENS_IN_5_MINUTES = 500  # C1 [doc]
 
 
 def refresh_token_endpoint(world: World, call: Call) -> SimReply:
-    """Form only (D 28). The refresh token stays the same and is not extended; the old access token stays good."""
+    """Form body only (D 28). The refresh token and its life stay the same; older access tokens stay valid."""
     found = _by_refresh_token(world, call)
     if isinstance(found, int):
         return oauth_answer({}, found)
@@ -41,15 +41,15 @@ def refresh_token_endpoint(world: World, call: Call) -> SimReply:
 
 
 def access_token_endpoint(world: World, call: Call) -> SimReply:
-    """JSON or form (D 28). A code is good once; it comes with the redirect that the act `authorize` stands for."""
-    said = call.json if isinstance(call.json, dict) else dict(call.form)
-    code, until = said.get("code", ""), None
+    """JSON or form body (D 28). A code works once; it comes from the authorisation page or the act `authorize`."""
+    body = call.json if isinstance(call.json, dict) else dict(call.form)
+    code, until = body.get("code", ""), None
     account = next((one for one in world.accounts.values() if code and code in one.state.get("codes", {})), None)
     if account is None:
         return oauth_answer({}, 10007)
-    if said.get("client_key") != account.app_id:
+    if body.get("client_key") != account.app_id:
         return oauth_answer({}, 10003)
-    if said.get("client_secret") != account.app_secret:
+    if body.get("client_secret") != account.app_secret:
         return oauth_answer({}, 10013)
     until = datetime.fromisoformat(account.state["codes"].pop(code))
     if world.now() >= until:
@@ -98,12 +98,12 @@ def _by_refresh_token(world: World, call: Call) -> tuple[SimAccount, datetime] |
 
 
 def client_token_endpoint(world: World, call: Call) -> SimReply:
-    """JSON or form (D 28)."""
-    said = call.json if isinstance(call.json, dict) else dict(call.form)
+    """JSON or form body (D 28)."""
+    body = call.json if isinstance(call.json, dict) else dict(call.form)
     apps = {account.app_id: account.app_secret for account in world.accounts.values()}
-    if said.get("client_key") not in apps:
+    if body.get("client_key") not in apps:
         return oauth_answer({}, 10003)
-    if said.get("client_secret") != apps[said["client_key"]]:
+    if body.get("client_secret") != apps[body["client_key"]]:
         return oauth_answer({}, 10013)
     called: list[datetime] = world.state.setdefault("client_token_calls", [])
     called[:] = [*(at for at in called if world.now() - at < timedelta(minutes=5)), world.now()]

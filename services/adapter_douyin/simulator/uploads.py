@@ -33,7 +33,7 @@ def init_upload(world: World, account: SimAccount, call: Call) -> dict[str, Any]
 
 
 def upload_part(world: World, account: SimAccount, call: Call) -> dict[str, Any]:
-    """`part_number` from 1. What a dead upload_id is answered with no source says: bad parameter [assumption]."""
+    """`part_number` starts at 1. An expired upload_id is answered as a bad parameter [assumption]."""
     upload, file = _running_upload(world, account, call), call.files.get("video")
     number = call.query.get("part_number", "")
     if file is None or file.size == 0 or not number.isdecimal() or int(number) < 1:
@@ -71,7 +71,7 @@ def _running_uploads(world: World) -> dict[str, Any]:
 
 
 def unused_uploads(world: World) -> dict[str, tuple[str, str, str]]:
-    """upload handle → (account, what, sha256), as long as it is unused."""
+    """upload handle → (account, kind of file, sha256), until a create call uses it."""
     handles: dict[str, tuple[str, str, str]] = world.state.setdefault("handles", {})
     return handles
 

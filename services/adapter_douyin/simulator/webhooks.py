@@ -13,14 +13,14 @@ from services.adapter_douyin.simulator.bodies import DouyinRefusedError, epoch_m
 from services.adapter_douyin.simulator.comments import comment_row, reply_counts
 from services.simulator.contract import Call, OutgoingCallback, SimAccount, World
 
-# What an app is subscribed to unless it says otherwise: create_video is the default [doc], the others [assumption].
+# Events that an app receives by default: create_video [doc], the others [assumption].
 EVENTS = ("create_video", "authorize", "unauthorize", "item_comment_reply")
-# Newer events bring `content` as a JSON string (C5 [doc]); of ours the comment event is taken for one [assumption].
+# Newer events carry `content` as a JSON string (C5 [doc]); the comment event counts as one [assumption].
 CONTENT_AS_STRING = ("item_comment_reply",)
 
 
 def verify_webhook(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, Any]:
-    """The developer saves the address in the console; only the right answer to the challenge is taken (C5 [doc])."""
+    """The developer saves the address in the console, which checks the answer to its challenge (C5 [doc])."""
     challenge = world.rng.randrange(10_000, 10**9)
     wanted = {"challenge": challenge}
     _send_webhook(
@@ -37,7 +37,7 @@ def _parsed(answer: bytes) -> Any:
 
 
 def notify(world: World, account: SimAccount, event: str, content: Mapping[str, Any], actor: str | None = None) -> None:
-    """An event, where the app is subscribed. actor: who did it; None = the account's own user."""
+    """Send an event if the app is subscribed to it. actor: the user who caused it; None = the account's own user."""
     if _subscriptions(world).get(event) == 1:
         _send_webhook(world, account, event, content, None, actor)
 
@@ -50,7 +50,7 @@ def _send_webhook(
     accepts: Callable[[int, bytes], bool] | None,
     actor: str | None = None,
 ) -> None:
-    """from_user_id is who did it, to_user_id our user where somebody else did it to them [assumption]."""
+    """from_user_id is the actor; to_user_id is the account's user if somebody else is the actor [assumption]."""
     envelope: dict[str, Any] = {"event": event, "client_key": account.app_id}
     if event != "verify_webhook":
         envelope["from_user_id"] = actor or account.open_id
@@ -58,7 +58,7 @@ def _send_webhook(
         envelope["log_id"] = f"{epoch_ms(world)}{world.rng.getrandbits(64):016X}"
     envelope["content"] = orjson.dumps(content).decode() if event in CONTENT_AS_STRING else content
     body = orjson.dumps(envelope)
-    signature = hashlib.sha1(account.app_secret.encode() + body).hexdigest()  # noqa: S324 — theirs
+    signature = hashlib.sha1(account.app_secret.encode() + body).hexdigest()  # noqa: S324 — Douyin's choice
     message_id = f"{world.rng.getrandbits(128):032x}"
     headers = {"Content-Type": "application/json", "X-Douyin-Signature": signature, "Msg-Id": message_id}
     plain = OutgoingCallback("POST", body, headers, name=event)
@@ -71,7 +71,7 @@ def _subscriptions(world: World) -> dict[str, int]:
 
 
 def event_list(world: World, call: Call) -> dict[str, Any]:
-    """The shape of the update's `list` is taken for the answer's [assumption]."""
+    """The answer's `list` has the shape of the update's [assumption]."""
     return {"list": [{"event": event, "status": status} for event, status in _subscriptions(world).items()]}
 
 
@@ -86,18 +86,18 @@ def event_update(world: World, call: Call) -> dict[str, Any]:
 
 
 def notify_comments(world: World, account: SimAccount) -> None:
-    """Each comment once, when it is written; our own replies are no news to us [assumption]."""
+    """One event per new comment; comments of the account's own user send none [assumption]."""
     for post in world.posts:
         if post.account != account.account or post.state != "live":
             continue
-        told: set[str] = post.data.setdefault("told", set())
-        everything = world.comments(post)
-        if len(everything) == len(told):
+        notified: set[str] = post.data.setdefault("told", set())
+        comments = world.comments(post)
+        if len(comments) == len(notified):
             continue
-        replies = reply_counts(everything)
-        for comment in everything:
-            if comment.native_id not in told:
-                told.add(comment.native_id)
+        replies = reply_counts(comments)
+        for comment in comments:
+            if comment.native_id not in notified:
+                notified.add(comment.native_id)
                 if comment.author != account.open_id:
                     row = comment_row(comment, replies, top=False)
                     names = (
