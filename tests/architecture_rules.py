@@ -24,8 +24,8 @@ ADAPTER_FILES = frozenset(
 # belongs in them.
 OPTIONAL_FILES = frozenset(
     {
-        "account.py", "after_posting.py", "aftercare.py", "article_body.py", "callbacks.py", "connecting.py",
-        "find_post.py", "hand_over.py", "oauth.py", "post_text.py", "tokens.py", "wire_types.py",
+        "account.py", "after_posting.py", "callbacks.py",
+        "find_post.py", "hand_over.py", "oauth.py", "post_forms.py", "post_text.py", "tokens.py", "wire_types.py",
     }
 )  # fmt: skip
 # Library → patterns of the modules that may import it.
@@ -48,7 +48,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "uvicorn": (r"services\.runtime\.http_server",),
 }
 PURE = re.compile(
-    r"services\.(adapter_\w+\.(article_body|callbacks|errors|limits|localise|post_text)|engagement_aggregator\.(fold|rows)(\.\w+)?"
+    r"services\.(adapter_\w+\.(callbacks|errors|limits|localise|post_forms|post_text)|engagement_aggregator\.(fold|rows)(\.\w+)?"
     r"|adapter\.placement(\.\w+)?)"
 )
 INPUT_OUTPUT = (

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests import architecture_rules as rules
-from tests.architecture_open import STILL_OPEN
 from tests.architecture_rules import ADAPTER_FILES, RULES, Rule, Tree
 
 ROOT = Path(__file__).parents[1]
@@ -225,11 +224,7 @@ def tree() -> Tree:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_tree_keeps_the_rule(rule: Rule, tree: Tree) -> None:
-    """What is still open is named in `STILL_OPEN`, one by one, and leaves that list when it is mended."""
-    found = rule(tree)
-    known = STILL_OPEN.get(rule.__name__, frozenset())
-    assert [each for each in found if each.split(" ")[0] not in known] == []
-    assert known <= {each.split(" ")[0] for each in found}, "mended: take it off STILL_OPEN"
+    assert rule(tree) == []
 
 
 def test_the_rules_look_at_the_whole_tree(tree: Tree) -> None:
@@ -248,10 +243,6 @@ def test_a_broken_tree_is_noticed_and_the_culprit_named(
 ) -> None:
     found = rule(plant({**SOUND, **files}))
     assert any(named in each for each in found), found
-
-
-def test_nothing_is_open_of_a_rule_that_does_not_exist() -> None:
-    assert {rule.__name__ for rule in RULES} >= STILL_OPEN.keys()
 
 
 def test_every_rule_is_shown_to_fail() -> None:

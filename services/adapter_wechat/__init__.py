@@ -1,7 +1,8 @@
 """WeChat Official Accounts (微信公众号): `ADAPTER`, which the registry discovers."""
 
 from services.adapter.contract.adapter import Adapter, Name
-from services.adapter_wechat.aftercare import WechatCare, WechatReplies, WechatRetraction
+from services.adapter_wechat.account import WechatCare
+from services.adapter_wechat.after_posting import WechatReplies, WechatRetraction
 from services.adapter_wechat.callbacks import WechatCallbacks
 from services.adapter_wechat.client import WechatClient
 from services.adapter_wechat.errors import ERRORS

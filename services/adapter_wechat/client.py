@@ -1,4 +1,4 @@
-"""The WeChat Official Account interfaces, one method per endpoint: wire only, one attempt, typed answers.
+"""The WeChat Official Account interfaces, one method per endpoint: one attempt each, typed answers, no decisions.
 
 Answers are HTTP 200 with an `errcode` that is 0 or absent for success. The token is renewed here, by one thread at a
 time; a call that was refused for its token is repeated once, which is safe because the platform did nothing.
@@ -24,165 +24,25 @@ from services.adapter.wire.http import Answer, PlatformHttp, reading
 from services.adapter_wechat.errors import ALREADY_SENT, DRAFT_GONE, ERRORS, SUBMIT, TOKEN_ENDPOINT
 from services.adapter_wechat.limits import DRAFTS_PER_PAGE, FORCED, PUBLISHED_PER_PAGE
 from services.adapter_wechat.settings import BASE_URL, TokenSettings
+from services.adapter_wechat.wire_types import (
+    ApiQuota,
+    ArticleTotals,
+    Comments,
+    DraftPage,
+    FollowerTotals,
+    MassSent,
+    MassStatusAnswer,
+    NewsContent,
+    Number,
+    PublishedPage,
+    PublishStatus,
+    QuotaAnswer,
+    Submitted,
+    TokenAnswer,
+    UploadedMedia,
+)
 
 Shape = TypeVar("Shape", bound=Struct)
-Number = int | str
-"""What some sources show as a number and others as text."""
-
-
-class NewsItem(Struct, frozen=True):
-    title: str = ""
-    thumb_media_id: str = ""
-    url: str = ""
-    is_deleted: bool = False
-
-
-class NewsContent(Struct, frozen=True):
-    news_item: list[NewsItem] = []
-    create_time: Number = 0
-    update_time: Number = 0
-
-
-class PublishedItem(Struct, frozen=True):
-    article_id: str
-    content: NewsContent = NewsContent()
-    update_time: Number = 0
-
-    @property
-    def published_at(self) -> datetime:
-        """The newest stamp: a draft may have been created long before it was published."""
-        return max(instant(s) for s in (self.update_time, self.content.update_time, self.content.create_time))
-
-
-class PublishedPage(Struct, frozen=True):
-    total_count: int = 0
-    item: list[PublishedItem] = []
-
-
-class DraftItem(Struct, frozen=True):
-    media_id: str
-    content: NewsContent = NewsContent()
-    update_time: Number = 0
-
-
-class DraftPage(Struct, frozen=True):
-    total_count: int = 0
-    item: list[DraftItem] = []
-
-
-class Submitted(Struct, frozen=True):
-    publish_id: Number
-    msg_data_id: Number | None = None
-
-
-class ArticleAddress(Struct, frozen=True):
-    idx: int
-    article_url: str
-
-
-class ArticleDetail(Struct, frozen=True):
-    count: int = 0
-    item: list[ArticleAddress] = []
-
-
-class PublishStatus(Struct, frozen=True):
-    publish_status: int
-    article_id: str = ""
-    article_detail: ArticleDetail = ArticleDetail()
-    fail_idx: list[int] = []
-
-
-class MassSent(Struct, frozen=True):
-    """A mass send that the platform took, now or earlier under the same clientmsgid."""
-
-    msg_id: Number
-    msg_data_id: Number | None = None
-
-
-class AuthorReply(Struct, frozen=True):
-    content: str = ""
-    create_time: Number = 0
-
-
-class WechatComment(Struct, frozen=True):
-    """reply: the author's one reply; some sources show an object, others a list of it."""
-
-    user_comment_id: Number
-    create_time: Number
-    content: str = ""
-    openid: str = ""
-    reply: AuthorReply | list[AuthorReply] | None = None
-
-    @property
-    def replies(self) -> list[AuthorReply]:
-        given = self.reply if isinstance(self.reply, list) else [self.reply] if self.reply else []
-        return [one for one in given if one.content]
-
-
-class Comments(Struct, frozen=True):
-    """total: comments on this page. comment_cnt: comments of the article, where the platform says it."""
-
-    total: int = 0
-    comment: list[WechatComment] = []
-    comment_cnt: int | None = None
-
-
-class DayFigures(Struct, frozen=True):
-    """Sums from the day of publishing to `stat_date`; people, not page views."""
-
-    stat_date: str
-    read_user: int | None = None
-    share_user: int | None = None
-    like_user: int | None = None
-    comment_count: int | None = None
-    collection_user: int | None = None
-    read_subscribe_user: int | None = None
-
-
-class ArticleFigures(Struct, frozen=True):
-    msgid: str
-    content_url: str = ""
-    detail_list: list[DayFigures] = []
-
-
-class ArticleTotals(Struct, frozen=True):
-    list: tuple[ArticleFigures, ...] = ()
-    is_delay: bool = False
-
-
-class DayFollowers(Struct, frozen=True):
-    ref_date: str
-    cumulate_user: int
-
-
-class FollowerTotals(Struct, frozen=True):
-    list: tuple[DayFollowers, ...] = ()
-
-
-class ApiQuota(Struct, frozen=True):
-    """Calls of one interface today."""
-
-    daily_limit: int
-    used: int
-    remain: int
-
-
-class _QuotaAnswer(Struct, frozen=True):
-    quota: ApiQuota
-
-
-class _MassStatus(Struct, frozen=True):
-    msg_status: str
-
-
-class _Uploaded(Struct, frozen=True):
-    media_id: str = ""
-    url: str = ""
-
-
-class _Token(Struct, frozen=True):
-    access_token: str = ""
-    expires_in: int = 0
 
 
 class WechatClient:
@@ -217,7 +77,7 @@ class WechatClient:
     def add_draft(self, article: Mapping[str, Any]) -> str:
         """draft/add with one article → the draft's media_id."""
         body = self._post("/cgi-bin/draft/add", {"articles": [article]})
-        return _needed(_read(body, _Uploaded).media_id, "media_id")
+        return _needed(_read(body, UploadedMedia).media_id, "media_id")
 
     def draft_exists(self, media_id: str) -> bool:
         """draft/get: False where the draft is gone, which it is once it has been published."""
@@ -278,7 +138,7 @@ class WechatClient:
 
     def mass_status(self, msg_id: int) -> str:
         """message/mass/get → `msg_status`."""
-        return _read(self._reading_post("/cgi-bin/message/mass/get", {"msg_id": msg_id}), _MassStatus).msg_status
+        return _read(self._reading_post("/cgi-bin/message/mass/get", {"msg_id": msg_id}), MassStatusAnswer).msg_status
 
     def delete_mass(self, msg_id: int) -> None:
         """message/mass/delete, all its articles: the pages go, the card stays with who has received it."""
@@ -304,7 +164,7 @@ class WechatClient:
     def quota(self, path: str) -> ApiQuota:
         """openapi/quota/get: today's calls of the interface at `path`."""
         body = self._reading_post("/cgi-bin/openapi/quota/get", {"cgi_path": path})
-        return _read(body, _QuotaAnswer).quota
+        return _read(body, QuotaAnswer).quota
 
     # --- feedback ---
 
@@ -322,10 +182,10 @@ class WechatClient:
 
     # --- the wire ---
 
-    def _upload(self, path: str, query: dict[str, str], media: DraftMedia, data: bytes, wanted: str) -> _Uploaded:
+    def _upload(self, path: str, query: dict[str, str], media: DraftMedia, data: bytes, wanted: str) -> UploadedMedia:
         extension = media.content_type.partition("/")[2].replace("jpeg", "jpg")
         part = (f"{media.media_id}.{extension}", data, media.content_type)
-        uploaded = _read(self._call("POST", path, query=query, files={"media": part}), _Uploaded)
+        uploaded = _read(self._call("POST", path, query=query, files={"media": part}), UploadedMedia)
         _needed(getattr(uploaded, wanted), wanted)
         return uploaded
 
@@ -393,11 +253,11 @@ class WechatClient:
         given = self._forced()
         return seen if given is None else self._kept(seen, given)
 
-    def _kept(self, seen: Tokens, given: _Token) -> Tokens:
+    def _kept(self, seen: Tokens, given: TokenAnswer) -> Tokens:
         until = datetime.now(UTC) + timedelta(seconds=given.expires_in)
         return self._credentials.replace(self._account, seen.revision, Tokens(given.access_token, "", until))
 
-    def _forced(self) -> _Token | None:
+    def _forced(self) -> TokenAnswer | None:
         """A forced renewal; None where there may be none now: the old token is tried again, and the call tells."""
         now = time.monotonic()
         if self._forced_at is not None and now - self._forced_at < self._tokens.force_every_s:
@@ -411,7 +271,7 @@ class WechatClient:
                 return None
             raise
 
-    def _ask_token(self, *, force: bool) -> _Token:
+    def _ask_token(self, *, force: bool) -> TokenAnswer:
         """stable_token; in normal mode it gives everybody the same one, so processes do not take it from each other."""
         body: dict[str, Any] = {
             "grant_type": "client_credential",
@@ -422,7 +282,7 @@ class WechatClient:
             body["force_refresh"] = True
         try:
             answer = self._http.call("POST", "/cgi-bin/stable_token", json=body)
-            given = _read(_checked(answer, TOKEN_ENDPOINT), _Token)
+            given = _read(_checked(answer, TOKEN_ENDPOINT), TokenAnswer)
         except NoAnswerError as error:
             raise NotSentError("没有拿到 access_token，请求未发出 / no token, the call was never sent") from error
         except PlatformError as error:
@@ -430,11 +290,6 @@ class WechatClient:
         if not given.access_token:
             raise NotSentError("平台给了空的 access_token，未采用 / an empty token was not taken")
         return given
-
-
-def instant(stamp: Number) -> datetime:
-    """Platform seconds, as number or text, as an instant."""
-    return datetime.fromtimestamp(int(stamp), UTC)
 
 
 def _days(day: date) -> dict[str, str]:

@@ -12,17 +12,17 @@ from typing import Any
 from schemas.events.feedback import Absence, Metric, Reading, Readings
 from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.feedback import Comment, CommentPage, LivePost
-from services.adapter_wechat.client import (
+from services.adapter_wechat.client import WechatClient
+from services.adapter_wechat.errors import DATE_OUT_OF_RANGE, STATISTICS_NOT_READY
+from services.adapter_wechat.limits import COMMENTS_PER_PAGE
+from services.adapter_wechat.wire_types import (
     ArticleFigures,
     Comments,
     DayFigures,
     FollowerTotals,
-    WechatClient,
     WechatComment,
     instant,
 )
-from services.adapter_wechat.errors import DATE_OUT_OF_RANGE, STATISTICS_NOT_READY
-from services.adapter_wechat.limits import COMMENTS_PER_PAGE
 
 BEIJING = timezone(timedelta(hours=8))
 READY_HOUR = 8

@@ -33,7 +33,7 @@ from services.adapter.contract.publication import (
 )
 from services.adapter.localising.article import place_pictures
 from services.adapter.localising.text import normalise
-from services.adapter_wechat.client import MassSent, Number, PublishedItem, PublishStatus, Submitted, WechatClient
+from services.adapter_wechat.client import WechatClient
 from services.adapter_wechat.errors import ALREADY_SENT, APPROVAL, DRAFT_GONE, ERRORS, NO_SUCH_ARTICLE
 from services.adapter_wechat.limits import (
     APPROVAL_MINUTES,
@@ -43,6 +43,7 @@ from services.adapter_wechat.limits import (
     PUBLISHED_PER_PAGE,
 )
 from services.adapter_wechat.settings import MASS_FIELD, LostPublication
+from services.adapter_wechat.wire_types import MassSent, Number, PublishedItem, PublishStatus, Submitted
 from services.runtime.clock import SystemClock
 
 LABELS = {"inline": "正文图片", "cover": "封面", "image": "图片"}

@@ -1,7 +1,7 @@
 """What a platform's half of the simulator provides, and the world it lives in. Knows no platform and no HTTP server.
 
-Each adapter folder's `simulator.py` exports `SIMULATOR`, a SimulatedPlatform. Its handlers are plain synchronous
-functions; one call is handled at a time, so a handler is atomic.
+Each adapter folder's `simulator` (a package or a file) exports `SIMULATOR`, a SimulatedPlatform. Its handlers are
+plain synchronous functions; one call is handled at a time, so a handler is atomic.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ import pytest
 
 from services.adapter.contract.errors import NoAnswerError, NotSentError, PlatformError
 from services.adapter.wire.http import Answer, PlatformHttp
-from services.adapter_wechat.client import WechatClient, instant
+from services.adapter_wechat.client import WechatClient
 from services.adapter_wechat.settings import TokenSettings
+from services.adapter_wechat.wire_types import instant
 from services.simulator.http.server import SimulatorServer
 from tests.adapter_wechat.samples import ACCOUNT
 

@@ -11,9 +11,10 @@ from schemas.events.feedback import Readings
 from schemas.events.placement import PostRef
 from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.feedback import CommentPage, LivePost
-from services.adapter_wechat.client import ArticleTotals, Comments, WechatClient, WechatComment
+from services.adapter_wechat.client import WechatClient
 from services.adapter_wechat.feedback import NATIVE, WechatFeedback
 from services.adapter_wechat.simulator import SIMULATOR
+from services.adapter_wechat.wire_types import ArticleTotals, Comments, WechatComment
 from services.simulator.contract import SimPost
 from services.simulator.http.server import SimulatorServer
 from tests.adapter_wechat.samples import content, intended

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from schemas.events.content import Declarations, Target, Variant
 from services.adapter_wechat import ADAPTER
-from services.adapter_wechat.localise import width
+from services.adapter_wechat.post_forms import width
 from tests.adapter_wechat.samples import ACCOUNT, content, draft_of, gallery, picture, refusals
 
 FAMILY = "👨‍👩‍👧‍👦"

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from schemas.events.placement import PlacementRecord, StepRecord
 from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.publication import Accepted, Live, Pending, Removed, Undecidable
-from services.adapter_wechat.client import Number, PublishStatus, WechatClient
+from services.adapter_wechat.client import WechatClient
 from services.adapter_wechat.publish import WechatPublication
+from services.adapter_wechat.wire_types import Number, PublishStatus
 from services.simulator.http.server import SimulatorServer
 from tests.adapter_wechat.samples import ACCOUNT, OTHER, content, gallery, intended
 from tests.adapter_wechat.worker import Worker

@@ -1,4 +1,4 @@
-"""What follows publishing: taking articles down, answering comments, looking after the account's token and quotas."""
+"""What follows publishing: takes articles down and answers comments."""
 
 from __future__ import annotations
 
@@ -6,27 +6,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from schemas.events.placement import PlacementRecord
-from services.adapter.contract.account import AccountHealth, Quota
 from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.feedback import LivePost
 from services.adapter.localising.text import normalise
-from services.adapter_wechat.client import WechatClient, WechatComment, instant
-from services.adapter_wechat.errors import NO_SUCH_ARTICLE, QUOTA_NOT_TOLD
-from services.adapter_wechat.feedback import BEIJING, ended, index_of, message_of
+from services.adapter_wechat.client import WechatClient
+from services.adapter_wechat.errors import NO_SUCH_ARTICLE
+from services.adapter_wechat.feedback import ended, index_of, message_of
 from services.adapter_wechat.limits import COMMENTS_PER_PAGE, REPLY
+from services.adapter_wechat.wire_types import WechatComment, instant
 
 CLOCKS_DIFFER = timedelta(minutes=5)
-WATCHED = (
-    "/cgi-bin/media/uploadimg",
-    "/cgi-bin/material/add_material",
-    "/cgi-bin/draft/add",
-    "/cgi-bin/freepublish/submit",
-    "/cgi-bin/message/mass/sendall",
-    "/cgi-bin/comment/list",
-    "/cgi-bin/comment/reply/add",
-    "/datacube/getarticletotaldetail",
-)
-"""Interfaces whose daily quota the work of an account depends on."""
 
 
 class WechatRetraction:
@@ -91,32 +80,3 @@ def _comments(client: WechatClient, post: LivePost) -> Iterator[WechatComment]:
         begin += len(page.comment)
         empty = 0 if page.comment else empty + 1
         over = ended(page, begin, empty)
-
-
-class WechatCare:
-    """The contract's AccountCare. No expiry is told: appid and secret are the authorisation and have no end, and the
-    two-hour token is renewed with them by itself."""
-
-    def check(self, client: WechatClient, now: datetime) -> AccountHealth:
-        quotas: list[Quota] = []
-        try:
-            client.ensure_token()
-            for path in WATCHED:
-                quotas += _quota(client, path, now)
-        except PlatformError as error:
-            if error.error_class != "quota":  # asking has a quota too; without it the account works all the same
-                return AccountHealth(quotas=tuple(quotas), problem=error.message, error=error)
-        return AccountHealth(quotas=tuple(quotas))
-
-
-def _quota(client: WechatClient, path: str, now: datetime) -> list[Quota]:
-    """Nothing for an interface that this kind of account does not have."""
-    try:
-        today = client.quota(path)
-    except PlatformError as error:
-        if error.code in QUOTA_NOT_TOLD:
-            return []
-        raise
-    midnight = now.astimezone(BEIJING).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    endpoint = path.removeprefix("/").removeprefix("cgi-bin/")
-    return [Quota(endpoint, today.daily_limit, today.remain, midnight.astimezone(now.tzinfo))]

@@ -11,9 +11,11 @@ from services.adapter.contract.errors import NoAnswerError, PlatformError
 from services.adapter.contract.feedback import LivePost
 from services.adapter.contract.publication import Removed
 from services.adapter_wechat import ADAPTER
-from services.adapter_wechat.aftercare import WATCHED, WechatCare, WechatReplies, WechatRetraction
-from services.adapter_wechat.client import AuthorReply, WechatClient, WechatComment
+from services.adapter_wechat.account import WATCHED, WechatCare
+from services.adapter_wechat.after_posting import WechatReplies, WechatRetraction
+from services.adapter_wechat.client import WechatClient
 from services.adapter_wechat.feedback import WechatFeedback
+from services.adapter_wechat.wire_types import AuthorReply, WechatComment
 from services.simulator.http.server import SimulatorServer
 from tests.adapter_wechat.samples import ACCOUNT, content, draft_of, intended
 from tests.adapter_wechat.worker import Worker
