@@ -17,14 +17,12 @@ from schemas.events.commands import (
     CancelRequested,
     PlacementCommand,
     ReleaseRequested,
-    RetractRequested,
     RetryRequested,
     UnknownConfirmed,
     UnknownDenied,
 )
 from schemas.events.placement import PostRef
-from services.adapter.commands.freshness import Freshness
-from services.adapter.contract.errors import HeldBackError, NoAnswerError, NotSentError, PlatformError
+from services.adapter.contract.errors import HeldBackError, NoAnswerError, PlatformError
 from services.adapter.contract.publication import Accepted, Done, NeedsHuman, Undecidable
 from tests.adapter.scripted import PATIENCE_S, START, SUBMIT, UPLOAD, Loop, Platform, Retracting, cancel, content
 
@@ -215,53 +213,6 @@ def test_repeated_risk_answers_really_pause_the_account_until_a_person_releases_
 # --- a view that may be old ---
 
 
-def test_no_call_leaves_on_an_old_view_of_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.adapter.worker.caller.HEAR_WITHIN_S", 0.05)
-    platform = Platform()
-    loop = Loop(platform, freshness=(fresh := Freshness(within_s=0.02)))
-    fresh.heard(0.0, {})  # long ago
-    loop.take(content())
-    record = loop.run(1)
-    loop.turn(call=False)
-    record = loop.record
-    assert [entry.state for entry in record.history[-2:]] == ["CALLING", "INTENDED"]
-    assert platform.calls == []
-
-
-def test_no_call_is_even_recorded_before_the_commands_were_read_once() -> None:
-    platform = Platform()
-    loop = Loop(platform, freshness=Freshness())
-    loop.take(content())
-    loop.run()
-    assert [record.state for record in loop.records] == ["INTENDED"]
-    assert platform.calls == []
-
-
-def test_a_view_is_fresh_only_with_commands_and_contents_read_to_where_they_just_ended() -> None:
-    now = 100.0
-    fresh = Freshness(within_s=0.5, now=lambda: now)
-    assert not fresh.wait(0, now)
-    fresh.heard(99.8, {0: 7})
-    assert not fresh.wait(0, now), "the loop has not come to offset 7 yet: a cancel may stand there"
-    fresh.taken({0: 6})
-    assert not fresh.wait(0, now)
-    fresh.taken({0: 7})
-    assert fresh.wait(0, now)
-    now = 100.4
-    assert not fresh.wait(0, now), "0.6 s old"
-
-
-def test_whoever_waits_for_a_fresh_view_goes_on_as_soon_as_there_is_one() -> None:
-    fresh = Freshness(within_s=PATIENCE_S)
-    waited: list[bool] = []
-    thread = threading.Thread(target=lambda: waited.append(fresh.wait(0, fresh._now() + PATIENCE_S)))
-    thread.start()
-    fresh.taken({0: 1})
-    fresh.heard(fresh._now(), {0: 1})
-    thread.join(PATIENCE_S)
-    assert waited == [True]
-
-
 # --- cancel ---
 
 
@@ -337,56 +288,6 @@ def _wait(event: threading.Event) -> None:
 
 
 # --- retract ---
-
-
-def test_a_live_post_is_taken_down_and_says_why() -> None:
-    loop = Loop(Platform(), retraction=(taking := Retracting()))
-    loop.take(content())
-    loop.run()
-    command = about(loop, RetractRequested)
-    loop.command(command)
-    record = loop.run()
-    assert (record.state, record.commands) == ("REMOVED", (command.command_id,))
-    assert "li：价格有误" in said(loop)
-    loop.command(command)
-    loop.crash()
-    loop.run()
-    assert taking.taken_down == ["1"]
-
-
-def test_taking_down_is_tried_again_after_a_lost_answer_and_after_a_crash() -> None:
-    loop = Loop(Platform(), retraction=(taking := Retracting(answers=[NoAnswerError("x"), NotSentError("y")])))
-    loop.take(content())
-    loop.run()
-    loop.command(about(loop, RetractRequested))
-    loop.commit(loop.stage.tick(), call=False)
-    loop.crash()
-    for _ in range(3):
-        loop.run(2)
-        loop.clock.advance(10)
-    assert loop.run().state == "REMOVED"
-    assert taking.tried == 3
-
-
-def test_a_platform_that_refuses_to_take_down_leaves_the_post_live_and_says_so() -> None:
-    loop = Loop(Platform(), retraction=Retracting(answers=[refused()]))
-    loop.take(content())
-    loop.run()
-    command = about(loop, RetractRequested)
-    loop.command(command)
-    record = loop.run()
-    assert (record.state, record.commands) == ("LIVE", (command.command_id,))
-    assert "平台拒绝" in said(loop)
-
-
-def test_where_the_platform_cannot_take_down_the_command_is_refused_visibly() -> None:
-    loop = taken(Platform())
-    loop.run()
-    command = about(loop, RetractRequested)
-    loop.command(command)
-    record = loop.run()
-    assert (record.state, record.commands) == ("LIVE", (command.command_id,))
-    assert "没有提供撤回接口" in said(loop)
 
 
 # --- retry, confirm, deny ---

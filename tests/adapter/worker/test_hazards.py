@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
 import pytest
 
-from schemas.events.content import Target
 from schemas.events.placement import PlacementRecord
 from services.adapter.contract.errors import ErrorTable, NoAnswerError, NotSentError, Outcome, PlatformError
-from services.adapter.contract.publication import Accepted, Done, Live, NotFound, Pending, Rejected, Removed, Step
+from services.adapter.contract.publication import Accepted, Done, Live, NotFound, Pending, Removed, Step
 from services.adapter.wire.send_guard import boot_seconds, past_send_deadline
 from services.runtime.consume import Emit
 from services.runtime.kafka.producer import MAX_RECORD_BYTES
 from services.runtime.kafka.records import Outgoing, Record
-from tests.adapter.scripted import BROKEN_SLOT, PATIENCE_S, START, SUBMIT, UPLOAD, Loop, Platform, cancel, content, live
+from tests.adapter.scripted import BROKEN_SLOT, PATIENCE_S, START, SUBMIT, UPLOAD, Loop, Platform, content, live
+from tests.adapter.worker.test_claimed_posts import two_alike
 
 
 def refused(error_class: str = "content", outcome: Outcome = "refused", **more: object) -> PlatformError:
@@ -35,34 +34,7 @@ def _wait(event: threading.Event) -> None:
     assert event.wait(PATIENCE_S)
 
 
-def crashed_while_uploading(platform: Platform) -> Loop:
-    loop = Loop(platform)
-    loop.take(content())
-    loop.commit(loop.stage.tick(), call=False)
-    loop.crash()
-    return loop
-
-
 # --- what comes in while a crash is being recovered from ---
-
-
-def test_a_cancel_in_the_first_round_after_a_crash_is_not_overwritten_by_the_recovery() -> None:
-    platform = Platform(steps=(UPLOAD, SUBMIT), answers={"upload": [Done({"id": "a"})], "submit": []})
-    loop = crashed_while_uploading(platform)
-    loop.take(cancel())
-    assert loop.run().state == "CANCELLED"
-    assert platform.calls == []
-
-
-def test_a_new_version_in_the_first_round_after_a_crash_is_not_overwritten_by_the_recovery() -> None:
-    platform = Platform(steps=(UPLOAD, SUBMIT), answers={"upload": [Done({"id": "a"})], "submit": []})
-    loop = crashed_while_uploading(platform)
-    loop.take(content(version=2, title="第二版"))
-    record = loop.run()
-    assert record.state == "LIVE"
-    assert record.content_version == 2
-    assert record.draft is not None
-    assert record.draft.text == "第二版"
 
 
 def test_a_crash_in_a_step_that_today_s_code_no_longer_knows_is_looked_for() -> None:
@@ -88,84 +60,6 @@ def in_doubt(platform: Platform) -> Loop:
     loop.run()
     assert loop.record.state == "UNKNOWN"
     return loop
-
-
-def found_absent(loop: Loop) -> PlacementRecord:
-    for _ in range(3):
-        loop.clock.advance(60)
-        loop.run()
-    return loop.record
-
-
-def test_what_was_never_posted_is_replaced_by_the_version_that_came_meanwhile() -> None:
-    loop = in_doubt(Platform())
-    loop.take(content(version=2, title="价格更正"))
-    assert loop.record.state == "UNKNOWN"
-    loop.crash()
-    record = found_absent(loop)
-    assert record.state == "LIVE"
-    assert record.content_version == 2
-    assert record.draft is not None
-    assert record.draft.text == "价格更正"
-
-
-def test_what_was_posted_after_all_is_not_followed_by_the_version_that_came_meanwhile() -> None:
-    platform = Platform(looks=[live("9")])
-    loop = in_doubt(platform)
-    loop.take(content(version=2, title="价格更正"))
-    record = found_absent(loop)
-    assert record.state == "LIVE"
-    assert record.post is not None
-    assert record.post.native_id == "9"
-    assert platform.calls.count("submit") == 1
-
-
-def test_a_post_that_was_found_and_refused_by_review_is_not_followed_by_the_version_that_came_meanwhile() -> None:
-    platform = Platform(looks=[Accepted({"item_id": "9"}, "审核")], follows=[Rejected(refused("content"))])
-    loop = in_doubt(platform)
-    loop.take(content(version=2, title="第二版"))
-    for _ in range(3):
-        loop.clock.advance(60)
-        loop.run(2)
-    assert loop.record.state == "REJECTED"
-    assert platform.calls.count("submit") == 1
-
-
-def test_a_version_that_names_a_placement_again_outweighs_the_one_that_dropped_it() -> None:
-    loop = in_doubt(Platform())
-    dropping = msgspec.structs.replace(
-        content(version=2), targets=(Target(platform="echo", account="tea", slot="second"),)
-    )
-    first = loop.record.placement_id
-    loop.take(dropping)
-    loop.take(content(version=3, title="第三版"))
-    for _ in range(3):
-        loop.clock.advance(60)
-        loop.run()
-    newest = {record.placement_id: record for record in loop.records}[first]
-    assert newest.state == "LIVE"
-    assert newest.draft is not None
-    assert newest.draft.text == "第三版"
-
-
-def test_a_cancel_of_the_version_that_came_meanwhile_posts_neither() -> None:
-    platform = Platform()
-    loop = in_doubt(platform)
-    loop.take(content(version=2, title="第二版"))
-    loop.take(cancel(version=2))
-    assert found_absent(loop).state == "CANCELLED"
-    assert platform.calls.count("submit") == 1
-
-
-def test_a_version_that_does_not_fit_is_refused_once_however_often_it_is_delivered() -> None:
-    loop = Loop(Platform())
-    loop.take(content(due_in_s=100))
-    loop.take(content(version=2, title="禁"))
-    written = len(loop.topic)
-    loop.take(content(version=2, title="禁"))
-    assert loop.record.state == "REJECTED"
-    assert loop.record.content_version == 2
-    assert len(loop.topic) == written
 
 
 def test_a_bug_in_localising_one_placement_harms_no_other_and_forgets_no_call() -> None:
@@ -269,75 +163,6 @@ def test_a_step_that_cannot_be_worked_out_stops_its_placement_and_no_other() -> 
 
 
 # --- posts that two placements could claim ---
-
-
-def two_alike(platform: Platform) -> Loop:
-    loop = Loop(platform)
-    one = content()
-    loop.take(msgspec.structs.replace(one, targets=(one.targets[0], msgspec.structs.replace(one.targets[0], slot="b"))))
-    return loop
-
-
-def owners(loop: Loop) -> dict[str, str | None]:
-    newest = {record.slot: record for record in loop.records}
-    return {slot: record.post.native_id if record.post else None for slot, record in newest.items()}
-
-
-def test_two_lost_answers_with_equal_words_never_share_the_one_post_that_was_made() -> None:
-    platform = Platform(answers={"submit": [NoAnswerError("x"), NoAnswerError("x")]}, looks=[live("77"), live("77")])
-    loop = two_alike(platform)
-    for _ in range(8):
-        loop.clock.advance(60)
-        loop.run(3)
-    found = owners(loop)
-    assert len(set(found.values())) == 2
-    assert "77" in found.values()
-    assert platform.calls.count("submit") == 3
-
-
-def test_a_post_that_is_still_under_review_belongs_to_the_placement_that_made_it() -> None:
-    platform = Platform(answers={"submit": [Accepted({"item_id": "5"}, "审核"), NoAnswerError("x")]})
-    seen: list[frozenset[str]] = []
-    find: Callable[..., object] = platform.find
-
-    def looking(client: object, record: PlacementRecord, claimed: frozenset[str]) -> object:
-        seen.append(claimed)
-        return find(client, record, claimed)
-
-    platform.find = looking  # type: ignore[method-assign, assignment]
-    loop = Loop(platform)
-    loop.stage.calls._most = 1  # one after the other, so that it is known which of them is accepted
-    one = content()
-    loop.take(msgspec.structs.replace(one, targets=(one.targets[0], msgspec.structs.replace(one.targets[0], slot="b"))))
-    for _ in range(2):
-        loop.clock.advance(60)
-        loop.run(4)
-    assert seen
-    assert all("5" in claimed for claimed in seen)
-
-
-def test_what_is_no_id_in_a_result_claims_nothing() -> None:
-    """A platform that leaves an id empty, or names a kind beside it, does so for every post."""
-    first = Accepted({"item_id": "5", "video_id": "", "publish_id_type": "text"}, "审核")
-    second = Accepted({"item_id": "6", "video_id": "", "publish_id_type": "text"}, "审核")
-    platform = Platform(answers={"submit": [first, NoAnswerError("x")]}, looks=[second, second])
-    loop = two_alike(platform)
-    for _ in range(3):
-        loop.clock.advance(60)
-        loop.run(2)
-    assert {record.slot: record.state for record in loop.records} == {"main": "ACCEPTED", "b": "ACCEPTED"}
-
-
-def test_a_followed_post_that_another_placement_has_is_not_claimed_twice() -> None:
-    platform = Platform(
-        answers={"submit": [Accepted({}, "等待"), Accepted({}, "等待")]}, follows=[live("3"), live("3")]
-    )
-    loop = two_alike(platform)
-    for _ in range(3):
-        loop.clock.advance(6)
-        loop.run(3)
-    states = sorted({record.slot: record.state for record in loop.records}.values())
-    assert states == ["LIVE", "NEEDS_HUMAN"]
 
 
 # --- records that grow, and records that do not fit ---
@@ -471,32 +296,6 @@ def test_a_result_that_comes_back_after_the_partition_left_and_returned_changes_
 # --- what a second look at the protections asked for ---
 
 
-def test_a_cancel_during_a_call_that_never_left_is_final_at_once_and_not_after_the_pause() -> None:
-    platform = Platform(answers={"submit": [NotSentError("x")]})
-    loop = Loop(platform)
-    hold = held(platform)
-    loop.take(content())
-    loop.begin()
-    loop.take(cancel())
-    hold.set()
-    loop.settle()
-    loop.turn()
-    assert loop.record.state == "CANCELLED"
-
-
-def test_a_cancel_during_an_upload_is_final_also_where_the_worker_hands_over() -> None:
-    platform = Platform(steps=(UPLOAD, SUBMIT), answers={"upload": [Done({"id": "a"})]})
-    loop = Loop(platform)
-    hold = held(platform)
-    loop.take(content())
-    loop.begin()
-    loop.take(cancel())
-    hold.set()
-    loop.settle()
-    loop.commit(loop.stage.drain())
-    assert loop.record.state == "CANCELLED"
-
-
 def test_an_account_without_authorisation_until_the_window_closes_says_so_and_not_that_it_was_missed() -> None:
     platform = Platform(answers={"submit": [refused("auth")] * 20})
     loop = Loop(platform)
@@ -507,20 +306,6 @@ def test_an_account_without_authorisation_until_the_window_closes_says_so_and_no
     assert loop.record.state == "REJECTED"
     assert loop.record.failure is not None
     assert loop.record.failure.error_class == "auth"
-
-
-def test_a_cancel_while_the_call_of_an_outdated_version_ends_cancels_the_new_one() -> None:
-    platform = Platform(steps=(UPLOAD, SUBMIT), answers={"upload": [Done({"id": "a"})], "submit": []})
-    loop = Loop(platform)
-    hold = held(platform)
-    loop.take(content())
-    loop.begin()
-    loop.take(content(version=2, title="第二版"))
-    loop.take(cancel(version=2))
-    hold.set()
-    loop.settle()
-    assert loop.run().state == "CANCELLED"
-    assert platform.calls == ["upload"]
 
 
 @pytest.mark.parametrize(("followed", "state"), [(Removed("被删除"), "REMOVED"), (refused("media"), "NEEDS_HUMAN")])
@@ -555,22 +340,6 @@ def test_a_call_that_posts_has_a_last_moment_to_leave_and_an_upload_may_take_its
     assert late == [False, True]
 
 
-def test_the_new_version_starts_only_when_the_call_of_the_outdated_one_has_come_back() -> None:
-    platform = Platform(
-        steps=(UPLOAD, SUBMIT), answers={"upload": [Done({"id": "a"}), Done({"id": "b"})], "submit": []}
-    )
-    loop = Loop(platform)
-    hold = held(platform)
-    loop.take(content())
-    loop.begin()
-    loop.take(content(version=2, title="第二版"))
-    loop.commit(loop.stage.tick())
-    assert loop.stage.calls.under_way == 1
-    hold.set()
-    loop.settle()
-    assert loop.run().state == "LIVE"
-
-
 def test_a_worker_leaves_the_interrupted_placements_of_other_platforms_alone() -> None:
     loop = Loop(Platform())
     loop.take(content())
@@ -580,37 +349,6 @@ def test_a_worker_leaves_the_interrupted_placements_of_other_platforms_alone() -
     loop.crash()
     loop.run()
     assert loop.record == theirs
-
-
-def test_a_cancel_of_an_older_version_leaves_the_newer_one_alone() -> None:
-    loop = Loop(Platform())
-    loop.take(content(due_in_s=10))
-    loop.take(content(version=2, title="第二版", due_in_s=10))
-    loop.take(cancel(version=1))
-    loop.clock.advance(10)
-    assert loop.run().state == "LIVE"
-
-
-def test_a_placement_that_a_newer_version_no_longer_names_is_not_posted() -> None:
-    platform = Platform()
-    loop = Loop(platform)
-    loop.take(content(due_in_s=10))
-    loop.take(msgspec.structs.replace(content(version=2), targets=()))
-    loop.clock.advance(10)
-    assert loop.run().state == "CANCELLED"
-    assert platform.calls == []
-
-
-def test_a_new_version_of_something_that_review_took_down_is_no_second_post() -> None:
-    platform = Platform(answers={"submit": [Accepted({}, "审核中")]}, follows=[Rejected(refused("content"))])
-    loop = Loop(platform)
-    loop.take(content())
-    loop.run()
-    loop.clock.advance(6)
-    loop.run()
-    loop.take(content(version=2, title="改"))
-    assert loop.run().state == "REJECTED"
-    assert platform.calls.count("submit") == 1
 
 
 def test_a_brand_cannot_post_to_the_account_of_another() -> None:

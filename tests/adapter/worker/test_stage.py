@@ -10,7 +10,7 @@ from services.adapter.contract.errors import NoAnswerError, NotSentError, Outcom
 from services.adapter.contract.publication import Accepted, Done, Live, NotFound, Pending, Rejected, Undecidable
 from services.runtime.consume import ToDeadLetter
 from services.runtime.kafka.records import Record
-from tests.adapter.scripted import PATIENCE_S, SUBMIT, UPLOAD, Loop, Platform, cancel, content, live
+from tests.adapter.scripted import PATIENCE_S, SUBMIT, UPLOAD, Loop, Platform, content, live
 
 
 def refused(error_class: str = "content", outcome: Outcome = "refused", **more: object) -> PlatformError:
@@ -275,73 +275,8 @@ def test_a_platform_that_stays_away_ends_in_missed_not_in_silence() -> None:
     assert loop.record.failure is not None
 
 
-def test_a_cancel_before_the_call_posts_nothing() -> None:
-    platform = Platform()
-    loop = Loop(platform)
-    loop.take(content(due_in_s=10))
-    loop.take(cancel())
-    loop.clock.advance(20)
-    loop.run()
-    assert loop.record.state == "CANCELLED"
-    assert platform.calls == []
-
-
-def test_a_cancel_between_two_steps_stops_before_the_post() -> None:
-    platform = Platform(steps=(UPLOAD, SUBMIT), answers={"upload": [Done({"id": "a"})], "submit": []})
-    loop = Loop(platform)
-    hold = threading.Event()
-    platform.before_answer = lambda: _wait(hold)
-    loop.take(content())
-    loop.begin()
-    loop.take(cancel())
-    hold.set()
-    loop.settle()
-    assert loop.run().state == "CANCELLED"
-    assert platform.calls == ["upload"]
-
-
 def _wait(event: threading.Event) -> None:
     assert event.wait(PATIENCE_S)
-
-
-def test_a_new_version_before_the_call_replaces_the_old_one() -> None:
-    loop = Loop(Platform())
-    loop.take(content(due_in_s=10))
-    loop.take(content(version=2, title="新茶上市（更正）", due_in_s=10))
-    loop.clock.advance(20)
-    record = loop.run()
-    assert record.state == "LIVE"
-    assert record.draft is not None
-    assert record.draft.text == "新茶上市（更正）"
-
-
-def test_a_new_version_of_something_posted_is_never_a_second_post() -> None:
-    platform = Platform()
-    loop = Loop(platform)
-    loop.take(content())
-    loop.run()
-    loop.take(content(version=2, title="改"))
-    loop.run()
-    assert loop.record.state == "LIVE"
-    assert platform.calls == ["submit"]
-
-
-def test_a_new_version_while_uploading_starts_over_with_the_new_words() -> None:
-    platform = Platform(
-        steps=(UPLOAD, SUBMIT), answers={"upload": [Done({"id": "old"}), Done({"id": "new"})], "submit": []}
-    )
-    loop = Loop(platform)
-    hold = threading.Event()
-    platform.before_answer = lambda: _wait(hold)
-    loop.take(content())
-    loop.begin()
-    loop.take(content(version=2, title="第二版"))
-    hold.set()
-    loop.settle()
-    record = loop.run()
-    assert record.state == "LIVE"
-    assert record.result_of("upload") == {"id": "new"}
-    assert record.content_version == 2
 
 
 def test_the_same_event_delivered_twice_changes_nothing() -> None:
