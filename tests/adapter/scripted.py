@@ -218,7 +218,7 @@ class Loop:
         stage = AdapterStage(
             scripted_adapter(self.platform, **self.more), Accounts((ACCOUNT,)), clock=self.clock, media=NoMedia(),
             timing=scripted_adapter(self.platform).timing, read_ledger=self._read, worker="w",
-            control=self.control, freshness=self.freshness, news=self.news,
+            commands=self.control, freshness=self.freshness, news=self.news,
         )  # fmt: skip
         stage.assigned([0])
         return stage
@@ -240,13 +240,13 @@ class Loop:
 
     def command(self, command: OperatorCommand | PlacementCommand) -> None:
         """An operator's command, as every adapter reads it."""
-        self.control.take(cast(OperatorCommand, command))
+        self.control.apply(cast(OperatorCommand, command))
 
     def commit(self, due: Due, *, call: bool = True) -> None:
         self.topic.extend(due.records)
         for one in due.records:
             if one.topic == COMMAND_TOPIC:
-                self.control.take(msgspec.json.decode(one.value or b"", type=OperatorCommand))
+                self.control.apply(msgspec.json.decode(one.value or b"", type=OperatorCommand))
         for callback in due.after_commit if call else ():
             callback()
 

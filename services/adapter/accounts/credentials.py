@@ -148,7 +148,7 @@ class InMemory:
             return self._tokens[account.platform, account.account]
 
     @contextlib.contextmanager
-    def lease(self, account: Account, ttl_s: float = LEASE_S) -> Iterator[None]:
+    def lease(self, account: Account, patience_s: float = LEASE_S) -> Iterator[None]:
         with self._leased:
             yield
 
@@ -188,10 +188,10 @@ class FileCredentials:
             return tokens
 
     @contextlib.contextmanager
-    def lease(self, account: Account, ttl_s: float = LEASE_S) -> Iterator[None]:
+    def lease(self, account: Account, patience_s: float = LEASE_S) -> Iterator[None]:
         """The lock of the operating system ends with its process; whoever hangs on to it makes the others give up."""
         self._check_guard(account)
-        with self._locked(account, "lease", ttl_s):
+        with self._locked(account, "lease", patience_s):
             self._check_guard(account)  # whoever held it before us may have failed
             seen = self.kept(account).revision
             try:

@@ -20,29 +20,29 @@ class CommandView:
         self._brakes: dict[str, BrakeSet] = {}
         self._released: set[str] = set()
         self._of_placement: dict[str, dict[str, PlacementCommand]] = defaultdict(dict)
-        self._news: list[str] = []
-        self._changes = 0
+        self._new: list[str] = []
+        self._brake_version = 0
         self._lock = Lock()
 
     @property
-    def changes(self) -> int:
+    def brake_version(self) -> int:
         """How often brakes were set or released; another number is a reason to look again at what is parked."""
-        return self._changes
+        return self._brake_version
 
-    def take(self, command: OperatorCommand) -> None:
+    def apply(self, command: OperatorCommand) -> None:
         """The next command of the topic. The same command twice is one command."""
         with self._lock:
             match command:
                 case BrakeSet():
                     self._brakes.setdefault(command.command_id, command)
-                    self._changes += 1
+                    self._brake_version += 1
                 case BrakeReleased():
                     self._released.add(command.brake_id)
-                    self._changes += 1
+                    self._brake_version += 1
                 case PlacementCommand():
                     if command.command_id not in self._of_placement[command.placement_id]:
                         self._of_placement[command.placement_id][command.command_id] = command
-                        self._news.append(command.placement_id)
+                        self._new.append(command.placement_id)
 
     def brake_on(self, record: PlacementRecord, now: datetime) -> BrakeSet | None:
         """A brake that holds this placement now, None where none does. The oldest where several do."""
@@ -60,7 +60,7 @@ class CommandView:
 
     def cancelled(self, record: PlacementRecord) -> bool:
         """Whether a cancel of this placement waits to be carried out."""
-        return any(isinstance(command, CancelRequested) for command in self.waiting(record))
+        return any(isinstance(command, CancelRequested) for command in self.pending_for(record))
 
     def _on(self, now: datetime) -> list[BrakeSet]:
         with self._lock:
@@ -70,14 +70,14 @@ class CommandView:
                 if brake.command_id not in self._released and (brake.until is None or brake.until > now)
             ]
 
-    def waiting(self, record: PlacementRecord) -> list[PlacementCommand]:
+    def pending_for(self, record: PlacementRecord) -> list[PlacementCommand]:
         """Commands about this placement that its record does not know yet, in the order they were given."""
         with self._lock:
             known = self._of_placement.get(record.placement_id)
             return [c for c in known.values() if c.command_id not in record.commands] if known else []
 
-    def news(self) -> list[str]:
+    def take_new(self) -> list[str]:
         """Placements that commands have come for since the last call."""
         with self._lock:
-            news, self._news = self._news, []
-            return news
+            new, self._new = self._new, []
+            return new

@@ -42,7 +42,7 @@ class CommandRules:
     now: Callable[[], datetime]
     worker: str
 
-    def obey(self, record: PlacementRecord, command: PlacementCommand) -> PlacementRecord | None:
+    def apply(self, record: PlacementRecord, command: PlacementCommand) -> PlacementRecord | None:
         """The record afterwards; None for what takes a call first: taking a live post down."""
         if command.brand_id != record.brand_id:
             return self._refuse(record, command, "指令来自别的品牌 / another brand's command")

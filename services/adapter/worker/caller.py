@@ -48,13 +48,13 @@ class Caller:
         calls: CallPool,
         timing: Timing,
         media: MediaSource,
-        control: CommandView,
+        commands: CommandView,
         freshness: Freshness,
         clock: Clock,
         shared: Callable[[Account], Shared | None] = lambda account: None,
     ) -> None:
         self._adapter, self._accounts, self._calls, self._timing = adapter, accounts, calls, timing
-        self._media, self._control, self._freshness, self._clock = media, control, freshness, clock
+        self._media, self._commands, self._freshness, self._clock = media, commands, freshness, clock
         self._shared = shared
         self._clients: dict[str, Any] = {}
         self._building = Lock()
@@ -91,30 +91,30 @@ class Caller:
             entry, "follow", None, self._timed("follow", lambda: follow(self.client(record.account), record))
         )
 
-    def errand(self, entry: LedgerEntry, errand: PostAction) -> None:
+    def post_action(self, entry: LedgerEntry, action: PostAction) -> None:
         """Take a post down, answer a comment, or look for an answer of ours; brakes hold back answers only."""
         start_by, record = boot_seconds() + START_WITHIN_S, entry.record
-        reached(f"recorded:{errand.purpose}")
+        reached(f"recorded:{action.purpose}")
 
         def call() -> Any:
             if boot_seconds() > start_by:
                 raise NotSentError("调用没有及时开始，稍后再试 / the call could not start in time")
-            if errand.purpose != "reply":
-                return self._run_errand(errand, record)
+            if action.purpose != "reply":
+                return self._run_action(action, record)
             question = self._last_question(entry, record)
             with send_before(start_by + self._timing.call_timeout_s), check_before_send(question):
                 question()
-                return self._run_errand(errand, record)
+                return self._run_action(action, record)
 
-        self._calls.start(entry, errand.purpose, None, self._timed(errand.purpose, call))
+        self._calls.start(entry, action.purpose, None, self._timed(action.purpose, call))
 
-    def _run_errand(self, errand: PostAction, record: PlacementRecord) -> Any:
-        client, reply, replies = self.client(record.account), errand.reply, self._adapter.replies
+    def _run_action(self, action: PostAction, record: PlacementRecord) -> Any:
+        client, reply, replies = self.client(record.account), action.reply, self._adapter.replies
         if reply is None:
             assert self._adapter.retraction is not None
             return self._adapter.retraction.retract(client, record)
         assert replies is not None
-        if errand.purpose == "reply":
+        if action.purpose == "reply":
             answered = replies.reply(client, LivePost.of(record), reply.comment_id, reply.text)
             reached("answered:reply")
             return answered
@@ -144,7 +144,7 @@ class Caller:
                 raise NotSentError(
                     "暂时听不到最新的运营指令，为安全起见先不调用 / commands cannot be heard now, so no call"
                 )
-            held_by = self._control.brake_on(called, self._clock.now()) or self._called_off(entry, called)
+            held_by = self._commands.brake_on(called, self._clock.now()) or self._called_off(entry, called)
             if held_by is not None:
                 reason = held_by.reason if isinstance(held_by, BrakeSet) else held_by
                 raise HeldBackError(f"调用前一刻被拦下：{reason} / held back at the last moment", held_by)
@@ -154,7 +154,7 @@ class Caller:
     def _called_off(self, entry: LedgerEntry, called: PlacementRecord) -> str | None:
         """The loop may have taken a cancel or a newer version since the call was recorded."""
         now = entry.record
-        if now.cancel_requested or self._control.cancelled(called):
+        if now.cancel_requested or self._commands.cancelled(called):
             return "收到取消"
         newer = entry.superseded or now.newer is not None or now.content_version > called.content_version
         return "收到更新的版本" if newer else None

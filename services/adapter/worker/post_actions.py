@@ -39,7 +39,7 @@ class PostActions:
     """Of one worker. In memory: when a placement's next try is due, and how often it was tried."""
 
     adapter: Adapter
-    control: CommandView
+    commands: CommandView
     timing: Timing
     now: Callable[[], datetime]
     worker: str
@@ -152,7 +152,7 @@ class PostActions:
 
     def _withdrawals(self, record: PlacementRecord) -> list[RetractRequested | CancelRequested]:
         kinds = (RetractRequested, CancelRequested)
-        waiting = self.control.waiting(record)
+        waiting = self.commands.pending_for(record)
         return [one for one in waiting if isinstance(one, kinds) and one.brand_id == record.brand_id]
 
     def _to_be_withdrawn(self, record: PlacementRecord) -> bool:

@@ -119,7 +119,7 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
     accounts = declared_accounts(settings.accounts_file, settings.simulator_url)
     shared = shared_on_this_machine(settings.state_dir, "publishing")
     watch = _watch(found, accounts, context, shared)
-    control, freshness = CommandView(), Freshness(settings.fresh_within_s)
+    commands, freshness = CommandView(), Freshness(settings.fresh_within_s)
     news = CallbackHints(found.platform)
     follower = CallbackFollower(settings.kafka, (news.put, watch.hear, lambda *_: loop.wake()), context.stop, "latest")
     stage = AdapterStage(
@@ -130,7 +130,7 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
         timing=timing(found.timing, settings),
         read_ledger=lambda partition: read_partition(settings.kafka, LEDGER_TOPIC, partition),
         worker=f"{context.name}-{settings.instance}",
-        control=control,
+        commands=commands,
         freshness=freshness,
         most_calls=settings.most_calls,
         announcements=capabilities(found, accounts, context.clock.now(), settings.kafka.partitions),
@@ -152,7 +152,7 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
         drain_s=settings.drain_s,
         canaries=True,
     )
-    feed = CommandFeed(settings.kafka, control, freshness, context.health, context.stop, loop.wake)
+    feed = CommandFeed(settings.kafka, commands, freshness, context.health, context.stop, loop.wake)
     watch.start()
     feed.start()
     follower.start()

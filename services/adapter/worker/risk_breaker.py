@@ -33,7 +33,7 @@ class RiskBreaker:
     within_s: float = 3600.0
     _seen: dict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
 
-    def saw(self, record: PlacementRecord) -> Trip | None:
+    def note_answer(self, record: PlacementRecord) -> Trip | None:
         """A record as it is now; the pause where this one makes it necessary. The same answers trip it once.
 
         Told again after a restart, the same answers give the same brake, which stays released if it was.

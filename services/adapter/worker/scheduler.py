@@ -51,85 +51,85 @@ class PlacementScheduler:
     publication: Publication
     timing: Timing
     ledger: Ledger
-    control: CommandView
+    commands: CommandView
     caller: Caller
-    decider: OutcomeRules
-    obedience: CommandRules
-    errands: PostActions
-    watch: LiveCheckSchedule
+    outcomes: OutcomeRules
+    command_rules: CommandRules
+    post_actions: PostActions
+    live_checks: LiveCheckSchedule
     keep: Callable[[PlacementRecord, int], Outgoing]
     now: Callable[[], datetime]
     worker: str
-    _wanting: dict[str, None] = field(default_factory=dict)  # commands to carry out, errands to run
+    _queue: dict[str, None] = field(default_factory=dict)  # commands to carry out, actions to call
     _brakes_seen: int = -1
     _brake_ends: datetime | None = None
 
     # --- what is due ---
 
-    def attend(self, entry: LedgerEntry, round: Turn) -> None:
+    def start_due(self, entry: LedgerEntry, turn: Turn) -> None:
         """An entry that wants attention: call, look or follow."""
         match entry.record.state:
             case "INTENDED":
-                self._begin(entry, entry.record, round)
+                self._start_step(entry, entry.record, turn)
             case "UNKNOWN":
-                self._call(entry, round, lambda: self._look(entry))
+                self._call(entry, turn, lambda: self._look(entry))
             case "ACCEPTED":
-                self._call(entry, round, lambda: self.caller.follow(entry))
+                self._call(entry, turn, lambda: self.caller.follow(entry))
             case _:
                 pass
 
-    def want(self, entry: LedgerEntry) -> None:
-        """Somebody commanded something about this placement, or an errand is left over from before."""
-        self._wanting[entry.record.placement_id] = None
+    def enqueue(self, entry: LedgerEntry) -> None:
+        """Somebody commanded something about this placement, or a post action is left over from before."""
+        self._queue[entry.record.placement_id] = None
 
-    def expect(self, entry: LedgerEntry) -> None:
+    def track(self, entry: LedgerEntry) -> None:
         """Note what this placement will want besides its next attempt, which the ledger's own agenda holds."""
-        if self.control.waiting(entry.record) or not self.errands.is_over(entry.record):
-            self.want(entry)
-        if entry.record.state == "LIVE" and not self.watch.knows(entry.record.placement_id):
-            self.watch.expect(entry.record)
+        if self.commands.pending_for(entry.record) or not self.post_actions.is_over(entry.record):
+            self.enqueue(entry)
+        if entry.record.state == "LIVE" and not self.live_checks.knows(entry.record.placement_id):
+            self.live_checks.expect(entry.record)
 
-    def commanded(self, round: Turn) -> None:
-        """Carry out commands, and the errands that follow from them, where no call is on its way."""
-        for placement in self.control.news():
-            self._wanting[placement] = None
-        for placement in list(self._wanting):
+    def run_commands(self, turn: Turn) -> None:
+        """Carry out commands, and the post actions that follow from them, where no call is on its way."""
+        for placement in self.commands.take_new():
+            self._queue[placement] = None
+        for placement in list(self._queue):
             entry = self.ledger.entries.get(placement)
-            if entry is None or self._satisfied(entry, round):
-                del self._wanting[placement]
+            if entry is None or self._satisfied(entry, turn):
+                del self._queue[placement]
 
-    def resume(self, round: Turn) -> None:
+    def release_parked(self, turn: Turn) -> None:
         """What is parked goes on where no brake holds it any more: released, or over."""
         now = self.now()
         ended = self._brake_ends is not None and self._brake_ends <= now
-        if self.control.changes == self._brakes_seen and not ended:
+        if self.commands.brake_version == self._brakes_seen and not ended:
             return
-        self._brakes_seen, self._brake_ends = self.control.changes, self.control.next_end(now)
+        self._brakes_seen, self._brake_ends = self.commands.brake_version, self.commands.next_end(now)
         for entry in [one for one in self.ledger.entries.values() if one.record.state == "PARKED"]:
-            brake = self.control.brake_on(entry.record, now)
+            brake = self.commands.brake_on(entry.record, now)
             if brake is None:
-                record = self._obeyed(entry.record)  # a release with a time of its own may have come just before
+                record = self._with_commands(entry.record)  # a release with a time of its own may have come just before
                 if record.state == "PARKED":
-                    record = self.decider.settled(command_transitions.resumed(record, now, self.worker))
-                self._keep(entry, record, round)
+                    record = self.outcomes.settled(command_transitions.resumed(record, now, self.worker))
+                self._keep(entry, record, turn)
             elif brake.command_id != entry.record.parked_by:
-                self._keep(entry, command_transitions.parked(entry.record, brake, now, self.worker), round)
+                self._keep(entry, command_transitions.parked(entry.record, brake, now, self.worker), turn)
 
-    def look_after_live(self, room: int, round: Turn) -> None:
+    def look_after_live(self, room: int, turn: Turn) -> None:
         """Live posts whose turn it is: are they still there?"""
-        for placement in self.watch.due(room):
+        for placement in self.live_checks.due(room):
             entry = self.ledger.entries.get(placement)
             if entry is None or entry.record.state != "LIVE":
                 continue
             if entry.busy:
-                self.watch.expect(entry.record)
-            elif self.watch.may_ask(entry.record):
-                self._call(entry, round, lambda one=entry: self.caller.follow(one))  # type: ignore[misc]
+                self.live_checks.expect(entry.record)
+            elif self.live_checks.may_ask(entry.record):
+                self._call(entry, turn, lambda one=entry: self.caller.follow(one))  # type: ignore[misc]
 
     def at_rest(self, until: datetime) -> bool:
         """Whether no command waits to be carried out and nothing is due before `until` but by a new command."""
         brake_ends = self._brake_ends is not None and self._brake_ends <= until
-        return not self._wanting and not brake_ends and self.ledger.waits(until) and self.watch.waits(1.0)
+        return not self._queue and not brake_ends and self.ledger.waits(until) and self.live_checks.waits(1.0)
 
     def forget(self) -> None:
         """What is parked has to be looked at anew, though no brake changed: partitions went or came, for one."""
@@ -137,63 +137,65 @@ class PlacementScheduler:
 
     # --- one placement ---
 
-    def _begin(self, entry: LedgerEntry, record: PlacementRecord, round: Turn) -> None:
+    def _start_step(self, entry: LedgerEntry, record: PlacementRecord, turn: Turn) -> None:
         """Record the next call; it is made after the record is committed, and only if it can be made soon."""
         now, start_by = self.now(), boot_seconds() + START_WITHIN_S
-        record = self._obeyed(record)
+        record = self._with_commands(record)
         step = self.step_of(record)
         if record.cancel_requested and record.state in ("INTENDED", "CALLING"):
             record = to.cancelled(record, "发布前收到取消", now, self.worker)
         if record.state not in ("INTENDED", "CALLING") or (record.next_attempt_at or now) > now:
-            self._keep(entry, record, round)
+            self._keep(entry, record, turn)
             return
-        if (brake := self.control.brake_on(record, now)) is not None:
-            self._keep(entry, command_transitions.parked(record, brake, now, self.worker), round)
+        if (brake := self.commands.brake_on(record, now)) is not None:
+            self._keep(entry, command_transitions.parked(record, brake, now, self.worker), turn)
             return
         if step is None or now > record.late_until:
-            self._keep(entry, to.missed(record, now, self.worker) if step else self._nothing_to_call(record), round)
+            self._keep(entry, to.missed(record, now, self.worker) if step else self._nothing_to_call(record), turn)
             return
         deadline = now + timedelta(seconds=START_WITHIN_S + self.timing.call_timeout_s)
         reached(f"deciding:{step.effect}")
-        self._keep(entry, to.calling(record, step, now, deadline, self.worker), round)
+        self._keep(entry, to.calling(record, step, now, deadline, self.worker), turn)
         if entry.record.state == "CALLING":
-            self._call(entry, round, lambda: self.caller.step(entry, step, start_by))
+            self._call(entry, turn, lambda: self.caller.step(entry, step, start_by))
 
     def _nothing_to_call(self, record: PlacementRecord) -> PlacementRecord:
         return to.needs_human(record, "没有可执行的步骤", record.failure, self.now(), self.worker)
 
-    def _obeyed(self, record: PlacementRecord) -> PlacementRecord:
+    def _with_commands(self, record: PlacementRecord) -> PlacementRecord:
         """With all commands carried out that came before this call."""
-        for command in self.control.waiting(record):
-            after = self.obedience.obey(record, command)
-            record = record if after is None else self.decider.settled(after)
+        for command in self.commands.pending_for(record):
+            after = self.command_rules.apply(record, command)
+            record = record if after is None else self.outcomes.settled(after)
         return record
 
-    def _satisfied(self, entry: LedgerEntry, round: Turn) -> bool:
+    def _satisfied(self, entry: LedgerEntry, turn: Turn) -> bool:
         """One thing after the other; False while something of it has to wait."""
-        for command in self.control.waiting(entry.record):
+        for command in self.commands.pending_for(entry.record):
             if self._has_to_wait(command, entry):
                 break
-            after = self.obedience.obey(entry.record, command)
+            after = self.command_rules.apply(entry.record, command)
             if after is None:
-                break  # taking it down is an errand
-            self._keep(entry, self.decider.settled(after), round)
-        if not entry.busy and (errand := self.errands.next(entry.record)) is not None:
-            if errand.record.revision != entry.record.revision:
-                self._keep(entry, errand.record, round)
-            self._call(entry, round, lambda: self.caller.errand(entry, errand))
-        return not entry.busy and self.errands.is_over(entry.record) and not self.control.waiting(entry.record)
+                break  # taking it down is a post action
+            self._keep(entry, self.outcomes.settled(after), turn)
+        if not entry.busy and (action := self.post_actions.next(entry.record)) is not None:
+            if action.record.revision != entry.record.revision:
+                self._keep(entry, action.record, turn)
+            self._call(entry, turn, lambda: self.caller.post_action(entry, action))
+        return (
+            not entry.busy and self.post_actions.is_over(entry.record) and not self.commands.pending_for(entry.record)
+        )
 
     def _has_to_wait(self, command: PlacementCommand, entry: LedgerEntry) -> bool:
         """A cancel never waits; an answer waits for the one before and, unlike taking down, for the end of a brake."""
         if isinstance(command, ReplyRequested):
             answering = any(reply.state not in RESTING_REPLIES for reply in entry.record.replies)
-            return entry.busy or answering or self.control.brake_on(entry.record, self.now()) is not None
+            return entry.busy or answering or self.commands.brake_on(entry.record, self.now()) is not None
         return entry.busy and not isinstance(command, CancelRequested)
 
-    def _call(self, entry: LedgerEntry, round: Turn, start: Callable[[], None]) -> None:
+    def _call(self, entry: LedgerEntry, turn: Turn, start: Callable[[], None]) -> None:
         entry.busy = True
-        round.callbacks.append(start)
+        turn.callbacks.append(start)
 
     def _look(self, entry: LedgerEntry) -> None:
         record = entry.record
@@ -202,7 +204,7 @@ class PlacementScheduler:
 
     # --- what comes back ---
 
-    def take(self, finished: Finished, round: Turn, *, go_on: bool) -> None:
+    def on_call_finished(self, finished: Finished, turn: Turn, *, go_on: bool) -> None:
         """A call came back: decide what the record says now, and go on to the next step where there is one."""
         entry = finished.entry
         if self.ledger.entries.get(entry.record.placement_id) is not entry:
@@ -213,19 +215,19 @@ class PlacementScheduler:
             self.ledger.put(entry.record, entry.partition)
             return
         before = entry.record
-        after = self.decider.settled(self._decided(finished, before))
+        after = self.outcomes.settled(self._decided(finished, before))
         if finished.purpose == "step" and after.state == "CALLING":
             if go_on:
-                self._begin(entry, after, round)
+                self._start_step(entry, after, turn)
                 return
             after = to.retry_later(after, None, self.now(), self.now(), "工作进程交接", self.worker)
         if after.state == "LIVE":
-            after = self.errands.too_late_to_stop(after)
+            after = self.post_actions.too_late_to_stop(after)
         if after.revision == before.revision:  # polled, nothing new: the ledger need not hear of it
             self.ledger.put(after, entry.partition)
         else:
-            round.records.append(self.keep(after, entry.partition))
-        self.expect(entry)
+            turn.records.append(self.keep(after, entry.partition))
+        self.track(entry)
 
     def _decided(self, finished: Finished, record: PlacementRecord) -> PlacementRecord:
         step, outcome = finished.step, finished.outcome
@@ -233,20 +235,20 @@ class PlacementScheduler:
             case "follow" if record.state == "LIVE":
                 return self._still_live(record, outcome)
             case "retract":
-                return self.errands.withdrawn(record, outcome)
+                return self.post_actions.withdrawn(record, outcome)
             case "reply":
-                return self.errands.replied(record, _open_reply(record), outcome)
+                return self.post_actions.replied(record, _open_reply(record), outcome)
             case "find_reply":
-                return self.errands.looked_for_reply(record, _open_reply(record), outcome)
+                return self.post_actions.looked_for_reply(record, _open_reply(record), outcome)
             case "look" if self._is_anothers(record, outcome):  # it was claimed while this one was looking
                 return replace(record, next_attempt_at=self.now())
             case "follow" if record.post is None and self._is_anothers(record, outcome):
                 reason = "找到的帖子已属于另一个发布位，分不清是哪一个发布的"
                 return to.needs_human(record, reason, None, self.now(), self.worker)
             case "look":
-                return self.decider.after_look(record, step or _unnamed(record), outcome)
+                return self.outcomes.after_look(record, step or _unnamed(record), outcome)
             case "follow":
-                return self.decider.after_follow(record, outcome)
+                return self.outcomes.after_follow(record, outcome)
             case _:
                 assert step is not None
                 return self._after_step(record, step, outcome)
@@ -261,9 +263,9 @@ class PlacementScheduler:
             case HeldBackError():
                 return to.retry_later(record, outcome.failure(), self.now(), self.now(), outcome.message, self.worker)
             case PlatformError():
-                return self.decider.after_error(record, step, outcome)
+                return self.outcomes.after_error(record, step, outcome)
             case _:
-                return self.decider.after_step(record, step, outcome)
+                return self.outcomes.after_step(record, step, outcome)
 
     def _still_live(self, record: PlacementRecord, followed: Any) -> PlacementRecord:
         """Of a live post only its end matters; what cannot be told now is asked again at its next turn."""
@@ -291,8 +293,8 @@ class PlacementScheduler:
             log.exception("next_step_bug", placement_id=record.placement_id, step=record.step)
             return None
 
-    def _keep(self, entry: LedgerEntry, record: PlacementRecord, round: Turn) -> None:
-        round.records.append(self.keep(record, entry.partition))
+    def _keep(self, entry: LedgerEntry, record: PlacementRecord, turn: Turn) -> None:
+        turn.records.append(self.keep(record, entry.partition))
 
 
 def _open_reply(record: PlacementRecord) -> ReplyRecord:

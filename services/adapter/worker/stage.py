@@ -68,7 +68,7 @@ class AdapterStage:
         timing: Timing,
         read_ledger: ReadLedger,
         worker: str,
-        control: CommandView,
+        commands: CommandView,
         freshness: Freshness,
         most_calls: int = 32,
         announcements: tuple[Outgoing, ...] = (),
@@ -82,24 +82,24 @@ class AdapterStage:
         self.ledger = Ledger()
         self.calls = CallPool(most_calls)
         self._clock, self._read_ledger, self._worker = clock, read_ledger, worker
-        self._control, self._freshness = control, freshness
+        self._commands, self._freshness = commands, freshness
         self._intake = Intake(adapter, accounts, self.ledger, clock.now, worker)
-        self._decider = OutcomeRules(adapter.publication, timing, clock.now, worker)
-        self._errands = PostActions(adapter, control, timing, clock.now, worker)
-        self._watch = LiveCheckSchedule(adapter.limits.rates, clock.now, watch_every_s)
-        self._attendance = PlacementScheduler(
+        self._outcomes = OutcomeRules(adapter.publication, timing, clock.now, worker)
+        self._post_actions = PostActions(adapter, commands, timing, clock.now, worker)
+        self._live_checks = LiveCheckSchedule(adapter.limits.rates, clock.now, watch_every_s)
+        self._scheduler = PlacementScheduler(
             publication=adapter.publication,
             timing=timing,
             ledger=self.ledger,
-            control=control,
+            commands=commands,
             caller=Caller(
-                adapter, accounts, calls=self.calls, timing=timing, media=media, control=control, freshness=freshness,
+                adapter, accounts, calls=self.calls, timing=timing, media=media, commands=commands, freshness=freshness,
                 clock=clock, shared=shared,
             ),
-            decider=self._decider,
-            obedience=CommandRules(adapter, self._claimed, clock.now, worker),
-            errands=self._errands,
-            watch=self._watch,
+            outcomes=self._outcomes,
+            command_rules=CommandRules(adapter, self._claimed, clock.now, worker),
+            post_actions=self._post_actions,
+            live_checks=self._live_checks,
             keep=self._keep,
             now=clock.now,
             worker=worker,
@@ -124,14 +124,14 @@ class AdapterStage:
         held = set(partitions)
         for entry in self.ledger.interrupted():
             if entry.partition in held:
-                record = self._decider.after_crash(entry.record, self._attendance.step_of(entry.record))
+                record = self._outcomes.after_crash(entry.record, self._scheduler.step_of(entry.record))
                 self._recovered.append(self.ledger.put(record, entry.partition))
         for entry in [one for one in self.ledger.entries.values() if one.partition in held]:
-            record = self._errands.interrupted(entry.record)
+            record = self._post_actions.interrupted(entry.record)
             if record.revision != entry.record.revision:
                 self._recovered.append(self.ledger.put(record, entry.partition))
-            self._attendance.expect(entry)
-        self._attendance.forget()
+            self._scheduler.track(entry)
+        self._scheduler.forget()
         log.info("ledger_rebuilt", partitions=list(partitions), placements=len(self.ledger.entries))
 
     def revoked(self, partitions: Sequence[int]) -> None:
@@ -169,23 +169,23 @@ class AdapterStage:
     def tick(self) -> Due:
         records = [*self._unannounced, *(self._keep(entry.record, entry.partition) for entry in self._recovered)]
         self._recovered, self._unannounced = [], ()
-        round = Turn(records)
+        turn = Turn(records)
         for finished in self.calls.finished():
-            self._attendance.take(finished, round, go_on=True)
-        self._say(round)
+            self._scheduler.on_call_finished(finished, turn, go_on=True)
+        self._say(turn)
         if self._freshness.begun:  # before all commands have been read once, nobody knows what is forbidden
-            self._due(round)
-        return Due(tuple(round.records), tuple(round.callbacks))
+            self._due(turn)
+        return Due(tuple(turn.records), tuple(turn.callbacks))
 
-    def _due(self, round: Turn) -> None:
-        self._hear(round)
-        self._attendance.commanded(round)
-        self._attendance.resume(round)
-        for entry in self.ledger.due(self._clock.now(), self.calls.room - len(round.callbacks)):
-            self._attendance.attend(entry, round)
-        self._attendance.look_after_live(self.calls.room - len(round.callbacks), round)
+    def _due(self, turn: Turn) -> None:
+        self._hear(turn)
+        self._scheduler.run_commands(turn)
+        self._scheduler.release_parked(turn)
+        for entry in self.ledger.due(self._clock.now(), self.calls.room - len(turn.callbacks)):
+            self._scheduler.start_due(entry, turn)
+        self._scheduler.look_after_live(self.calls.room - len(turn.callbacks), turn)
 
-    def _hear(self, round: Turn) -> None:
+    def _hear(self, turn: Turn) -> None:
         """What the platform called about is asked for now, not at the next poll."""
         news = self._news.take()
         for entry, callback in list(concerned(self.ledger.entries.values(), news)) if news else ():
@@ -193,7 +193,7 @@ class AdapterStage:
                 self._news.put(callback)  # what is on its way may have been asked before the platform had news
             elif entry.record.state == "NEEDS_HUMAN":
                 after = to_look_for(entry.record, callback, self._clock.now(), self._worker)
-                round.records.append(self._keep(after, entry.partition))
+                turn.records.append(self._keep(after, entry.partition))
             else:
                 self.look_soon(entry.record.placement_id)
 
@@ -201,19 +201,19 @@ class AdapterStage:
         """Something is said to have happened to this placement's post: ask for its status at the next round."""
         entry = self.ledger.entries.get(placement_id)
         if entry is not None and entry.record.state == "LIVE":
-            self._watch.expect(entry.record, soon=True)
+            self._live_checks.expect(entry.record, soon=True)
         elif entry is not None and entry.record.state == "ACCEPTED" and not entry.busy:
             self.ledger.put(replace(entry.record, next_attempt_at=self._clock.now()), entry.partition)
 
-    def _say(self, round: Turn) -> None:
+    def _say(self, turn: Turn) -> None:
         """What is to be told about accounts: warnings, and the brakes that the breaker sets."""
         for notice in self._accounts_watch.notices() if self._accounts_watch else ():
-            round.records.append(self._alert(notice.alert))
-            round.callbacks.append(notice.given)
+            turn.records.append(self._alert(notice.alert))
+            turn.callbacks.append(notice.given)
         for trip in self._trips:
             log.warning("account_paused", platform=self.adapter.platform, account=trip.brake.scope.account)
             brake = trip.brake
-            round.records += [
+            turn.records += [
                 Outgoing(COMMAND_TOPIC, _encode(brake), brake.command_id.encode(), 0),
                 self._alert(trip.alert),
             ]
@@ -226,14 +226,14 @@ class AdapterStage:
     def at_rest(self) -> bool:
         """Whether nothing but a content, a command or a callback gives this worker anything to do soon."""
         waits = self._recovered or self._unannounced or self._trips or self.calls.under_way or not self._freshness.begun
-        return not waits and self._attendance.at_rest(self._clock.now() + SOON)
+        return not waits and self._scheduler.at_rest(self._clock.now() + SOON)
 
     def drain(self) -> Due:
         """Take what comes back, start nothing."""
-        round = Turn()
+        turn = Turn()
         for finished in self.calls.finished():
-            self._attendance.take(finished, round, go_on=False)
-        return Due(tuple(round.records))
+            self._scheduler.on_call_finished(finished, turn, go_on=False)
+        return Due(tuple(turn.records))
 
     def close(self) -> None:
         self.calls.close()
@@ -258,7 +258,7 @@ class AdapterStage:
                 account=record.account, state=record.state, step=record.step, attempt=record.attempt,
                 trace_id=record.trace_id,
             )  # fmt: skip
-        if trip := self._breaker.saw(record):
+        if trip := self._breaker.note_answer(record):
             self._trips.append(trip)
-        self._attendance.expect(self.ledger.put(record, partition))
+        self._scheduler.track(self.ledger.put(record, partition))
         return Outgoing(LEDGER_TOPIC, value, record.placement_id.encode(), partition)

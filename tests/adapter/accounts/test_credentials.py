@@ -107,7 +107,7 @@ def test_eight_threads_fetch_a_token_once(store: FileCredentials) -> None:
 
 
 def test_a_holder_that_hangs_makes_the_others_give_up_without_having_sent_anything(store: FileCredentials) -> None:
-    with store.lease(ACCOUNT), pytest.raises(PlatformError) as raised, store.lease(ACCOUNT, ttl_s=0.05):
+    with store.lease(ACCOUNT), pytest.raises(PlatformError) as raised, store.lease(ACCOUNT, patience_s=0.05):
         raise AssertionError("two hold it")
     assert (raised.value.sent, raised.value.retriable) == ("no", True)
 

@@ -29,8 +29,8 @@ def _record(number: int, at_s: float = 0, error_class: ErrorClass = "account_ris
 
 def test_the_third_risk_answer_pauses_the_account_alone() -> None:
     breaker = RiskBreaker()
-    assert [breaker.saw(_record(n, n)) for n in (1, 2)] == [None, None]
-    trip = breaker.saw(_record(3, 3))
+    assert [breaker.note_answer(_record(n, n)) for n in (1, 2)] == [None, None]
+    trip = breaker.note_answer(_record(3, 3))
     assert trip is not None
     assert (trip.brake.scope.level, trip.brake.scope.platform, trip.brake.scope.account) == ("account", "echo", "tea")
     assert (trip.brake.until, trip.brake.actor) == (None, ACTOR)
@@ -40,28 +40,28 @@ def test_the_third_risk_answer_pauses_the_account_alone() -> None:
 
 def test_one_placement_that_is_refused_again_and_again_counts_once() -> None:
     breaker = RiskBreaker()
-    assert [breaker.saw(_record(1, n)) for n in range(5)] == [None] * 5
+    assert [breaker.note_answer(_record(1, n)) for n in range(5)] == [None] * 5
 
 
 def test_answers_far_apart_pause_nothing() -> None:
     breaker = RiskBreaker(within_s=60)
-    assert [breaker.saw(_record(n, n * 40)) for n in range(6)] == [None] * 6
+    assert [breaker.note_answer(_record(n, n * 40)) for n in range(6)] == [None] * 6
 
 
 def test_each_account_counts_for_itself() -> None:
     breaker = RiskBreaker()
-    assert [breaker.saw(_record(n, n, account=f"a{n % 2}")) for n in range(4)] == [None] * 4
+    assert [breaker.note_answer(_record(n, n, account=f"a{n % 2}")) for n in range(4)] == [None] * 4
 
 
 @pytest.mark.parametrize("error_class", ["content", "quota", "auth", "network_unknown"])
 def test_other_failures_are_no_risk(error_class: ErrorClass) -> None:
     breaker = RiskBreaker()
-    assert [breaker.saw(_record(n, n, error_class)) for n in range(5)] == [None] * 5
+    assert [breaker.note_answer(_record(n, n, error_class)) for n in range(5)] == [None] * 5
 
 
 def test_after_the_release_it_takes_as_many_answers_again() -> None:
     breaker = RiskBreaker()
-    trips = [breaker.saw(_record(n, n)) for n in range(6)]
+    trips = [breaker.note_answer(_record(n, n)) for n in range(6)]
     assert [trip is not None for trip in trips] == [False, False, True, False, False, True]
     assert len({trip.brake.command_id for trip in trips if trip}) == 2
 
