@@ -24,8 +24,6 @@ STILL_OPEN: dict[str, frozenset[str]] = {
             "services.adapter.worker.scheduler.PlacementScheduler",
             "services.adapter.worker.stage.AdapterStage",
             "services.adapter_douyin.feedback._Walk",
-            "services.runtime.consume.ConsumeLoop",
-            "services.runtime.kafka.consumer.GroupConsumer",
         }
     ),
 }

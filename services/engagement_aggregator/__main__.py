@@ -25,7 +25,7 @@ with left_out("aiohttp.client", ClientSession=object):  # Faust only names the t
     from services.engagement_aggregator.partitions.owned import Counts
     from services.engagement_aggregator.topics import partition_counts
 
-_LOOK_S = 0.1
+_LOOK_S = 0.5
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _KEPT_BYTES = 64 * 1024 * 1024
 _TOPICS_RETRY_S = 2.0

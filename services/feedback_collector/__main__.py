@@ -14,7 +14,7 @@ from services.feedback_collector.posts.callback_comments import CallbackComments
 from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.feedback_collector.settings import CollectorSettings, author_salt
 from services.feedback_collector.stage import LEDGER_TOPIC, CollectorStage, PollPace
-from services.runtime.consume import ConsumeLoop
+from services.runtime.consume import ConsumeLoop, TopicSubscription
 from services.runtime.kafka.reader import read_partition
 from services.runtime.main import ServiceContext, run_service
 
@@ -43,15 +43,12 @@ def _run(context: ServiceContext[CollectorSettings]) -> None:
     )
     loop = ConsumeLoop(
         settings,
-        SERVICE,
-        f"tongbo-{SERVICE}",
-        [LEDGER_TOPIC],
+        TopicSubscription(SERVICE, f"tongbo-{SERVICE}", (LEDGER_TOPIC,), canaries=True),
         stage,
         context.health,
         context.stop,
         context.clock,
         drain_s=settings.drain_s,
-        canaries=True,
         session_timeout_ms=int(settings.session_timeout_s * 1000),
     )
     receiver.start()

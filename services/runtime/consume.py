@@ -19,7 +19,7 @@ from services.runtime.dead_letters import dead_letter, topic_of
 from services.runtime.failpoints import reached
 from services.runtime.health import Health
 from services.runtime.kafka.admin import partition_count
-from services.runtime.kafka.consumer import GroupConsumer
+from services.runtime.kafka.consumer import GroupConsumer, PartitionCallbacks
 from services.runtime.kafka.errors import Fenced, KafkaProblem, KafkaUnavailable, TransactionFailed
 from services.runtime.kafka.producer import MAX_RECORD_BYTES, TransactionalProducer
 from services.runtime.kafka.records import Outgoing, Record, TopicPartition
@@ -27,7 +27,7 @@ from services.runtime.logging import get_logger
 from services.runtime.settings import ServiceSettings
 
 _IDLE_POLL_S = 0.05
-_LONGEST_REST_S = 1.0
+_LONGEST_REST_S = 2.5  # a fetch that brings nothing is answered sooner (`FETCH_WAIT_MS`)
 _BUSY_POLL_S = 0.002
 # Under load one transaction holds what came together meanwhile, instead of a few records each: a transaction costs as
 # much work as fifty records in it. Where nothing was written just before, nothing waits.
@@ -117,6 +117,16 @@ class Resting(Protocol):
         """Whether nothing but a record or a wake-up can give it work within the next second."""
 
 
+@dataclass(frozen=True, slots=True)
+class TopicSubscription:
+    """What a service reads, and as which group. canaries: also `pipeline-canary`, whose records it passes on."""
+
+    service: str
+    group: str
+    topics: tuple[str, ...]
+    canaries: bool = False
+
+
 class ConsumeLoop:
     """Runs a stage over the topics until `stop` is set.
 
@@ -128,9 +138,7 @@ class ConsumeLoop:
     def __init__(
         self,
         settings: ServiceSettings,
-        service: str,
-        group: str,
-        topics: Sequence[str],
+        subscription: TopicSubscription,
         stage: Stage,
         health: Health,
         stop: threading.Event,
@@ -138,13 +146,17 @@ class ConsumeLoop:
         *,
         drain_s: float = 10.0,
         session_timeout_ms: int = 10_000,
-        canaries: bool = False,
     ) -> None:
-        """canaries: also read `pipeline-canary`, and pass on those whose next stage this service is."""
-        self._settings, self._service, self._group = settings, service, group
-        self._topics = (*topics, CANARY_TOPIC) if canaries else tuple(topics)
-        self._stage, self._health, self._stop, self._clock = stage, health, stop, clock
-        self._drain_s, self._session_timeout_ms = drain_s, session_timeout_ms
+        self._settings = settings
+        self._service = subscription.service
+        self._group = subscription.group
+        self._topics = (*subscription.topics, *([CANARY_TOPIC] if subscription.canaries else []))
+        self._stage = stage
+        self._health = health
+        self._stop = stop
+        self._clock = clock
+        self._drain_s = drain_s
+        self._session_timeout_ms = session_timeout_ms
         self._committed: dict[TopicPartition, int] = {}
         self._void = False
         self._back_off_s = _FIRST_BACK_OFF_S
@@ -204,9 +216,7 @@ class ConsumeLoop:
             self._settings.kafka,
             self._group,
             self._topics,
-            on_assigned=self._on_assigned,
-            on_revoked=self._on_revoked,
-            on_lost=self._on_lost,
+            PartitionCallbacks(self._on_assigned, self._on_revoked, self._on_lost),
             client_id=identity,
             session_timeout_ms=self._session_timeout_ms,
             stop=self._stop,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -102,7 +104,8 @@ class HealthServer:
         handler = type("Handler", (_Handler,), {"service": service, "health": health})
         self._server = ThreadingHTTPServer((host, port), handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="health", daemon=True)
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="health", daemon=True)
         self._thread.start()
 
     @property
@@ -110,9 +113,16 @@ class HealthServer:
         return int(self._server.server_address[1])
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._closed = True
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1.0):
+            pass  # a connection ends the wait for the next one
         self._thread.join(timeout=2.0)
+        self._server.server_close()
+
+    def _serve(self) -> None:
+        """Wait for connections without a time-out: `serve_forever` would look up several times a second at rest."""
+        while not self._closed:
+            self._server.handle_request()
 
 
 class _Handler(BaseHTTPRequestHandler):

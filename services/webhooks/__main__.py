@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.runtime.clock import SystemClock
-from services.runtime.consume import ConsumeLoop
+from services.runtime.consume import ConsumeLoop, TopicSubscription
 from services.runtime.kafka.reader import read_partition
 from services.runtime.main import ServiceContext, run_service
 from services.runtime.settings import ServiceSettings, SettingProblem, SettingsError, setting
@@ -47,9 +47,8 @@ def _run(context: ServiceContext[WebhooksSettings]) -> None:
         give_up_after_s=settings.webhooks_give_up_after_s,
     )
     try:
-        ConsumeLoop(
-            settings, SERVICE, f"tongbo-{SERVICE}", TOPICS, stage, context.health, context.stop, context.clock
-        ).run()
+        subscription = TopicSubscription(SERVICE, f"tongbo-{SERVICE}", TOPICS)
+        ConsumeLoop(settings, subscription, stage, context.health, context.stop, context.clock).run()
     finally:
         stage.close()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from services.runtime.clock import SystemClock
-from services.runtime.consume import ConsumeLoop, Drop, Due, Outcome
+from services.runtime.consume import ConsumeLoop, Drop, Due, Outcome, TopicSubscription
 from services.runtime.health import Health
 from services.runtime.kafka.producer import Producer
 from services.runtime.kafka.records import Outgoing, Record
@@ -69,7 +69,12 @@ def test_a_stage_at_rest_is_left_alone_until_a_record_or_a_wake_up_comes(
     topic = topics("rest", partitions=4)
     stage, stop = _Quiet(), threading.Event()
     loop = ConsumeLoop(
-        ServiceSettings(kafka=kafka_settings), topic, topic, [topic], stage, Health(), stop, SystemClock()
+        ServiceSettings(kafka=kafka_settings),
+        TopicSubscription(topic, topic, (topic,)),
+        stage,
+        Health(),
+        stop,
+        SystemClock(),
     )
     thread = threading.Thread(target=loop.run, daemon=True)
     thread.start()

@@ -16,7 +16,7 @@ import pytest
 from kafka import errors as client
 
 from services.runtime.clock import SystemClock
-from services.runtime.consume import ConsumeLoop, Drop, Due, Emit, Outcome, ToDeadLetter
+from services.runtime.consume import ConsumeLoop, Drop, Due, Emit, Outcome, ToDeadLetter, TopicSubscription
 from services.runtime.dead_letters import decode, replay_of, topic_of
 from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.health import Health
@@ -86,7 +86,7 @@ class Running:
         self.health = Health(5.0)
         settings = ServiceSettings(kafka=kafka, instance=instance)
         self.loop = ConsumeLoop(
-            settings, service, service, [topic], stage, self.health, self.stop_event, SystemClock(),
+            settings, TopicSubscription(service, service, (topic,)), stage, self.health, self.stop_event, SystemClock(),
             drain_s=5.0, session_timeout_ms=3_000,
         )  # fmt: skip
         self.error: list[BaseException] = []
@@ -221,7 +221,7 @@ _WORKER = """
 import sys, threading
 sys.path.insert(0, sys.argv[5])
 from services.runtime.clock import SystemClock
-from services.runtime.consume import ConsumeLoop, Due, Emit
+from services.runtime.consume import ConsumeLoop, Due, Emit, TopicSubscription
 from services.runtime.health import Health
 from services.runtime.kafka.records import Outgoing
 from services.runtime.settings import KafkaSettings, ServiceSettings
@@ -233,8 +233,8 @@ class Stage:
     def tick(self): return Due()
     drain = tick
     def handle(self, record): return Emit((Outgoing(sink, record.value, record.key, record.partition),))
-ConsumeLoop(ServiceSettings(kafka=KafkaSettings(bootstrap=bootstrap)), service, service, [source], Stage(), Health(),
-            threading.Event(), SystemClock(), session_timeout_ms=2000).run()
+ConsumeLoop(ServiceSettings(kafka=KafkaSettings(bootstrap=bootstrap)), TopicSubscription(service, service, (source,)),
+            Stage(), Health(), threading.Event(), SystemClock(), session_timeout_ms=2000).run()
 """
 
 

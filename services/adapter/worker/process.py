@@ -28,7 +28,7 @@ from services.adapter.media.verified import VerifiedMedia
 from services.adapter.wire.callback_follower import CallbackFollower
 from services.adapter.worker.callback_hints import CallbackHints
 from services.adapter.worker.stage import LEDGER_TOPIC, AdapterStage
-from services.runtime.consume import ConsumeLoop
+from services.runtime.consume import ConsumeLoop, TopicSubscription
 from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.reader import read_partition
 from services.runtime.kafka.records import Outgoing
@@ -142,15 +142,12 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
     )
     loop = ConsumeLoop(
         settings,
-        context.name,
-        f"tongbo-{context.name}",
-        [CONTENT_TOPIC],
+        TopicSubscription(context.name, f"tongbo-{context.name}", (CONTENT_TOPIC,), canaries=True),
         stage,
         context.health,
         context.stop,
         context.clock,
         drain_s=settings.drain_s,
-        canaries=True,
     )
     feed = CommandFeed(settings.kafka, commands, freshness, context.health, context.stop, loop.wake)
     watch.start()

@@ -25,8 +25,8 @@ from services.engagement_aggregator.partitions.progress import PartitionStanding
 from services.runtime.logging import get_logger
 
 _ASK_S = 1.0
-_VOUCH_S = 0.5
-_FETCH_WAIT_MS = 250
+_VOUCH_S = 1.0
+_FETCH_WAIT_MS = 1_000
 
 log = get_logger(__name__)
 

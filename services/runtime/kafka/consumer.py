@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -28,9 +29,9 @@ from services.runtime.settings import KafkaSettings
 
 Start = Literal["earliest", "latest"]
 PartitionsCallback = Callable[[list[TopicPartition]], None]
-FETCH_WAIT_MS = 1_000  # a broker answers at once when a record comes; without one it is asked once a second
+FETCH_WAIT_MS = 2_000  # a broker answers at once when a record comes; without one it is asked every two seconds
 _MAX_FETCH_BYTES = 8 * 1024 * 1024
-_SHORT_WAIT_S = 0.05
+_SHORT_WAIT_S, _LOOK_S = 0.05, 0.25
 
 log = get_logger(__name__)
 
@@ -131,6 +132,17 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # kafka-
             raise outcome[0]
 
 
+@dataclass(frozen=True, slots=True)
+class PartitionCallbacks:
+    """Called with the partitions that come and go. lost: instead of `revoked` once the group has already given the
+    partitions away, so nothing of them can be committed any more; without it `revoked` is called.
+    """
+
+    assigned: PartitionsCallback
+    revoked: PartitionsCallback
+    lost: PartitionsCallback | None = None
+
+
 class GroupConsumer:
     """A member of a consumer group. Not thread-safe; callbacks run while `poll` or `close` waits for them.
 
@@ -144,10 +156,8 @@ class GroupConsumer:
         settings: KafkaSettings,
         group: str,
         topics: Sequence[str],
+        callbacks: PartitionCallbacks,
         *,
-        on_assigned: PartitionsCallback,
-        on_revoked: PartitionsCallback,
-        on_lost: PartitionsCallback | None = None,
         client_id: str,
         max_poll_records: int = 500,
         session_timeout_ms: int = 10_000,
@@ -158,7 +168,7 @@ class GroupConsumer:
         self.group = group
         self.failure: BaseException | None = None
         self._work = threading.Event()
-        self._assigned, self._revoked, self._lost = on_assigned, on_revoked, on_lost or on_revoked
+        self._callbacks = callbacks
         self._owned: frozenset[TopicPartition] = frozenset()
         self._membership: GroupMetadata | None = None
         options = reading_options(settings, client_id, start) | {
@@ -168,7 +178,7 @@ class GroupConsumer:
             "heartbeat_interval_ms": max(session_timeout_ms // 10, 100),
             "partition_assignment_strategy": (RangePartitionAssignor,),
         }
-        stop = stop or threading.Event()
+        self._stop = stop = stop or threading.Event()
         self._client: Any = connected(
             settings, lambda: KafkaConsumer(**options), what=f"group {group}", stop=stop, on_waiting=on_waiting
         )
@@ -204,14 +214,19 @@ class GroupConsumer:
 
         Costs nothing meanwhile: `poll` with a time-out would ask the client's own thread again and again. While the
         group is being joined, or nothing is on its way to a broker, only a short while is waited: `poll` has work then.
+        A heartbeat that brings a rebalance, and the order to stop, are noticed within a quarter of a second.
         """
         fetches = list(self._client._fetcher._fetch_futures)
         coordinator = self._client._coordinator
-        if not self._owned or not fetches or coordinator.need_rejoin() or coordinator.coordinator_unknown():
+        if not self._owned or not fetches:
             timeout_s = min(timeout_s, _SHORT_WAIT_S)
         for fetch in fetches:
             fetch.add_both(lambda _: self._work.set())
-        self._work.wait(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        while not self._stop.is_set() and (left_s := deadline - time.monotonic()) > 0:
+            is_changing = coordinator.need_rejoin() or coordinator.coordinator_unknown()
+            if self._work.wait(min(left_s, _SHORT_WAIT_S if is_changing else _LOOK_S)) or is_changing:
+                break
         self._work.clear()
 
     def wake(self) -> None:
@@ -219,7 +234,7 @@ class GroupConsumer:
         self._work.set()
 
     def assignment(self) -> frozenset[TopicPartition]:
-        """What this member owns; nothing from the end of `on_revoked` until `on_assigned` begins.
+        """What this member owns; nothing from the end of `revoked` until `assigned` begins.
 
         The client itself goes on naming the old partitions until the group has decided anew.
         """
@@ -234,17 +249,17 @@ class GroupConsumer:
         self._owned = frozenset(partitions)
         seen = self._client.group_metadata()
         self._membership = GroupMetadata(self.group, seen.generation_id, seen.member_id)
-        self._assigned(partitions)
+        self._callbacks.assigned(partitions)
 
     def _give_back(self, partitions: list[TopicPartition]) -> None:
         try:
-            self._revoked(partitions)
+            self._callbacks.revoked(partitions)
         finally:
             self._owned = frozenset()
 
     def _lose(self, partitions: list[TopicPartition]) -> None:
         self._owned = frozenset()
-        self._lost(partitions)
+        (self._callbacks.lost or self._callbacks.revoked)(partitions)
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset of every assigned partition, also of those without a record yet.

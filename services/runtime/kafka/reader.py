@@ -27,7 +27,7 @@ from services.runtime.settings import KafkaSettings
 _STALLED_S = 60.0
 _ANSWER_MS = 10_000
 _ASK_EVERY_S = 2.0
-_ASK_MS = 3_000
+_ASK_MS = 5_000  # the answer waits behind a fetch (`FETCH_WAIT_MS`)
 
 log = get_logger(__name__)
 

@@ -17,7 +17,7 @@ from services.runtime.embedded_broker import Access, EmbeddedBroker
 from services.runtime.kafka.admin import ensure_topics, wait_for_kafka
 from services.runtime.kafka.admission import admitted
 from services.runtime.kafka.connection import client_options
-from services.runtime.kafka.consumer import GroupConsumer
+from services.runtime.kafka.consumer import GroupConsumer, PartitionCallbacks
 from services.runtime.kafka.errors import AccessRefused
 from services.runtime.kafka.producer import Producer, TransactionalProducer
 from services.runtime.kafka.reader import read_topic
@@ -77,7 +77,7 @@ def test_producers_consumers_and_readers_come_in_with_password_and_tls(closed: C
     single.close()
     assert [record.value for record in read_topic(settings, topic)] == [b"one", b"two"]
     consumer = GroupConsumer(
-        settings, topic, [topic], on_assigned=lambda _: None, on_revoked=lambda _: None, client_id=topic
+        settings, topic, [topic], PartitionCallbacks(lambda _: None, lambda _: None), client_id=topic
     )
     found: list[bytes | None] = []
     deadline = time.monotonic() + 60

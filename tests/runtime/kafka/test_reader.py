@@ -11,7 +11,7 @@ from kafka import KafkaConsumer
 from kafka import errors as client
 
 from services.runtime.kafka.admin import ensure_topics, lag, list_groups, partition_count
-from services.runtime.kafka.consumer import GroupConsumer
+from services.runtime.kafka.consumer import GroupConsumer, PartitionCallbacks
 from services.runtime.kafka.errors import KafkaUnavailable, RecordTooLarge, UnknownTopic
 from services.runtime.kafka.producer import MAX_RECORD_BYTES, Producer, TransactionalProducer
 from services.runtime.kafka.reader import LogEnds, Tail, read_partition, read_topic
@@ -156,7 +156,7 @@ def test_lag_counts_what_a_group_has_not_committed_yet(
     producer = TransactionalProducer(kafka_settings, unique)
     producer.commit([Outgoing(topic, b"1", b"k", 0), Outgoing(topic, b"2", b"k", 0)])
     member = GroupConsumer(
-        kafka_settings, unique, [topic], on_assigned=lambda _: None, on_revoked=lambda _: None, client_id="lag"
+        kafka_settings, unique, [topic], PartitionCallbacks(lambda _: None, lambda _: None), client_id="lag"
     )
     deadline = time.monotonic() + 60
     while not member.assignment() and time.monotonic() < deadline:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from services.runtime.kafka.consumer import GroupConsumer
+from services.runtime.kafka.consumer import GroupConsumer, PartitionCallbacks
 from services.runtime.kafka.errors import Fenced, KafkaUnavailable, RecordTooLarge, SendFailed
 from services.runtime.kafka.producer import MAX_RECORD_BYTES, Producer, TransactionalProducer
 from services.runtime.kafka.reader import read_partition, read_topic
@@ -152,7 +152,7 @@ def joined(
     settings: KafkaSettings, group: str, topic: str, name: str, *, session_timeout_ms: int = 10_000
 ) -> GroupConsumer:
     consumer = GroupConsumer(
-        settings, group, [topic], on_assigned=lambda _: None, on_revoked=lambda _: None, client_id=name,
+        settings, group, [topic], PartitionCallbacks(lambda _: None, lambda _: None), client_id=name,
         session_timeout_ms=session_timeout_ms,
     )  # fmt: skip
     deadline = time.monotonic() + 30
