@@ -146,6 +146,18 @@ class NewerVersion(Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: Failure | None = None
 
 
+class EarlierHistory(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a record no longer lists: lines of history and answered comments, counted.
+
+    states: those that dropped lines were in. doubts: calls among them that ended without an answer.
+    """
+
+    lines: Count = 0
+    states: tuple[State, ...] = ()
+    doubts: Count = 0
+    replies: Count = 0
+
+
 class PlacementRecord(Event, frozen=True, kw_only=True, tag="PlacementRecord"):
     """All that is known about one placement. occurred_at: of this change.
 
@@ -154,7 +166,9 @@ class PlacementRecord(Event, frozen=True, kw_only=True, tag="PlacementRecord"):
     surely_posted: the platform said that the post is there and withheld its id, so it is looked for and never called
     again. cancel_requested: a cancel came while a call was on its way; the next step is not taken. parked_by: the
     brake (its command id) that holds it. commands: ids of operator commands that were carried out or refused here.
-    newer: what takes this version's place should the call in doubt never have happened.
+    newer: what takes this version's place should the call in doubt never have happened. commands_to: all commands
+    before this offset of `operator-command` are done, whether or not `commands` still names them. history: the first
+    line and the newest ones; earlier: what was dropped between them.
     """
 
     placement_id: Identifier
@@ -182,10 +196,12 @@ class PlacementRecord(Event, frozen=True, kw_only=True, tag="PlacementRecord"):
     newer: NewerVersion | None = None
     parked_by: str | None = None
     commands: tuple[Identifier, ...] = ()
+    commands_to: Count = 0
     replies: tuple[ReplyRecord, ...] = ()
     post: PostRef | None = None
     failure: Failure | None = None
     history: tuple[HistoryEntry, ...] = ()
+    earlier: EarlierHistory | None = None
     revision: int = 1
 
     @property

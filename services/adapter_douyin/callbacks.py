@@ -1,7 +1,7 @@
-"""Douyin's webhooks: verified and read, nothing else. Pure: what they bring about is decided by whoever asked.
+"""Douyin's webhooks: checks the signature and reads the events. Pure; the caller decides what an event changes.
 
-The signature covers the raw body and no time, so an old call cannot be told by its age; what tells it is `identity`,
-which is made of what was signed. Every event is a hint that may come late, twice, out of order or never.
+The signature covers the raw body but no time, so a replay cannot be recognised by its age, only by its `identity`, a
+digest of the signed body. Events are hints: they may arrive late, twice, out of order or never.
 """
 
 from __future__ import annotations
@@ -39,24 +39,26 @@ Read = tuple[tuple[CallbackEvent, ...], datetime | None]
 
 def sign(secret: str, body: bytes) -> str:
     """sha1 over secret and raw body, neither HMAC nor time, as the webhook page prescribes [doc]."""
-    return hashlib.sha1(secret.encode() + body).hexdigest()  # noqa: S324 — their choice
+    return hashlib.sha1(secret.encode() + body).hexdigest()  # noqa: S324 — Douyin's choice
 
 
 class DouyinCallbacks:
+    """The contract's Callbacks."""
+
     def receive(self, account: Account, request: CallbackRequest, now: datetime) -> Received:
-        """Signature first: nothing of an unsigned body is looked at. Raises CallbackRefusedError."""
+        """Check the signature, then read the body. Raises CallbackRefusedError."""
         _check_sender(account, request)
-        said = _object(request.body)
-        if said.get("client_key") != account.app_id:
+        body = _object(request.body)
+        if body.get("client_key") != account.app_id:
             raise CallbackRefusedError("other_app")
-        identity = _identity(request, said)
-        event, content = said.get("event"), _content(said.get("content"))
+        identity = _identity(request, body)
+        event, content = body.get("event"), _content(body.get("content"))
         if event == "verify_webhook":
             return Received(_challenged(content), identity)
         read = _EVENTS.get(event) if isinstance(event, str) else None
         if read is None:
             return Received(CallbackAnswer(), identity)
-        _check_user(account, said, of_others=event == "item_comment_reply")
+        _check_user(account, body, of_others=event == "item_comment_reply")
         events, occurred_at = read(content)
         return Received(CallbackAnswer(), identity, events, occurred_at)
 
@@ -74,26 +76,26 @@ def _check_sender(account: Account, request: CallbackRequest) -> None:
         raise CallbackRefusedError("signature")
 
 
-def _check_user(account: Account, said: JsonObject, *, of_others: bool) -> None:
-    """One address serves all accounts of an app. of_others: the event is somebody else's deed towards our user.
+def _check_user(account: Account, body: JsonObject, *, of_others: bool) -> None:
+    """One address serves all accounts of an app. of_others: another user caused the event.
 
-    Which of the two fields then names our user no source says, so either may; one that names nobody proves nothing.
+    No source states which of the two fields names the account's user in that case, so either field may.
     """
-    actor, towards = said.get("from_user_id"), said.get("to_user_id")
+    actor, towards = body.get("from_user_id"), body.get("to_user_id")
     ours = account.open_id in (actor, towards) if of_others and towards else of_others or actor == account.open_id
     if not ours:
         raise CallbackRefusedError("other_account")
 
 
-def _identity(request: CallbackRequest, said: JsonObject) -> str:
-    """What was signed tells calls apart: a body sent again under another `Msg-Id` is the same call, not a new one.
+def _identity(request: CallbackRequest, body: JsonObject) -> str:
+    """A digest of the signed body: the same body under another `Msg-Id` is the same call.
 
-    `Msg-Id` is not signed, so alone it would let a replay pass for news and let a forged one hide real news. It counts
-    only where the body has no `log_id` that would tell two equal events apart.
+    `Msg-Id` is not signed, so it could disguise a replay as a new call. It counts only if the body has no `log_id`,
+    which otherwise distinguishes two equal events.
     """
     digest = hashlib.sha256(request.body).hexdigest()[:32]
     message_id = request.headers.get(MESSAGE_ID, "")
-    if said.get("log_id") or not message_id:
+    if body.get("log_id") or not message_id:
         return f"douyin:{digest}"
     return f"douyin:{digest}:{message_id[:MOST_ID_CHARACTERS]}"
 
@@ -103,16 +105,16 @@ def _identity(request: CallbackRequest, said: JsonObject) -> str:
 
 def _object(raw: bytes | str) -> JsonObject:
     try:
-        said = orjson.loads(raw)
+        body = orjson.loads(raw)
     except (orjson.JSONDecodeError, UnicodeEncodeError):
         raise _malformed() from None
-    if not isinstance(said, dict):
+    if not isinstance(body, dict):
         raise _malformed()
-    return said
+    return body
 
 
 def _content(content: Any) -> JsonObject:
-    """An object for old events, a JSON string for newer ones (D 27); none at all is an empty one."""
+    """An object in old events, a JSON string in newer ones (D 27). A missing one counts as empty."""
     if content is None or content == "":
         return {}
     if isinstance(content, str):
@@ -130,7 +132,7 @@ def _challenged(content: JsonObject) -> CallbackAnswer:
 
 
 def _created(content: JsonObject) -> Read:
-    """A post that our share link led to: `share_id` says which link, `item_id` is the post."""
+    """A post published with a share link: `share_id` identifies the link, `item_id` the post."""
     ids = {name: _text(content, name) for name in ("share_id", "item_id")}
     return (PublicationChanged(ids),), None
 

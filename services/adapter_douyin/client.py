@@ -1,6 +1,6 @@
-"""Douyin on the wire: one method per endpoint, tokens, both code families. Decides nothing about retrying a post.
+"""The HTTP client of Douyin: one method per endpoint, tokens, both code families. Never decides to repeat a post.
 
-Mutating calls are one attempt; only a definite *token invalid* is answered with a fresh token and one repetition.
+A mutating call is made once. Only after a definite *token invalid* it is repeated once with a new token.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from services.adapter_douyin.settings import DEFAULT_BASE_URL, UPLOADING
 from services.adapter_douyin.tokens import AppToken, UserTokens
 
 VIDEO = "/api/douyin/v1/video"
-MOST_SECONDS = 10 * 366 * 86400  # of a token's life; more is a mistake of somebody's
+MOST_SECONDS = 10 * 366 * 86400  # of a token's life; a larger number is a mistake
 
 JsonObject = dict[str, Any]
 
 
 class DouyinClient:
-    """The client of one account; threads share it. Its tokens, those of its app and its budget live in `shared`."""
+    """The client of one account, shared by threads. `shared` holds its tokens, those of its app, and its budget."""
 
     def __init__(
         self,
@@ -68,19 +68,19 @@ class DouyinClient:
         return _text(_object(data, "video"), "video_id")
 
     def init_upload(self) -> str:
-        """Begin an upload in parts → upload_id, good for 2 hours."""
+        """Begin an upload in parts → upload_id, valid for 2 hours."""
         return _text(self._post(f"{VIDEO}/init_video_part_upload/"), "upload_id")
 
     def upload_part(self, upload_id: str, number: int, part: BinaryIO) -> None:
-        """Part `number`, from 1. An upload_id that no longer counts raises `upload_expired`."""
+        """Part `number`, from 1. Raises `upload_expired` if the upload_id has expired."""
         query = {"upload_id": upload_id, "part_number": str(number)}
         files = {"video": (f"part-{number}", part, "application/octet-stream")}
-        _of_running_upload(lambda: self._upload(f"{VIDEO}/upload_video_part/", files, part, query))
+        _in_upload(lambda: self._upload(f"{VIDEO}/upload_video_part/", files, part, query))
 
     def complete_upload(self, upload_id: str) -> str:
-        """All parts are there → video_id. An upload_id that no longer counts raises `upload_expired`."""
+        """Join all parts → video_id. Raises `upload_expired` if the upload_id has expired."""
         path = f"{VIDEO}/complete_video_part_upload/"
-        data = _of_running_upload(lambda: self._post(path, query={"upload_id": upload_id}))
+        data = _in_upload(lambda: self._post(path, query={"upload_id": upload_id}))
         return _text(_object(data, "video"), "video_id")
 
     def upload_image(self, name: str, content_type: str, image: bytes) -> str:
@@ -90,7 +90,7 @@ class DouyinClient:
     # --- posts ---
 
     def create_video(self, fields: Mapping[str, Any]) -> JsonObject:
-        """Make the post → {item_id, video_id}; one attempt."""
+        """Create the post → {item_id, video_id}; one attempt."""
         return self._create(f"{VIDEO}/create_video/", fields)
 
     def create_image_text(self, fields: Mapping[str, Any]) -> JsonObject:
@@ -101,13 +101,13 @@ class DouyinClient:
         return self._read("GET", f"{VIDEO}/video_list/", query={"cursor": cursor, "count": count})
 
     def video_data(self, item_ids: Sequence[str]) -> list[JsonObject]:
-        """Status and statistics of some posts; one that is gone is missing."""
+        """Status and statistics of some posts; a deleted post is missing."""
         return _rows(self._read("POST", f"{VIDEO}/video_data/", json={"item_ids": list(item_ids)}))
 
     # --- feedback ---
 
     def comments(self, item_id: str, cursor: int, count: int) -> JsonObject:
-        """Top-level comments, newest first → {list, cursor, has_more}. Pinned ones come first, whatever the order."""
+        """Top-level comments, newest first → {list, cursor, has_more}. Pinned comments always come first."""
         query: dict[str, str | int] = {"item_id": item_id, "cursor": cursor, "count": count, "sort_type": "time"}
         return self._read("GET", "/item/comment/list/", query=query)
 
@@ -117,8 +117,8 @@ class DouyinClient:
 
     def reply(self, item_id: str, comment_id: str, content: str) -> str:
         """Answer a comment → the reply's comment_id; one attempt."""
-        said = {"item_id": item_id, "comment_id": comment_id, "content": content}
-        return _made(self._post("/item/comment/reply/", json=said), "comment_id")
+        body = {"item_id": item_id, "comment_id": comment_id, "content": content}
+        return _created_id(self._post("/item/comment/reply/", json=body), "comment_id")
 
     def item_figures(self, item_id: str) -> JsonObject:
         """30-day figures of a post → {total_play, total_like, total_comment, total_share, avg_play_duration}."""
@@ -132,7 +132,7 @@ class DouyinClient:
     # --- the account ---
 
     def userinfo(self) -> JsonObject:
-        """Whom the token belongs to → {open_id, union_id, nickname, avatar}."""
+        """The user of the token → {open_id, union_id, nickname, avatar}."""
 
         def send(token: str) -> JsonObject:
             form = {"access_token": token, "open_id": self.account.open_id}
@@ -155,7 +155,7 @@ class DouyinClient:
         return _text(self._app_call("GET", "/share-id/", query), "share_id")
 
     def ticket(self) -> str:
-        """The ticket that share links are signed with, kept for the first half of its life: links outlive the call."""
+        """The ticket that signs share links, used for the first half of its life, as links are used later."""
         with self._ticket_lock:
             ticket, until = self._ticket
             if self.now() >= until:
@@ -165,7 +165,7 @@ class DouyinClient:
             return ticket
 
     def share_link(self, fields: Mapping[str, Any], share_id: str, nonce: str) -> str:
-        """The link that opens the post for publishing in the app; the person confirms there."""
+        """The link that opens the post in the app, where the person publishes it."""
         stamp, ticket = str(int(self.now().timestamp())), self.ticket()
         parameters = {
             "share_type": "h5",
@@ -186,9 +186,9 @@ class DouyinClient:
     # --- the exchange ---
 
     def _create(self, path: str, fields: Mapping[str, Any]) -> JsonObject:
-        """A spent upload handle is no fault of the content: repeating with a fresh upload may help."""
+        """A used upload handle is not a fault of the content: a new upload may help."""
         data = self._post(path, json=dict(fields), overrides={"2190007": HANDLE_SPENT})
-        _made(data, "item_id")
+        _created_id(data, "item_id")
         return data
 
     def _upload(
@@ -219,7 +219,7 @@ class DouyinClient:
     def _read(
         self, method: str, path: str, *, query: Mapping[str, str | int] | None = None, json: Any = None
     ) -> JsonObject:
-        """A read-only call: repeated where that may help."""
+        """A read-only call, repeated after transient errors."""
         for attempt in reading():
             with attempt:
                 return self._user_call(method, path, query, json, None)
@@ -244,7 +244,7 @@ class DouyinClient:
     # --- tokens ---
 
     def _with_token(self, send: Callable[[str], JsonObject]) -> JsonObject:
-        """Once with the present token; where the platform says that it is no good, once more with a fresh one."""
+        """Send with the current token; if the platform rejects the token, send once more with a new one."""
         token = self.tokens.current()
         try:
             return send(token)
@@ -254,26 +254,26 @@ class DouyinClient:
         return send(self.tokens.fresh(token))
 
     def _refresh(self, refresh_token: str) -> Tokens:
-        """A new access token; the refresh token stays as it is and is not extended."""
+        """A new access token; the refresh token and its life stay the same."""
         form = {"client_key": self.account.app_id, "grant_type": "refresh_token", "refresh_token": refresh_token}
         return self._granted(self._exchange("POST", "/oauth/refresh_token/", form=form))
 
     def _renew(self, refresh_token: str) -> Tokens:
-        """A new refresh token of 30 days, five times at most; after that the user has to come back."""
+        """A new refresh token of 30 days. Works five times; then the user must authorise again."""
         form = {"client_key": self.account.app_id, "refresh_token": refresh_token}
         data = self._exchange("POST", "/oauth/renew_refresh_token/", form=form)
         until = self._until(data, "expires_in")
         return Tokens(refresh_token=_text(data, "refresh_token"), refresh_expires_at=until)
 
     def exchange_code(self, code: str) -> Grant:
-        """What the code of an authorisation stands for. One attempt, keeps nothing."""
-        said = {
+        """Exchange an authorisation code → tokens, open_id, scopes. One attempt; stores nothing."""
+        body = {
             "client_key": self.account.app_id,
             "client_secret": self.account.app_secret,
             "code": code,
             "grant_type": "authorization_code",
         }
-        data = self._exchange("POST", "/oauth/access_token/", json=said)
+        data = self._exchange("POST", "/oauth/access_token/", json=body)
         scopes = tuple(one.strip() for one in str(data.get("scope") or "").split(",") if one.strip())
         return Grant(self._granted(data), _text(data, "open_id"), scopes)
 
@@ -291,16 +291,16 @@ class DouyinClient:
         return None if seconds is None else self.now() + timedelta(seconds=seconds)
 
     def _fetch_app_token(self) -> Tokens:
-        said = {
+        body = {
             "client_key": self.account.app_id,
             "client_secret": self.account.app_secret,
             "grant_type": "client_credential",
         }
-        data = self._exchange("POST", "/oauth/client_token/", {"10020": TOO_MANY_CLIENT_TOKENS}, json=said)
+        data = self._exchange("POST", "/oauth/client_token/", {"10020": TOO_MANY_CLIENT_TOKENS}, json=body)
         return Tokens(_text(data, "access_token"), access_expires_at=self._until(data, "expires_in"))
 
     def _app_call(self, method: str, path: str, query: Mapping[str, str | int]) -> JsonObject:
-        """A read-only call with the app's own token, which is fetched anew once where it is refused."""
+        """A read-only call with the app's token, which is fetched again once if it is rejected."""
         token = self._app_token.value()
         try:
             return self._exchange(method, path, query=query, headers={"access-token": token})
@@ -313,16 +313,16 @@ class DouyinClient:
     def _exchange(
         self, method: str, path: str, overrides: Mapping[str, CodeMeaning] | None = None, **content: Any
     ) -> JsonObject:
-        """One attempt; what the platform says about quotas is remembered for all who call this endpoint."""
+        """One attempt. Quota refusals are remembered for all callers of this endpoint."""
         with self._http.learning(path):
             return _data(self._http.call(method, path, **content), overrides)
 
 
-_URI_SAFE = "-_.!~*'()"  # what encodeURIComponent of JavaScript leaves alone
+_URI_SAFE = "-_.!~*'()"  # the characters that JavaScript's encodeURIComponent keeps
 
 
 def share_signature(nonce: str, ticket: str, timestamp: str) -> str:
-    """md5 over the raw values, as the H5 share page prescribes; it is a signature of theirs, not a secret of ours."""
+    """md5 over the raw values, as the H5 share page prescribes; it protects no secret."""
     return hashlib.md5(f"nonce_str={nonce}&ticket={ticket}&timestamp={timestamp}".encode()).hexdigest()  # noqa: S324
 
 
@@ -330,7 +330,7 @@ def share_signature(nonce: str, ticket: str, timestamp: str) -> str:
 
 
 def _data(answer: Answer, overrides: Mapping[str, CodeMeaning] | None = None) -> JsonObject:
-    """The `data` of a success; raises PlatformError for every code that is not 0, wherever it stands."""
+    """The `data` of a success. Raises PlatformError for a code other than 0 in any of its fields."""
     if not isinstance(answer.body, dict):
         raise NoAnswerError(f"平台返回 HTTP {answer.status}，不是 JSON 对象 / not a JSON object")
     refusal = refusal_in(answer.body, answer.status, overrides or {})
@@ -339,8 +339,8 @@ def _data(answer: Answer, overrides: Mapping[str, CodeMeaning] | None = None) ->
     return _object(answer.body, "data")
 
 
-def _of_running_upload(call: Callable[[], JsonObject]) -> JsonObject:
-    """Number and bytes of the part are ours and checked, so a bad parameter can only be the upload_id."""
+def _in_upload(call: Callable[[], JsonObject]) -> JsonObject:
+    """The number and the bytes of the part are checked before, so a bad parameter can only be the upload_id."""
     try:
         return call()
     except PlatformError as error:
@@ -349,8 +349,8 @@ def _of_running_upload(call: Callable[[], JsonObject]) -> JsonObject:
         raise
 
 
-def _made(data: JsonObject, name: str) -> str:
-    """The id of what a mutating call made; a success without one is there all the same."""
+def _created_id(data: JsonObject, name: str) -> str:
+    """The id that a mutating call returned. A success without an id still counts as published."""
     value = data.get(name)
     if isinstance(value, str) and value:
         return value
@@ -379,7 +379,7 @@ def _rows(data: JsonObject) -> list[JsonObject]:
 
 
 def _seconds(data: JsonObject, name: str) -> int | None:
-    """How long something lives, where the platform says so believably."""
+    """A lifetime in seconds; None if it is missing or not plausible."""
     seconds = _number(data.get(name))
     return seconds if seconds is not None and 0 < seconds < MOST_SECONDS else None
 

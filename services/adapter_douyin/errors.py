@@ -1,4 +1,4 @@
-"""Every Douyin code we know, of both code families, and what it means for us. Pure data; no I/O.
+"""The known Douyin codes of both code families and their meaning. Pure data; no I/O.
 
 The same account may answer in either family: 2800xxxx (new) or 21xxxxx (old), and 100xx from the token endpoints.
 """
@@ -126,7 +126,7 @@ TOO_MANY_CLIENT_TOKENS = CodeMeaning(
     scope="app",
     retry_after_s=TOO_MANY_CLIENT_TOKENS_S,
 )
-# At create, a handle that is used or expired is cured by a fresh upload, which the publication then takes.
+# A create call with a used or expired upload handle: the publication uploads again.
 HANDLE_SPENT = CodeMeaning("media", "上传凭据已被使用或失效，将重新上传", OLD_CODES, retriable=True)
 
 UNTIL_NEXT_DAY = frozenset({"28003017", "2190001", "2114007"})
@@ -138,7 +138,7 @@ UPLOAD_EXPIRED = "upload_expired"
 
 
 def upload_expired() -> PlatformError:
-    """The upload_id of an upload in parts no longer counts: start the upload again. The code is ours."""
+    """The upload_id of an upload in parts has expired; the upload starts again. The code is not Douyin's."""
     return PlatformError(
         "分片上传的 upload_id 已失效（有效期 2 小时），将重新开始上传 / upload_id expired, the upload starts again",
         error_class="media",
@@ -149,7 +149,7 @@ def upload_expired() -> PlatformError:
 
 
 def review_refused() -> PlatformError:
-    """The review said no: the post exists, but nobody except its author ever sees it."""
+    """The review refused the post: it exists, but only its author can see it."""
     return PlatformError(
         "审核未通过，作品不适宜公开（video_status 2） / the review refused the post",
         error_class="content",
@@ -158,38 +158,38 @@ def review_refused() -> PlatformError:
     )
 
 
-# --- where an answer says what went wrong ----------------------------------------------------------------------------
+# --- reading a refusal ----------------------------------------------------------------------------------------------
 
 
 def refusal_in(body: Mapping[str, Any], status: int, overrides: Mapping[str, CodeMeaning]) -> PlatformError | None:
-    """The error that an answer speaks of, wherever its code stands; None for a success."""
+    """The error of an answer, from any of the fields that may hold its code; None for a success."""
     data, extra = _mapping(body.get("data")), _mapping(body.get("extra"))
     code = _code(body, data, extra)
     if code is None and status < 400 and body.get("message") != "error":
         return None
-    said = _message(body, data, extra)
-    error = ERRORS.error(code or f"http_{status}", said, override=overrides.get(code or ""))
+    message = _message(body, data, extra)
+    error = ERRORS.error(code or f"http_{status}", message, override=overrides.get(code or ""))
     if code in UNTIL_NEXT_DAY:
         error.retry_after_s = _until_next_day(extra.get("now")) or error.retry_after_s
     return error
 
 
 def _code(body: Mapping[str, Any], data: Mapping[str, Any], extra: Mapping[str, Any]) -> str | None:
-    """The code that says most: a known one before an unknown one, the general before the sub code."""
-    said = (data.get("error_code"), extra.get("error_code"), body.get("err_no"), extra.get("sub_error_code"))
-    codes = [str(code) for code in said if code not in (None, "", 0, "0")]
+    """The most specific code: a known one before an unknown one, the general code before the sub code."""
+    candidates = (data.get("error_code"), extra.get("error_code"), body.get("err_no"), extra.get("sub_error_code"))
+    codes = [str(code) for code in candidates if code not in (None, "", 0, "0")]
     return next((code for code in codes if code in ERRORS.meanings), codes[0] if codes else None)
 
 
 def _message(body: Mapping[str, Any], data: Mapping[str, Any], extra: Mapping[str, Any]) -> str:
-    said = (data.get("description"), extra.get("description"), extra.get("sub_description"), body.get("err_msg"))
-    words = next((str(one) for one in said if one), "")
+    texts = (data.get("description"), extra.get("description"), extra.get("sub_description"), body.get("err_msg"))
+    text = next((str(one) for one in texts if one), "")
     log_id = extra.get("logid") or extra.get("log_id") or data.get("log_id") or body.get("log_id")
-    return f"{words} logid={log_id}" if log_id else words
+    return f"{text} logid={log_id}" if log_id else text
 
 
 def _until_next_day(now_ms: Any) -> float | None:
-    """Seconds from the platform's own clock to its next midnight, when daily quotas start anew."""
+    """Seconds from the platform's clock to its next midnight, when daily quotas are reset."""
     try:
         now = datetime.fromtimestamp(int(now_ms) / 1000, BEIJING)
     except (TypeError, ValueError, OverflowError, OSError):

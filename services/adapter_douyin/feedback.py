@@ -1,7 +1,7 @@
 """Comments, metrics and followers of Douyin posts, read-only.
 
-Comments are walked newest first. A reply to an old comment moves nothing in that order, so the walk is steered by the
-platform's own total: it goes on until it has found as many new comments as the total grew by, or has seen them all.
+Comments are walked newest first. A reply to an old comment does not change that order, so the walk is steered by the
+platform's total: it ends once it found as many new comments as the total grew by, or has seen all comments.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from services.adapter_douyin.errors import BAD_PARAMETER, CAPABILITY_MISSING, NO
 
 COMMENTS_A_PAGE = 50
 POSTS_A_CALL = 20  # video_data states no limit; the page size of video_list is taken [assumption]
-FULL_WALK_EVERY = 20  # polls; a walk of everything, for what the total cannot tell
-GAP_BELIEVED_AFTER = 2  # full walks that found the same number too few
+FULL_WALK_EVERY = 20  # polls; a full walk also finds changes that leave the total the same
+GAP_BELIEVED_AFTER = 2  # full walks that found the same number of comments missing
 NATIVE: Mapping[Metric, str] = {
     "views": "play_count",
     "likes": "digg_count",
@@ -39,6 +39,8 @@ DAILY_AFTER = timedelta(hours=34)  # they come about 10:00 of the next day [doc]
 
 
 class DouyinFeedback:
+    """The contract's FeedbackSource."""
+
     def native_metrics(self) -> Mapping[Metric, str]:
         return NATIVE
 
@@ -50,13 +52,13 @@ class DouyinFeedback:
         known: Callable[[str], bool],
         now: datetime,
     ) -> Iterator[CommentPage]:
-        """position: `collected` so far, `gap` = how many of the total are never shown, `gap_seen`, `polls`."""
+        """position: `collected` so far, `gap` = comments of the total that no page shows, `gap_seen`, `polls`."""
         total = _total(client, post)
         walk = _Walk(client, post.post.native_id, known, total, _Position.read(position))
         yield from walk.pages()
 
     def metrics(self, client: DouyinClient, posts: Sequence[LivePost], now: datetime) -> Mapping[str, Readings]:
-        """Up to POSTS_A_CALL posts in one call; a post that is missing in the answer failed, it is not 0."""
+        """Up to POSTS_A_CALL posts per call. A post missing in the answer is `failed`, not 0."""
         found: dict[str, Readings] = {post.post.native_id: _absent("failed") for post in posts}
         ids = list(found)
         try:
@@ -71,7 +73,7 @@ class DouyinFeedback:
         return found
 
     def followers(self, client: DouyinClient, now: datetime) -> Reading:
-        """The newest day of the account's statistics; they are for enterprise applications only."""
+        """Followers on the newest day of the account's statistics, which only enterprise applications get."""
         native = "total_fans"
         try:
             days = client.fans(7)
@@ -88,7 +90,7 @@ class DouyinFeedback:
 
 @dataclass(frozen=True, slots=True)
 class _Position:
-    """What a poll leaves to the next."""
+    """What one poll passes on to the next."""
 
     collected: int = 0
     gap: int = 0
@@ -103,17 +105,26 @@ class _Position:
         return {name: getattr(self, name) for name in self.__slots__}
 
     def missing(self, total: int | None) -> int | None:
-        """New comments to be found if the total is right; None = nobody can say, so everything is walked."""
+        """Number of new comments by the total; None = unknown, so all comments are walked."""
         if total is None or self.polls % FULL_WALK_EVERY == FULL_WALK_EVERY - 1:
             return None
         believed = self.gap if self.gap_seen >= GAP_BELIEVED_AFTER else 0
         missing = total - self.collected - believed
-        return missing if missing >= 0 else None  # fewer than collected: some were deleted, so count anew
+        return missing if missing >= 0 else None  # fewer than collected: some were deleted, so all are counted again
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a walk has found so far. `fresh` counts comments that were not known before this poll."""
+
+    seen: set[str] = field(default_factory=set)
+    fresh: int = 0
+    reached_known: bool = False
 
 
 @dataclass(slots=True)
 class _Walk:
-    """One poll of one post's comments."""
+    """One poll of one post's comments: where each list goes on, and what was found."""
 
     client: DouyinClient
     item_id: str
@@ -121,11 +132,9 @@ class _Walk:
     total: int | None
     start: _Position
     cursor: int | None = 0
-    fresh: int = 0
-    reached_known: bool = False
     parents: deque[tuple[str, int]] = field(default_factory=deque)
-    seen: set[str] = field(default_factory=set)
     visited: set[tuple[str, int]] = field(default_factory=set)
+    found: _Found = field(default_factory=_Found)
 
     def pages(self) -> Iterator[CommentPage]:
         missing = self.start.missing(self.total)
@@ -136,17 +145,17 @@ class _Walk:
             parent = self._next_parent(missing)
             rows = self._call(parent)
             comments = self._new(rows, parent)
-            found_all = missing is not None and self.fresh >= missing and self.reached_known
+            found_all = missing is not None and self.found.fresh >= missing and self.found.reached_known
             seen_all = self.cursor is None and not self.parents
             if found_all or seen_all:
                 yield self._page(comments, self._finished(seen_all), more=False)
                 return
-            # Should the walk break off here, the next poll still finds the total ahead of `collected`.
+            # If the walk ends early, the next poll still finds the total above `collected`.
             yield self._page(comments, self.start, more=True)
 
     def _next_parent(self, missing: int | None) -> tuple[str, int] | None:
         """The comment whose replies to read next; None = go on in the main list."""
-        wanted = missing is None or self.fresh < missing or self.cursor is None
+        wanted = missing is None or self.found.fresh < missing or self.cursor is None
         return self.parents.popleft() if self.parents and wanted else None
 
     def _call(self, parent: tuple[str, int] | None) -> list[dict[str, Any]]:
@@ -158,16 +167,16 @@ class _Walk:
                 self.parents.appendleft((parent[0], following))
             return _rows(data)
         data = self.client.comments(self.item_id, self.cursor or 0, COMMENTS_A_PAGE)
-        rows = [row for row in _rows(data) if row["comment_id"] not in self.seen]
+        rows = [row for row in _rows(data) if row["comment_id"] not in self.found.seen]
         self.cursor = self._following(data, ("", self.cursor or 0))
         self.parents.extend((row["comment_id"], 0) for row in rows if _int(row.get("reply_comment_total")))
-        # Pinned comments stand on top whatever their age, so they do not tell how far the walk has come.
+        # Pinned comments come first at any age, so they do not show how far the walk has come.
         reached = any(self.known(row["comment_id"]) for row in rows if not row.get("top"))
-        self.reached_known = self.reached_known or reached or self.cursor is None
+        self.found.reached_known = self.found.reached_known or reached or self.cursor is None
         return rows
 
     def _following(self, data: dict[str, Any], at: tuple[str, int]) -> int | None:
-        """The next cursor, or None at the end. A short page is not the end: only `has_more` says so."""
+        """The next cursor, or None at the end. A short page is not the end; only `has_more` marks it."""
         self.visited.add(at)
         following = _int(data.get("cursor"))
         more = data.get("has_more") in (True, 1, "1", "true")
@@ -176,10 +185,10 @@ class _Walk:
     def _new(self, rows: list[dict[str, Any]], parent: tuple[str, int] | None) -> tuple[Comment, ...]:
         comments = []
         for row in rows:
-            if row["comment_id"] in self.seen:
+            if row["comment_id"] in self.found.seen:
                 continue
-            self.seen.add(row["comment_id"])
-            self.fresh += not self.known(row["comment_id"])
+            self.found.seen.add(row["comment_id"])
+            self.found.fresh += not self.known(row["comment_id"])
             comments.append(_comment(row, parent[0] if parent else None))
         return tuple(comments)
 
@@ -191,14 +200,14 @@ class _Walk:
 
     def _finished(self, seen_all: bool) -> _Position:
         if not seen_all or self.total is None:
-            return self._after(len(self.seen) if seen_all else self.start.collected + self.fresh)
-        gap = self.total - len(self.seen)
+            return self._after(len(self.found.seen) if seen_all else self.start.collected + self.found.fresh)
+        gap = self.total - len(self.found.seen)
         again = self.start.gap_seen + 1 if gap == self.start.gap else 1
-        return _Position(len(self.seen), gap, again if gap else 0, self.start.polls + 1)
+        return _Position(len(self.found.seen), gap, again if gap else 0, self.start.polls + 1)
 
 
 def _total(client: DouyinClient, post: LivePost) -> int | None:
-    """The platform's own number of comments, replies included [assumption]; None where it does not say."""
+    """The platform's number of comments, replies included [assumption]; None if it gives none."""
     try:
         rows = client.video_data([post.post.native_id])
     except PlatformError as error:
@@ -224,16 +233,18 @@ def _readings(row: dict[str, Any]) -> Readings:
     figures = _statistics(row)
     readings: dict[str, Reading] = {metric: _reading(figures, native) for metric, native in NATIVE.items()}
     if _int(row.get("video_status")) in PRIVATE and not readings["views"].value:
-        readings["views"] = Reading(reason="failed", native="play_count")  # 0 plays of a private post are made up
+        readings["views"] = Reading(
+            reason="failed", native="play_count"
+        )  # 0 plays of a private post are not a real figure
     return Readings(**readings)
 
 
 def _daily(client: DouyinClient, post: LivePost, now: datetime) -> Readings:
-    """Where `video_data` is offline: the 30-day figures, a day late. Zeros of a post that young are no figures yet."""
+    """The 30-day figures, a day late, where `video_data` is offline. Zeros of a post of the last day are `not_yet`."""
     try:
         figures = client.item_figures(post.post.native_id)
     except PlatformError as error:
-        if error.code not in BAD_PARAMETER:  # of an older post, or of one that is gone
+        if error.code not in BAD_PARAMETER:  # an older or a deleted post
             raise
         return _absent("failed")
     if now - post.post.published_at < DAILY_AFTER and not any(_int(figures.get(name)) for name in DAILY.values()):
@@ -261,7 +272,7 @@ def _statistics(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _int(value: Any) -> int | None:
-    """Many samples show numbers as strings; negative ones and what is no number are no figure."""
+    """Many samples show numbers as strings. None for a negative number or anything else."""
     try:
         number = int(value)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""What Douyin accepts, as data: caption, topics, media, what is a second post. No I/O and no decisions."""
+"""What Douyin accepts, as data: caption, topics, media, call rates, kinds of post. No I/O and no decisions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_TOPICS = 10  # H5: [client]; server side unstated, the same number is taken
 MAX_IMAGES = 30  # CSDN quoting create_image_text [client]
 MAX_VIDEO_S = 15 * 60.0  # upload page [doc]
 RECOMMENDED_SHORT_SIDE = 720
-REPLY_MAX = 100  # [memory]: what the app lets one write
+REPLY_MAX = 100  # [memory]: the limit of the app's input field
 
 VIDEO_TYPES = ("video/mp4", "video/webm")
 H5_VIDEO_TYPES = ("video/mp4", "video/quicktime", "video/3gpp")
@@ -27,10 +27,10 @@ H5_VIDEO = MediaLimit("video", H5_VIDEO_TYPES, 128 * MIB, 1, MAX_VIDEO_S, "DY-DO
 LIMITS = Limits(
     text={"caption": CAPTION_MAX, "h5_title": H5_TITLE_MAX, "topics": MAX_TOPICS, "reply": REPLY_MAX},
     media=(VIDEO, COVER, IMAGE),
-    # Real quotas are per capability and stand only in the console; this pace is ours [assumption].
+    # Real quotas are per capability and shown only in the console; this rate is an [assumption].
     rates=(
         RateLimit("*", 600, 60.0, "app", "[assumption] C6: figures are not published"),
-        # The platform stops the whole app at 500 [doc]; others of the same app may be fetching too.
+        # Douyin blocks the whole app at 500 [doc]; other systems of the same app may fetch tokens too.
         RateLimit("oauth/client_token", 50, 300.0, "app", "DY-DOC client_token [doc], a tenth of it"),
     ),
     kinds={"video": "video", "pictures": "pictures", "article": "pictures", "notice": "pictures"},
@@ -38,5 +38,5 @@ LIMITS = Limits(
 
 
 def caption_length(text: str) -> int:
-    """Characters as UTF-16 units, the strictest way Douyin may count: an emoji is two."""
+    """Length in UTF-16 units, the strictest way Douyin may count: an emoji counts two."""
     return len(text.encode("utf-16-le", errors="surrogatepass")) // 2

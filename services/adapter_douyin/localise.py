@@ -1,6 +1,6 @@
 """Master content → Douyin draft: a caption with `#topics` and one video or a set of pictures. Pure and deterministic.
 
-Owns what is chosen, shortened, dropped and refused; what the draft holds in `fields` goes on the wire as it is.
+Decides what is chosen, shortened, dropped and refused. `fields` of the draft is sent unchanged.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SPACES = re.compile(r"[ \t]+")
 
 
 def localise(content: MasterContent, target: Target, account: Account) -> Localised:
-    """The draft for one account, or every reason why there is none."""
+    """The draft for one account, or all reasons for refusing the content."""
     report = Report()
     variant = content.variant_for("douyin", target.account)
     hand_over = account.way == "h5"
@@ -92,7 +92,7 @@ def _words(
     topics: list[str],
     report: Report,
 ) -> str:
-    """Everything of the caption but the topics; gives up topics from the end before it refuses."""
+    """The caption without its topics. Drops topics from the end before it refuses a caption that is too long."""
     written = variant.text if variant else None
     suffix = _labels(content, report)
     if written is not None:
@@ -125,7 +125,7 @@ def _words(
 def _generated(
     content: MasterContent, variant: Variant | None, account: Account, report: Report
 ) -> tuple[str, list[str]]:
-    """(what must be said, sentences that may follow while there is room), from the master content."""
+    """(required text, optional sentences that follow as space allows), from the master content."""
     title = (variant.title if variant and variant.title is not None else content.title).strip()
     body = (variant.body if variant and variant.body is not None else content.body) or ""
     report.rules.append("caption_from_master")
@@ -154,7 +154,7 @@ def _body_sentences(body: str, report: Report) -> tuple[str, ...]:
 
 
 def _fitting(optional: list[str], room: int, report: Report) -> str:
-    """Whole sentences while they fit, in order; the rest is dropped, none is cut in the middle."""
+    """Whole sentences in order while they fit; the rest is dropped. No sentence is cut."""
     taken = ""
     for index, sentence in enumerate(optional):
         longer = f"{taken}{_between(taken, sentence)}{sentence}"
@@ -166,7 +166,7 @@ def _fitting(optional: list[str], room: int, report: Report) -> str:
 
 
 def _between(text: str, sentence: str) -> str:
-    """Chinese sentences follow each other, Latin ones after a space; a heading without end mark stands alone."""
+    """The separator: none after a Chinese sentence, a space after a Latin one, a line break after a heading."""
     if not text or text[-1] in "。！？…；”’』」）":
         return ""
     return " " if text[-1] in ".!?;" else "\n"
@@ -180,20 +180,20 @@ def _with_key_message(text: str, key_message: str, account: Account, report: Rep
 
 
 def _survives(text: str, key_message: str) -> bool:
-    """Whether the key message stands in the text, in either script."""
-    said = (key_message, to_script(key_message, "simplified"), to_script(key_message, "traditional"))
-    return any(key_message_survives(text, one) for one in said)
+    """Whether the text contains the key message, in either script."""
+    forms = (key_message, to_script(key_message, "simplified"), to_script(key_message, "traditional"))
+    return any(key_message_survives(text, form) for form in forms)
 
 
 def _labels(content: MasterContent, report: Report) -> list[str]:
-    """What the law wants said about the content; the API has no field for it, so the caption says it."""
-    said = content.declarations
+    """The declarations that the law requires. The API has no field for them, so they go into the caption."""
+    declared = content.declarations
     labels = []
-    if said.ai_generated:
+    if declared.ai_generated:
         labels.append(AI_LABEL)
         report.rules.append("ai_label")
-    if said.origin == "repost":
-        host = urlsplit(said.source_url).hostname if said.source_url else None
+    if declared.origin == "repost":
+        host = urlsplit(declared.source_url).hostname if declared.source_url else None
         labels.append(f"转载自 {host}" if host else "转载")
         report.rules.append("repost_label")
     return labels
@@ -207,7 +207,7 @@ def _without_urls(text: str, report: Report) -> str:
 
 
 def _tidy(text: str, report: Report) -> str:
-    """`#话题#` as Weibo writes it becomes `#话题 `; a topic has its hash only in front."""
+    """`#话题#`, the form of Weibo, becomes `#话题 `: a topic has one hash, in front."""
     replaced = _WEIBO_TOPIC.sub(lambda match: f"#{_NOT_IN_TOPIC.sub('', match.group(1))} ", text)
     if replaced != text and "topic_hash_in_front_only" not in report.rules:
         report.rules.append("topic_hash_in_front_only")
@@ -231,7 +231,7 @@ def _topics(content: MasterContent, variant: Variant | None, report: Report, acc
 
 
 def _joined(words: str, topics: list[str]) -> str:
-    """`words #a #b`, as the publish page shows it."""
+    """`text #a #b`, as on the publish page."""
     return " ".join(part for part in (words, *(f"#{topic}" for topic in topics)) if part)
 
 
@@ -356,7 +356,7 @@ def _advise_on_video(ref: MediaRef, name: str, report: Report) -> None:
 
 
 def _fields(caption: str, account: Account, report: Report) -> dict[str, Any]:
-    """What the create call sends besides the uploaded ids."""
+    """The fields of the create call, without the uploaded ids."""
     fields: dict[str, Any] = {"text": caption, "private_status": 0}
     names = list(dict.fromkeys(match.removeprefix("@") for match in MENTION.findall(caption)))
     known = [account.options.get(f"{MENTION_OPTION}{name}") for name in names]
@@ -368,7 +368,7 @@ def _fields(caption: str, account: Account, report: Report) -> dict[str, Any]:
 
 
 def _h5_fields(form: str, words: str, topics: list[str], media: tuple[DraftMedia, ...]) -> dict[str, Any]:
-    """What the share link carries; the app downloads the media itself."""
+    """The fields of the share link; the app downloads the media itself."""
     uris = [one.uri for one in media]
     fields: dict[str, Any] = {"title": words, "hashtag_list": topics}
     if form == "video":

@@ -1,4 +1,4 @@
-"""How the adapter behaves towards Douyin where the platform leaves a choice: patience, and when to upload in parts."""
+"""Timing of the calls to Douyin, and when a video is uploaded in parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from services.adapter_douyin.limits import MIB
 
 DEFAULT_BASE_URL = "https://open.douyin.com"
 
-# A new post stands in its author's own list at once, as far as known; a minute is for what is not known.
+# A new post is expected in its author's list at once; the minute is a margin.
 TIMING = Timing(look_after_s=60.0, look_every_s=60.0, looks=2, follow_every_s=30.0, call_timeout_s=20.0)
 
 
@@ -17,7 +17,7 @@ TIMING = Timing(look_after_s=60.0, look_every_s=60.0, looks=2, follow_every_s=30
 class Uploading:
     """Videos above `in_parts_above` bytes go in parts of `part_bytes` (platform: 5 MB minimum, 20 MB recommended).
 
-    timeout_s: longest silence of the platform while it takes a file.
+    timeout_s: longest time without any answer during an upload.
     """
 
     in_parts_above: int = 50 * MIB

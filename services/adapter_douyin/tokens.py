@@ -1,6 +1,6 @@
 """Tokens of a Douyin account and of its app: fetched once, renewed early, shared by all processes.
 
-Knows no HTTP: the client hands in the calls that fetch tokens.
+Does no I/O itself: the client passes in the calls that fetch tokens.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from services.runtime.logging import get_logger
 
 log = get_logger(__name__)
 
-# A renewed refresh token lives 30 days: renewing before the warning of 7 days is due keeps that warning for real ones.
+# A renewed refresh token lives 30 days. Renewal comes before the warning at 7 days, so only a failed one raises it.
 RENEW_WITHIN = timedelta(days=8)
 REFRESH_WITHIN = timedelta(days=2)
 NOT_AGAIN_WITHIN = timedelta(hours=1)
-OVERLAP = timedelta(minutes=5)  # the previous client token lives so much longer [doc], so it is changed as much early
+OVERLAP = timedelta(minutes=5)  # the previous client token stays valid this long [doc], so it is replaced this early
 
 
 class UserTokens:
-    """The tokens of one account: fetched by one thread of one process at a time, early enough, never emptied."""
+    """The tokens of one account. One thread of one process at a time fetches new ones, before the old ones end."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class UserTokens:
         return self._held
 
     def look(self) -> Tokens:
-        """As they are now, whichever process fetched them."""
+        """The tokens as stored now, by any process."""
         self._held = self._store.load(self._account)
         return self._held
 
     def current(self) -> str:
-        """The access token to use now. What is due is fetched on the way; a failure of that stops no call."""
+        """The access token for a call. Tokens that end soon are fetched first; a failure of that stops no call."""
         if self._due() and self._lock.acquire(blocking=False):
             try:
                 self._keep_alive()
@@ -63,10 +63,10 @@ class UserTokens:
         return self._held.access_token
 
     def fresh(self, stale: str) -> str:
-        """Another access token than `stale`, which was refused, so nothing was done: a failure here is `not sent`."""
+        """A new access token instead of `stale`, which was refused. A failure here means that nothing was sent."""
         try:
             with self._lock:
-                if self.look().access_token == stale:  # else another process was faster, which needs no lease
+                if self.look().access_token == stale:  # else another process has refreshed it
                     with self._store.lease(self._account):
                         if self.look().access_token == stale:
                             self._keep(self._refresh(self._held.refresh_token))
@@ -80,19 +80,19 @@ class UserTokens:
         return bool(held.refresh_token) and now >= self._not_before and (_to_renew(held, now) or _to_refresh(held, now))
 
     def _keep_alive(self) -> None:
-        """The refresh token first: a refresh does not extend it, and without it the user must come back."""
+        """The refresh token first: a refresh does not extend it, and without it the user must authorise again."""
         with self._store.lease(self._account):
             now, held = self._now(), self.look()
             if _to_renew(held, now):
                 try:
                     self._keep(self._renew(held.refresh_token))
-                except PlatformError as error:  # renewals used up, say: the access token can be refreshed all the same
+                except PlatformError as error:  # the access token can be refreshed anyway
                     self._failed(error)
             if _to_refresh(self._held, now):
                 self._keep(self._refresh(self._held.refresh_token))
 
     def _keep(self, new: Tokens) -> None:
-        """Where another process was faster, its tokens count."""
+        """Store new tokens. If another process was faster, its tokens are used."""
         self._held = self._store.replace(self._account, self._held.revision, new)
 
     def _failed(self, error: PlatformError) -> None:
@@ -101,12 +101,12 @@ class UserTokens:
 
 
 class AppToken:
-    """The client token of an app, kept for all its accounts: each new one ends an older one (C1)."""
+    """The client token of an app, shared by all its accounts, because each new one ends an older one (C1)."""
 
     def __init__(
         self, account: Account, store: CredentialStore, fetch: Callable[[], Tokens], now: Callable[[], datetime]
     ) -> None:
-        # The store knows accounts only, so the app stands in it as one.
+        # The store holds accounts only, so the app is stored as one.
         self._app = msgspec.structs.replace(account, account=f"app:{account.app_id}", access_token="", refresh_token="")
         self._store, self._fetch, self._now = store, fetch, now
         self._lock = threading.Lock()

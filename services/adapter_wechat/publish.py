@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any
@@ -93,7 +93,7 @@ class WechatPublication:
                     return Done({"url": client.upload_inline(file, data)})
                 return Done({"media_id": client.add_picture(file, data)})
 
-    def find(self, client: WechatClient, record: PlacementRecord, claimed: frozenset[str]) -> Look:
+    def find(self, client: WechatClient, record: PlacementRecord, claimed: Container[str]) -> Look:
         """Whether an unanswered submit or mass send arrived. While the draft is still in the box it has not (yet)."""
         if client.draft_exists(_result(record, "draft", "media_id")):
             return NotFound()
@@ -366,7 +366,7 @@ def _still_there(client: WechatClient, post: PostRef) -> Followed:
 # --- looking for it --------------------------------------------------------------------------------------------------
 
 
-def _same_article(client: WechatClient, record: PlacementRecord, claimed: frozenset[str]) -> list[PublishedItem]:
+def _same_article(client: WechatClient, record: PlacementRecord, claimed: Container[str]) -> list[PublishedItem]:
     """Published articles with our title, not older than our first call, with our own cover where covers are told.
 
     Our upload of the cover is ours alone, so another article with the same title is told apart by it.

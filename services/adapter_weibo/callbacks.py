@@ -1,6 +1,6 @@
-"""What Weibo calls us with: the signed check of an address and signed messages, and the unsigned end of a permission.
+"""Verifies and reads Weibo's callbacks: the address check, fan-service messages, the withdrawal of the permission.
 
-Pure; does nothing. The signature covers time and nonce, not the body, so that no signed body is read as an event.
+Pure. The signature covers time and nonce but not the body, so no signed body is read as an event.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from services.adapter.contract.callbacks import (
     CallbackRequest,
     Received,
 )
-from services.adapter_weibo.settings import CALLING
+from services.adapter_weibo.settings import CALLBACK_LIMITS
 
-REVOCATION = ("source", "uid", "auth_end", "verification")  # the parameters by which it is known [client: wb4java]
+REVOCATION = ("source", "uid", "auth_end", "verification")  # its parameters [client: wb4java]
 MILLISECONDS_FROM = 10**11  # a stamp above is in milliseconds [assumption]: in seconds it would lie in the year 5138
 LAST_STAMP = 253_402_300_799  # the end of the year 9999
-LONGEST_ECHO = 1024  # [assumption]: what we say again is never long
+LONGEST_ECHO = 1024  # [assumption]
 
 
 class WeiboCallbacks:
     """The contract's Callbacks.
 
-    Signed calls [memory] are refused when they are old. The revocation [client] has no documented check at all: neither
-    its sender nor its age can be proven, so that it is given on as a hint, by which one asks for the token's state.
+    Old signed callbacks [memory] are refused. The withdrawal [client] has no documented check: neither its sender nor
+    its age can be proven, so it is passed on as a hint to ask the platform for the token's state.
     """
 
     def receive(self, account: Account, request: CallbackRequest, now: datetime) -> Received:
         if request.method not in ("GET", "POST"):
             raise CallbackRefusedError("method_not_allowed", 405)
-        if len(request.body) > CALLING.most_bytes:
+        if len(request.body) > CALLBACK_LIMITS.most_bytes:
             raise CallbackRefusedError("body_too_large", 413)
         if "signature" not in request.query:
             return _revocation(account, request, now)
@@ -67,7 +67,7 @@ def _check_signature(account: Account, query: Mapping[str, str]) -> None:
 
 def _check_freshness(query: Mapping[str, str], now: datetime) -> None:
     sent_at = _instant(query.get("timestamp", ""))
-    if sent_at is None or abs(now - sent_at) > CALLING.fresh_within:
+    if sent_at is None or abs(now - sent_at) > CALLBACK_LIMITS.fresh_within:
         raise CallbackRefusedError("stale")
 
 
@@ -79,7 +79,7 @@ def _address_check(account: Account, request: CallbackRequest) -> Received:
 
 
 def _message(account: Account, request: CallbackRequest) -> Received:
-    """Direct messages and follows are taken and not used: an empty answer says nothing to the user [memory]."""
+    """Direct messages and follows are accepted and not used. An empty answer sends nothing to the user [memory]."""
     try:
         told = orjson.loads(request.body)
     except orjson.JSONDecodeError:
@@ -110,7 +110,7 @@ def _revocation(account: Account, request: CallbackRequest, now: datetime) -> Re
 
 
 def _form(request: CallbackRequest) -> dict[str, str]:
-    """The body of a POST; whether the parameters come there or in the address no source says."""
+    """The parameters of a POST body; no source says whether they come there or in the address."""
     try:
         return dict(parse_qsl(request.body.decode(), max_num_fields=50))
     except ValueError:
@@ -129,7 +129,7 @@ def _instant(stamp: str) -> datetime | None:
 
 
 def _identity(account: Account, kind: str, *parts: str) -> str:
-    """Of what the platform said, not of when it said it again; one length whatever was sent."""
+    """The same for a repeated callback; its length does not depend on what was sent."""
     digest = hashlib.sha256(_bytes("\n".join(parts))).hexdigest()
     return f"weibo:{account.account}:{kind}:{digest[:32]}"
 

@@ -1,19 +1,15 @@
-"""Weibo on the wire: one method per endpoint, both JSON dialects of the sources. Decides nothing about a publication.
+"""The client of Weibo's two API families: one method per endpoint. Decides nothing about a publication.
 
-A call that changes something is one attempt; after a refusal for the token alone it may be repeated once with a fresh
-one. Read-only calls are repeated by tenacity.
+A call that changes something is one attempt; only a refusal of the token allows one repetition, with a new token.
+Read-only calls are repeated by tenacity.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
-
-import orjson
 
 from services.adapter.accounts.credentials import alone
 from services.adapter.contract.account import Grant
@@ -24,106 +20,33 @@ from services.adapter.wire.http import Answer, PlatformHttp, reading
 from services.adapter_weibo.errors import ERRORS, SHARE_PARAMETER
 from services.adapter_weibo.limits import COUNTS_MAX_IDS, TIMELINE_PAGE
 from services.adapter_weibo.settings import COMMERCIAL_HOST, OPEN_HOST
+from services.adapter_weibo.wire_types import (
+    CommentRow,
+    CommentRows,
+    HitLimits,
+    Picture,
+    Status,
+    StatusCounts,
+    Timeline,
+    TokenInfo,
+    read_comment,
+    read_comments,
+    read_counts,
+    read_hits,
+    read_status,
+    whole_number,
+)
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-MOST_SECONDS = 10 * 366 * 86_400  # of a token's life; more is a mistake of somebody's
-_STAMP = re.compile(r"\w{3} (\w{3}) +(\d{1,2}) (\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2}) (\d{4})")
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture to send as the file part `pic`."""
-
-    filename: str
-    content_type: str
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A post as the platform shows it. placement: what our annotation says, None where there is none."""
-
-    id: str
-    mid: str
-    uid: str
-    text: str
-    created_at: datetime
-    placement: str | None
-    deleted: bool
+MOST_SECONDS = 10 * 366 * 86_400  # longest life of a token that is believed
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """The visible part of the own timeline, newest first; total: how many posts there are, None unsaid."""
-
-    rows: tuple[Status, ...]
-    total: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class CommentRow:
-    """parent: the comment that it answers. status_id: the post it stands under, empty where the row does not say."""
-
-    id: str
-    author: str
-    text: str
-    created_at: datetime
-    parent: str | None
-    likes: int | None
-    status_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CommentRows:
-    """One page, newest first. next_cursor 0: the platform says that this is the end."""
-
-    rows: tuple[CommentRow, ...]
-    next_cursor: int
-    total: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class StatusCounts:
-    """Absolute figures; None where the answer has no readable one."""
-
-    reposts: int | None
-    comments: int | None
-    attitudes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class TokenInfo:
-    """Whose token it is, and the seconds it still lives; None where the answer does not say."""
-
-    uid: str
-    expires_in_s: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Hits:
-    """Calls of one hour: api as the platform names it (`/statuses/update`), empty = all calls together."""
-
-    api: str
-    limit: int
-    remaining: int
-
-
-@dataclass(frozen=True, slots=True)
-class HitLimits:
-    """resets_in_s: seconds until the next hour; None where the answer does not say."""
-
-    rows: tuple[Hits, ...]
-    resets_in_s: int | None
-
-
-def connect(account: Account, timeout_s: float, shared: Shared | None = None) -> WeiboClient:
-    """The client of one account; both API families share the account's base_url where it has one."""
+def open_client(account: Account, timeout_s: float, shared: Shared | None = None) -> WeiboClient:
+    """The client of one account. Both API families use the account's base_url if it has one. Sends nothing."""
     return WeiboClient(account, timeout_s, shared)
 
 
 class WeiboClient:
-    """Threads may share it. Raises PlatformError by the error table, NotSentError, NoAnswerError."""
+    """Thread-safe. Raises PlatformError by the error table, NotSentError, NoAnswerError."""
 
     def __init__(self, account: Account, timeout_s: float, shared: Shared | None = None) -> None:
         shared = shared or alone()
@@ -143,15 +66,17 @@ class WeiboClient:
 
     def share(self, status: str, picture: Picture | None = None) -> Status:
         """`statuses/share`: the open interface, text and at most one picture."""
-        return _status(self._post(self._open, "/2/statuses/share.json", {"status": status}, picture, SHARE_PARAMETER))
+        return read_status(
+            self._post(self._open, "/2/statuses/share.json", {"status": status}, picture, SHARE_PARAMETER)
+        )
 
     def update(self, status: str, visible: str, annotations: str) -> Status:
         fields = {"status": status, "visible": visible, "annotations": annotations}
-        return _status(self._post(self._commercial, "/2/statuses/update/biz.json", fields))
+        return read_status(self._post(self._commercial, "/2/statuses/update/biz.json", fields))
 
     def upload(self, status: str, visible: str, annotations: str, picture: Picture) -> Status:
         fields = {"status": status, "visible": visible, "annotations": annotations}
-        return _status(self._post(self._commercial, "/2/statuses/upload/biz.json", fields, picture))
+        return read_status(self._post(self._commercial, "/2/statuses/upload/biz.json", fields, picture))
 
     def upload_pic(self, picture: Picture) -> str:
         """A picture alone; its pic_id."""
@@ -163,7 +88,7 @@ class WeiboClient:
 
     def upload_url_text(self, status: str, visible: str, annotations: str, pic_ids: Sequence[str]) -> Status:
         fields = {"status": status, "visible": visible, "annotations": annotations, "pic_id": ",".join(pic_ids)}
-        return _status(self._post(self._commercial, "/2/statuses/upload_url_text/biz.json", fields))
+        return read_status(self._post(self._commercial, "/2/statuses/upload_url_text/biz.json", fields))
 
     # --- after publishing: one attempt each ---
 
@@ -171,33 +96,35 @@ class WeiboClient:
         self._post(self._open, "/2/statuses/destroy.json", {"id": status_id})
 
     def comment(self, status_id: str, text: str) -> CommentRow:
-        """A comment of ours under a post."""
-        return _comment(self._post(self._open, "/2/comments/create.json", {"id": status_id, "comment": text}))
+        """Writes a comment under a post."""
+        return read_comment(self._post(self._open, "/2/comments/create.json", {"id": status_id, "comment": text}))
 
     def reply(self, status_id: str, comment_id: str, text: str) -> CommentRow:
-        """An answer to a comment, in these words alone: the platform puts no “回复@name:” before them."""
+        """Answers a comment with exactly this text: the platform puts no “回复@name:” before it."""
         fields = {"id": status_id, "cid": comment_id, "comment": text, "without_mention": "1"}
-        return _comment(self._post(self._open, "/2/comments/reply.json", fields))
+        return read_comment(self._post(self._open, "/2/comments/reply.json", fields))
 
     # --- reading ---
 
     def user_timeline(self, max_id: int = 0) -> Timeline:
-        """Our own latest posts, not above max_id (0 = any): an ordinary app gets 5 of them, whatever it asks for."""
+        """The account's latest posts with ids up to max_id (0 = any). An ordinary app gets 5, whatever it asks for."""
         query: dict[str, str | int] = {"count": TIMELINE_PAGE, "max_id": max_id}
         body = _object(self._get("/2/statuses/user_timeline.json", query))
-        return Timeline(tuple(_status(row) for row in body.get("statuses") or ()), _whole(body.get("total_number")))
+        return Timeline(
+            tuple(read_status(row) for row in body.get("statuses") or ()), whole_number(body.get("total_number"))
+        )
 
     def show(self, status_id: str) -> Status:
-        return _status(_object(self._get("/2/statuses/show.json", {"id": status_id})))
+        return read_status(_object(self._get("/2/statuses/show.json", {"id": status_id})))
 
     def comments(self, status_id: str, *, count: int, since_id: int = 0, max_id: int = 0) -> CommentRows:
         """Comments with ids above since_id and not above max_id, newest first; 0 = no such bound."""
         query: dict[str, str | int] = {"id": status_id, "count": count, "since_id": since_id, "max_id": max_id}
-        return _comments(_object(self._get("/2/comments/show.json", query)))
+        return read_comments(_object(self._get("/2/comments/show.json", query)))
 
     def own_comments(self, *, count: int, max_id: int = 0) -> CommentRows:
-        """Comments that our account wrote, under whatever post, not above max_id, newest first; 0 = from the newest."""
-        return _comments(_object(self._get("/2/comments/by_me.json", {"count": count, "max_id": max_id})))
+        """Comments that the account wrote under any post, ids up to max_id, newest first; 0 = from the newest."""
+        return read_comments(_object(self._get("/2/comments/by_me.json", {"count": count, "max_id": max_id})))
 
     def counts(self, status_ids: Iterable[str]) -> dict[str, StatusCounts]:
         """Figures by post id, asked a hundred posts at a time; posts that the platform does not know are left out."""
@@ -205,39 +132,41 @@ class WeiboClient:
         found: dict[str, StatusCounts] = {}
         for start in range(0, len(wanted), COUNTS_MAX_IDS):
             rows = self._get("/2/statuses/count.json", {"ids": ",".join(wanted[start : start + COUNTS_MAX_IDS])})
-            found.update(_counts(row) for row in _rows(rows))
+            found.update(read_counts(row) for row in _rows(rows))
         return found
 
     def followers(self) -> int | None:
-        """Followers of our own account; None where the platform does not say."""
+        """Followers of the account; None where the platform does not say."""
         rows = _rows(self._get("/2/users/counts.json", {"uids": self.uid()}))
-        return next((_whole(row.get("followers_count")) for row in rows if str(row.get("id")) == self.uid()), None)
+        return next(
+            (whole_number(row.get("followers_count")) for row in rows if str(row.get("id")) == self.uid()), None
+        )
 
     def uid(self) -> str:
-        """Our own user id, asked of the platform where the account does not declare it."""
+        """The account's user id; the platform is asked where the account does not declare it."""
         if not self._uid:
             self._uid = self.token_info().uid
         return self._uid
 
     def token_info(self) -> TokenInfo:
-        """What the platform says about our token. POST, but read-only; `expire_in` is not a typing error of ours."""
+        """What the platform says about the token. POST, but read-only; the field really is called `expire_in`."""
         path = "/oauth2/get_token_info"
         with self._open.learning(path):
             body = _object(self._read(lambda token: self._open.call("POST", path, form={"access_token": token})))
-        return TokenInfo(str(body.get("uid") or ""), _whole(body.get("expire_in")))
+        return TokenInfo(str(body.get("uid") or ""), whole_number(body.get("expire_in")))
 
     def hit_limits(self) -> HitLimits:
-        """What is left of this hour's calls; rows without readable figures are left out."""
+        """The remaining calls; rows without readable figures are left out."""
         body = _object(self._get("/2/account/rate_limit_status.json", {}))
         rows = [
-            _hits("", body.get("user_limit"), body.get("remaining_user_hits")),
-            _hits("", body.get("ip_limit"), body.get("remaining_ip_hits")),
+            read_hits("", body.get("user_limit"), body.get("remaining_user_hits")),
+            read_hits("", body.get("ip_limit"), body.get("remaining_ip_hits")),
         ]
         for row in body.get("api_rate_limits") or ():
             if isinstance(row, dict):
-                rows.append(_hits(str(row.get("api", "")), row.get("limit"), row.get("remaining_hits")))
+                rows.append(read_hits(str(row.get("api", "")), row.get("limit"), row.get("remaining_hits")))
         known = tuple(row for row in rows if row is not None)
-        return HitLimits(known, _whole(body.get("reset_time_in_seconds")))
+        return HitLimits(known, whole_number(body.get("reset_time_in_seconds")))
 
     # --- the exchange ---
 
@@ -277,7 +206,7 @@ class WeiboClient:
         return _checked(call(self._tokens.access_token), on_10017)
 
     def _renewed(self, refused: str) -> bool:
-        """Whether there is another token than the refused one now; only accounts of the mobile SDK can refresh.
+        """Gets another token than the refused one; False without one. Only accounts of the mobile SDK can refresh.
 
         The refused call did nothing, so a failure here says that nothing was sent.
         """
@@ -293,7 +222,7 @@ class WeiboClient:
             return self._tokens.access_token != refused
 
     def _refresh(self, refused: str) -> None:
-        """While nobody else does it, and unless somebody just did."""
+        """Renews the token unless another process has just done so. Call it under the credentials' lease."""
         self._tokens = seen = self._credentials.load(self.account)
         if seen.access_token != refused:
             return
@@ -307,7 +236,7 @@ class WeiboClient:
         self._tokens = self._credentials.replace(self.account, seen.revision, _given(body))
 
     def exchange_code(self, code: str, redirect_uri: str) -> Grant:
-        """What the code of an authorisation stands for; redirect_uri as it was there. One attempt, keeps nothing."""
+        """Exchanges an authorisation code for tokens; redirect_uri as used before. One attempt, stores nothing."""
         form = {
             "client_id": self.account.app_id,
             "client_secret": self.account.app_secret,
@@ -323,7 +252,7 @@ class WeiboClient:
 
 
 def _given(body: Mapping[str, Any]) -> Tokens:
-    lives = _whole(body.get("expires_in"))
+    lives = whole_number(body.get("expires_in"))
     return Tokens(
         str(body.get("access_token") or ""),
         str(body.get("refresh_token") or ""),
@@ -355,113 +284,3 @@ def _rows(body: Any) -> list[dict[str, Any]]:
     if not isinstance(body, list):
         raise NoAnswerError("答复不是 JSON 数组 / the answer is no array")
     return [row for row in body if isinstance(row, dict)]
-
-
-def _status(body: Mapping[str, Any]) -> Status:
-    """Ids as strings, whichever of `id`, `idstr` and `mid` the answer has, as numbers or strings."""
-    status_id = str(body.get("idstr") or body.get("id") or body.get("mid") or "")
-    if not status_id:
-        raise NoAnswerError("答复缺少微博 id / the answer has no id")
-    user = body.get("user") or {}
-    return Status(
-        id=status_id,
-        mid=str(body.get("mid") or status_id),
-        uid=str(user.get("idstr") or user.get("id") or ""),
-        text=str(body.get("text", "")),
-        created_at=created_at(body.get("created_at")),
-        placement=_placement(body.get("annotations")),
-        deleted=str(body.get("deleted", "0")) == "1",
-    )
-
-
-def annotation(placement_id: str) -> str:
-    """What we let the platform keep beside the post, to know it again."""
-    return orjson.dumps([{"tongbo": placement_id}]).decode()
-
-
-def _placement(annotated: Any) -> str | None:
-    if isinstance(annotated, str):
-        try:
-            annotated = orjson.loads(annotated)
-        except orjson.JSONDecodeError:
-            return None
-    rows = annotated if isinstance(annotated, list) else []
-    return next((str(row["tongbo"]) for row in rows if isinstance(row, dict) and "tongbo" in row), None)
-
-
-def _comments(body: Mapping[str, Any]) -> CommentRows:
-    return CommentRows(
-        tuple(_comment(row) for row in body.get("comments") or ()),
-        _whole(body.get("next_cursor")) or 0,
-        _whole(body.get("total_number")),
-    )
-
-
-def _comment(body: Mapping[str, Any]) -> CommentRow:
-    comment_id = str(body.get("idstr") or body.get("id") or "")
-    if not comment_id:
-        raise NoAnswerError("答复缺少评论 id / the answer has no comment id")
-    user, status = body.get("user") or {}, body.get("status") or {}
-    answered = body.get("reply_comment") or {}
-    root = str(body.get("rootidstr") or body.get("rootid") or comment_id)
-    parent = str(answered.get("idstr") or answered.get("id") or (root if root not in ("0", comment_id) else ""))
-    return CommentRow(
-        id=comment_id,
-        author=str(user.get("idstr") or user.get("id") or ""),
-        text=str(body.get("text", "")),
-        created_at=created_at(body.get("created_at")),
-        parent=parent or None,
-        likes=_whole(body.get("like_count")),
-        status_id=str(status.get("idstr") or status.get("id") or ""),
-    )
-
-
-def _counts(row: Mapping[str, Any]) -> tuple[str, StatusCounts]:
-    reposts, comments, attitudes = (_whole(row.get(name)) for name in ("reposts", "comments", "attitudes"))
-    return str(row.get("idstr") or row.get("id")), StatusCounts(reposts, comments, attitudes)
-
-
-def _hits(api: str, limit: Any, remaining: Any) -> Hits | None:
-    most, left = _whole(limit), _whole(remaining)
-    return None if most is None or left is None else Hits(api, most, max(0, left))
-
-
-def _whole(value: Any) -> int | None:
-    """A number that may come as a string; None for anything else."""
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def created_at(stamp: Any) -> datetime:
-    """`Wed Oct 24 23:49:17 +0800 2012` as a UTC instant, whatever the machine's locale is."""
-    match = _STAMP.fullmatch(str(stamp).strip())
-    if match is None or match[1] not in _MONTHS:
-        raise NoAnswerError(f"无法识别的时间 {str(stamp)[:40]} / unreadable created_at")
-    month, day, hour, minute, second, sign, off_hours, off_minutes, year = match.groups()
-    offset = timedelta(hours=int(off_hours), minutes=int(off_minutes)) * (1 if sign == "+" else -1)
-    local = datetime(
-        int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=timezone(offset)
-    )
-    return local.astimezone(UTC)
-
-
-def base62(mid: str) -> str:
-    """The short form of a mid in post addresses: 7 decimal digits from the right become 4 of base 62."""
-    groups = [mid[max(0, end - 7) : end] for end in range(len(mid), 0, -7)][::-1]
-    return "".join(
-        _base62_of(int(group)).rjust(4, "0") if i else _base62_of(int(group)) for i, group in enumerate(groups)
-    )
-
-
-def _base62_of(number: int) -> str:
-    digits = ""
-    while number or not digits:
-        number, digit = divmod(number, 62)
-        digits = _DIGITS[digit] + digits
-    return digits
-
-
-def post_url(uid: str, mid: str) -> str:
-    return f"https://weibo.com/{uid}/{base62(mid)}"

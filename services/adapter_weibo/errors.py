@@ -1,7 +1,7 @@
-"""Every known Weibo code and what it means for us. A table, no behaviour.
+"""Weibo's error codes as a table: class, scope, outcome, retry. No behaviour.
 
-Sources: WB-WIKI Error_code as mirrored by clients [client]; the wording is ours. `outcome` answers one question: may
-a post exist after this answer?
+Sources: WB-WIKI Error_code as mirrored by clients [client]; the wording is this project's. `outcome`: may a post exist
+after this answer?
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MISSING_LINK = "开放接口要求正文含安全域名下的链接，并且不
 
 
 def _down(meaning: str) -> CodeMeaning:
-    """The system stumbled: it may or may not have done what was asked."""
+    """A failure inside Weibo: the call may or may not have taken effect."""
     return CodeMeaning("platform_down", meaning, WIKI, outcome="unknown", retriable=True)
 
 
@@ -36,7 +36,7 @@ def _words(meaning: str) -> CodeMeaning:
 
 
 def _repeated(meaning: str) -> CodeMeaning:
-    """Refused for being there already: after an unknown call that is very probably our own post."""
+    """Refused as a repetition: after a call with unknown outcome the first post is very probably ours."""
     return CodeMeaning("content", meaning, WIKI, outcome="already_posted")
 
 
@@ -152,7 +152,7 @@ MEANINGS: dict[str, CodeMeaning] = {
 ERRORS = ErrorTable("weibo", MEANINGS)
 
 SHARE_PARAMETER = CodeMeaning("content", _MISSING_LINK, "wb4java, `text not find domain` [client]")
-"""10017 of `statuses/share`: not a fault of the call, but of the words."""
+"""10017 of `statuses/share`: the fault is in the text, not in the call."""
 
 GONE = frozenset({"20101", "20104"})
 """Codes of `statuses/show` and `statuses/destroy` that say that the post is not there (any more)."""

@@ -1,6 +1,6 @@
-"""Comments, counts and followers of Weibo posts, by polling: the platform pushes nothing.
+"""Polls comments, counts and followers of Weibo posts; the platform pushes nothing.
 
-Comments come newest first. A walk remembers in `position` how far it got, so that one cut off goes on where it was.
+Comments come newest first. A walk stores in `position` how far it got, so an interrupted one goes on from there.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any
 
 from schemas.events.feedback import Absence, Metric, Reading, Readings
 from services.adapter.contract.feedback import Comment, CommentPage, LivePost
-from services.adapter_weibo.client import CommentRow, CommentRows, StatusCounts, WeiboClient
+from services.adapter_weibo.client import WeiboClient
 from services.adapter_weibo.settings import LISTENING
+from services.adapter_weibo.wire_types import CommentRow, CommentRows, StatusCounts
 
 NATIVE: dict[Metric, str] = {"likes": "attitudes", "comments": "comments", "shares": "reposts"}
 FOLLOWERS = "followers_count"
@@ -24,7 +25,7 @@ class _Walk:
     """One walk from the newest comment downwards.
 
     done_to: everything up to this id was walked before; 0 = a walk over all comments. top: the highest id met. below:
-    where to go on, 0 = at the newest. seen: comments shown to us so far, by this walk and those that it builds on.
+    where to go on, 0 = at the newest. seen: comments received so far, by this walk and the walks before it.
     total: the platform's own number when this walk began. missing: total minus seen after the last finished walk.
     """
 
@@ -45,18 +46,18 @@ class _Walk:
         return {name: str(value) for name, value in asdict(self).items()}
 
     def after(self, page: CommentRows) -> _Walk:
-        """With one more page behind it; `below` is 0 again where the walk has ended."""
+        """The walk after one more page; `below` is 0 again where the walk has ended."""
         ids = [number for row in page.rows if self._asked_for(number := int(row.id))]
         total = self.total if self.below or page.total is None else page.total
         below = self._next(page, ids)
         return replace(self, top=max([self.top, *ids]), below=below, seen=self.seen + len(ids), total=total)
 
     def _asked_for(self, number: int) -> bool:
-        """A pinned comment may come whatever was asked."""
+        """False for a pinned comment, which the platform may send with every page."""
         return number > self.done_to and (not self.below or number <= self.below)
 
     def _next(self, page: CommentRows, ids: Sequence[int]) -> int:
-        """Where to go on: under the last row, which a pinned comment is not, or at the platform's cursor if higher.
+        """The next max_id: below the last row that was asked for, or the platform's cursor if that is higher.
 
         A short page is not the end, and an empty one neither while the cursor points below.
         """
@@ -102,7 +103,7 @@ class WeiboFeedback:
             before, walk, more = walk, walk.after(page), True
             if not walk.below:
                 walk = walk.finished()
-                late = bool(before.done_to) and walk.missing > before.missing and _bearable(walk)
+                late = bool(before.done_to) and walk.missing > before.missing and _is_cheap(walk)
                 more = resumed or late
                 resumed = False
                 if late:
@@ -119,8 +120,8 @@ class WeiboFeedback:
         return _reading(client.followers(), FOLLOWERS)
 
 
-def _bearable(walk: _Walk) -> bool:
-    """Whether walking everything again costs few calls."""
+def _is_cheap(walk: _Walk) -> bool:
+    """Whether a new walk over all comments costs few calls."""
     return walk.seen <= LISTENING.whole_walk_at_most
 
 

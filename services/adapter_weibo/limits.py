@@ -1,6 +1,6 @@
-"""What Weibo accepts, as data, and how it counts. No I/O and no decisions.
+"""What Weibo accepts, as data, and how it counts characters. Pure.
 
-Endpoints of the rates: the step that posts, the path of the interface otherwise, `*` for all calls together.
+Endpoints of the rates: the step's name for posting, otherwise the interface's path; `*` = all calls together.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ WAYS = ("open", "commercial")
 
 STATUS_MAX = 140  # Chinese characters: WB-WIKI 2/statuses/share [doc]
 SHORT_LINK = 11  # a link counts at least as the short link it becomes: 10–11 characters [memory]
-MAX_TOPICS = 3  # ours: more topics read as spam
+MAX_TOPICS = 3  # our choice: more topics look like spam
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/gif")
 PICTURE_BELOW = 5 * 1024 * 1024  # "< 5 MB": WB-WIKI 2/statuses/share [doc]
 PICTURES = {"open": 1, "commercial": 9}  # share takes one [doc]; 9 in the app [memory], 15 cap in wb4java [client]

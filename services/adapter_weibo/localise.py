@@ -1,25 +1,22 @@
-"""Master content → a Weibo status, pure and deterministic: the point in 140 characters with the brand's own link.
+"""Turns a master content into a Weibo status of 140 characters, or into the reasons why there can be none.
 
-Owns what is said, dropped and refused; never calls anything. A human variant overrides the words, not the limits.
+Pure and deterministic. A human variant replaces the words, not the limits.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import msgspec
 
-from schemas.events.content import Declarations, MasterContent, MediaRef, MediaRole, Target, Variant
+from schemas.events.content import MasterContent, MediaRef, MediaRole, Target, Variant
 from schemas.events.placement import Draft, DraftMedia
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.content import Localised
 from services.adapter.localising import lexicon
 from services.adapter.localising.report import Report, draft_media
 from services.adapter.localising.text import (
-    MENTION,
     URL,
     fingerprint,
     key_message_survives,
@@ -27,10 +24,8 @@ from services.adapter.localising.text import (
     sentences,
     strip_markdown,
     to_script,
-    without_end_mark,
 )
 from services.adapter_weibo.limits import (
-    MAX_TOPICS,
     PICTURE_BELOW,
     PICTURE_TYPES,
     PICTURES,
@@ -38,53 +33,30 @@ from services.adapter_weibo.limits import (
     WAYS,
     status_length,
 )
+from services.adapter_weibo.post_text import (
+    TOPIC,
+    StatusText,
+    allowed_topics,
+    missing_labels,
+    with_key_message,
+    with_sentences,
+    with_title,
+    with_topics,
+)
 
 RULES = "weibo-1"
-TOPIC = re.compile(r"[#＃]([^#＃\n]+)[#＃]")
-AD_LABEL, AI_LABEL = "（广告）", "（内容由AI生成）"
 _COVER_FIRST: tuple[MediaRole, ...] = ("cover", "gallery", "inline")
 _GALLERY_FIRST: tuple[MediaRole, ...] = ("gallery", "inline", "cover")
-_ENDS_IN_MENTION = re.compile(MENTION.pattern + r"$")
 
 
 @dataclass(slots=True)
 class _Report(Report):
-    """With the check of words that every text here has to pass."""
+    """A report with the word check that every text here has to pass."""
 
     def check_words(self, texts: dict[str, str]) -> None:
         found = lexicon.check(texts)
         self.warnings += found.warnings
         self.refusals += found.refusals
-
-
-@dataclass(frozen=True, slots=True)
-class _Status:
-    """A status in the making; its parts stand in the order in which they are written."""
-
-    title: str = ""
-    lead: tuple[str, ...] = ()
-    labels: str = ""
-    topics: tuple[str, ...] = ()
-    link: str = ""
-
-    @property
-    def text(self) -> str:
-        words = (f"【{self.title}】" if self.title else "") + _glued(self.lead) + self.labels
-        tags = " ".join(f"#{topic}#" for topic in self.topics)
-        return " ".join(part for part in (words, tags, self.link) if part)
-
-    @property
-    def fits(self) -> bool:
-        return status_length(self.text) <= STATUS_MAX
-
-    def holds(self, words: str) -> bool:
-        """Whether these words stand in it somewhere."""
-        return key_message_survives(f"{self.title}{''.join(self.lead)}", words)
-
-    def says(self, sentence: str) -> bool:
-        """Whether the title or a sentence is this very one, whatever ends it."""
-        said = {normalise(without_end_mark(words)) for words in (self.title, *self.lead)}
-        return normalise(without_end_mark(sentence)) in said
 
 
 def localise(content: MasterContent, target: Target, account: Account) -> Localised:
@@ -104,7 +76,9 @@ def localise(content: MasterContent, target: Target, account: Account) -> Locali
     return Localised(_draft(target, account, status, media, report))
 
 
-def _draft(target: Target, account: Account, status: _Status, media: tuple[DraftMedia, ...], report: _Report) -> Draft:
+def _draft(
+    target: Target, account: Account, status: StatusText, media: tuple[DraftMedia, ...], report: _Report
+) -> Draft:
     fields = {"way": account.way, "status": status.text}
     if account.way == "commercial":
         fields["visible"] = "0"
@@ -126,7 +100,7 @@ def _draft(target: Target, account: Account, status: _Status, media: tuple[Draft
     )
 
 
-# --- words of our own making -----------------------------------------------------------------------------------------
+# --- generated text --------------------------------------------------------------------------------------------------
 
 
 def _worded(content: MasterContent, variant: Variant | None, account: Account, report: _Report) -> MasterContent:
@@ -156,18 +130,20 @@ def _worded(content: MasterContent, variant: Variant | None, account: Account, r
     )
 
 
-def _generated(content: MasterContent, account: Account, link: str, report: _Report) -> _Status:
+def _generated(content: MasterContent, account: Account, link: str, report: _Report) -> StatusText:
     """As much as fits, most important first: link and key message, one topic, title, topics, further sentences."""
     source = "summary" if content.summary else "body"
     supply = sentences(content.summary or content.body)
-    topics = _topics(content.topics, account, report)
-    status = _opened(_Status(labels=_labels(content.declarations, "", report), link=link), content, supply, report)
-    status = _with_topics(status, topics[:1])
-    status = _with_title(status, content.title, report)
-    status = _with_topics(status, topics)
+    topics = allowed_topics(content.topics, account, report)
+    status = with_key_message(
+        StatusText(labels=missing_labels(content.declarations, "", report), link=link), content, supply, report
+    )
+    status = with_topics(status, topics[:1])
+    status = with_title(status, content.title, report)
+    status = with_topics(status, topics)
     for topic in topics[len(status.topics) :]:
         report.drop(f"topic:{topic}", f"微博正文限 {STATUS_MAX} 字，放不下这个话题")
-    status = _with_sentences(status, supply, source, report)
+    status = with_sentences(status, supply, source, report)
     if content.summary and content.body:
         report.drop("body", f"微博正文限 {STATUS_MAX} 字，全文{'在链接里' if link else '没有放进来'}")
     if not (status.title or status.lead):
@@ -186,104 +162,11 @@ def _generated(content: MasterContent, account: Account, link: str, report: _Rep
     return status
 
 
-def _opened(status: _Status, content: MasterContent, supply: tuple[str, ...], report: _Report) -> _Status:
-    """The status with the key message in it: by the title or a sentence that holds it, where that fits."""
-    key = content.key_message
-    if not normalise(key):
-        return status
-    choices = [
-        dataclasses.replace(status, title=content.title),
-        *(dataclasses.replace(status, lead=(sentence,)) for sentence in supply),
-    ]
-    for choice in choices:
-        if choice.holds(key) and choice.fits:
-            return choice
-    plain = dataclasses.replace(status, lead=(key,))
-    if not plain.fits:
-        used = status_length(plain.text)
-        report.refuse(
-            "key_message_too_long",
-            "key_message",
-            f"核心信息连同链接和标注共 {used} 字，超过微博的 {STATUS_MAX} 字",
-            f"key message, link and labels count {used}, more than {STATUS_MAX}",
-            "缩短 key_message 或换短链接 / shorten key_message or the link",
-        )
-    return plain
+# --- human text ------------------------------------------------------------------------------------------------------
 
 
-def _with_title(status: _Status, title: str, report: _Report) -> _Status:
-    if not title or status.holds(title):
-        return status
-    titled = dataclasses.replace(status, title=title)
-    if titled.fits:
-        return titled
-    report.drop("title", f"微博正文限 {STATUS_MAX} 字，放不下标题")
-    return status
-
-
-def _with_topics(status: _Status, topics: tuple[str, ...]) -> _Status:
-    for topic in topics[len(status.topics) :]:
-        tagged = dataclasses.replace(status, topics=(*status.topics, topic))
-        if not tagged.fits:
-            return status
-        status = tagged
-    return status
-
-
-def _with_sentences(status: _Status, supply: tuple[str, ...], source: str, report: _Report) -> _Status:
-    """Sentences in their order, none cut, until one does not fit; what is said already is not said again."""
-    for number, sentence in enumerate(supply):
-        if status.says(sentence):
-            continue
-        longer = dataclasses.replace(status, lead=(*status.lead, sentence))
-        if not longer.fits:
-            report.drop(source, f"微博正文限 {STATUS_MAX} 字，只放得下前 {number} 句（共 {len(supply)} 句）")
-            report.rule("shortened_by_sentences")
-            return status
-        status = longer
-    return status
-
-
-def _glued(pieces: tuple[str, ...]) -> str:
-    """Sentences side by side; one without an end mark gets one, and an @name the space that ends it."""
-    text = ""
-    for piece in pieces:
-        if text and without_end_mark(text) == text:
-            ends_open = text[-1].isascii() or _ENDS_IN_MENTION.search(text) is not None
-            text += " " if ends_open else "。"
-        text += piece
-    return text
-
-
-def _topics(wanted: tuple[str, ...], account: Account, report: _Report) -> tuple[str, ...]:
-    """Topic words as Weibo wants them between two `#`; none where the open interface forbids them."""
-    words = tuple(dict.fromkeys(word for word in (re.sub(r"[#＃\s]+", "", topic) for topic in wanted) if word))
-    if account.way == "open":
-        for word in words:
-            report.drop(f"topic:{word}", "开放接口 statuses/share 不允许 #话题#")
-        return ()
-    for word in words[MAX_TOPICS:]:
-        report.drop(f"topic:{word}", f"一条微博最多带 {MAX_TOPICS} 个话题")
-    return words[:MAX_TOPICS]
-
-
-def _labels(declarations: Declarations, text: str, report: _Report) -> str:
-    """What the law wants said about the content, unless the text says it already."""
-    labels = ""
-    if declarations.advertisement and "广告" not in text:
-        report.rule("advertisement_label")
-        labels += AD_LABEL
-    if declarations.ai_generated and "AI" not in text.upper():
-        report.rule("ai_generated_label")
-        labels += AI_LABEL
-    return labels
-
-
-# --- words of a person -----------------------------------------------------------------------------------------------
-
-
-def _human(content: MasterContent, variant: Variant, account: Account, link: str, report: _Report) -> _Status:
-    """The person's words as written; only what must not be missing is added, and said in a warning."""
+def _human(content: MasterContent, variant: Variant, account: Account, link: str, report: _Report) -> StatusText:
+    """The human text as written; only a missing key message, link, label or topic is added."""
     text = (variant.text or "").strip()
     report.rule("human_text")
     if not normalise(text):
@@ -296,9 +179,9 @@ def _human(content: MasterContent, variant: Variant, account: Account, link: str
         report.rule("key_message_inserted")
         report.warnings.append("文案里没有核心信息，已加在最前 / the key message was missing and put first")
     needs_link = account.way == "open" and not _safe_urls(text, account)
-    status = _Status(
+    status = StatusText(
         lead=lead,
-        labels=_labels(content.declarations, text, report),
+        labels=missing_labels(content.declarations, text, report),
         topics=_missing_topics(variant, text, account, report),
         link=link if needs_link else "",
     )
@@ -309,10 +192,10 @@ def _human(content: MasterContent, variant: Variant, account: Account, link: str
 
 
 def _missing_topics(variant: Variant, text: str, account: Account, report: _Report) -> tuple[str, ...]:
-    return tuple(topic for topic in _topics(variant.topics or (), account, report) if f"#{topic}#" not in text)
+    return tuple(topic for topic in allowed_topics(variant.topics or (), account, report) if f"#{topic}#" not in text)
 
 
-def _check_human(status: _Status, text: str, account: Account, report: _Report) -> None:
+def _check_human(status: StatusText, text: str, account: Account, report: _Report) -> None:
     used = status_length(status.text)
     if used > STATUS_MAX:
         added = used - status_length(text)
@@ -378,7 +261,7 @@ def _safe_urls(text: str, account: Account) -> list[str]:
 
 
 def _host(url: str) -> str:
-    """What looks like an address in a text need not be one: `http://[` has no host."""
+    """Empty for text that only looks like an address, such as `http://[`."""
     try:
         return (urlsplit(url).hostname or "").lower()
     except ValueError:
@@ -400,7 +283,7 @@ def _check_link(text: str, content: MasterContent, account: Account, report: _Re
 
 
 def _pictures(content: MasterContent, account: Account, report: _Report) -> tuple[DraftMedia, ...]:
-    """The pictures that go along, by role; where the text leads to the whole article or video, one is enough."""
+    """The pictures of the status, by role; one where the text links to the whole article or video."""
     for media in content.media:
         if media.role == "video":
             report.drop(f"media:{media.media_id}", "微博开放接口没有视频接口，改发文字、封面图和链接")

@@ -1,10 +1,12 @@
-"""One publication on Weibo: the steps of each way, finding a post whose fate is unknown, noticing a removed one.
+"""One publication on Weibo: the steps of each way, the search after an unknown outcome, the check for removal.
 
-A status is live as soon as it is accepted. Weibo offers no idempotency: what may exist is looked for, never re-posted.
+A status is live as soon as it is accepted. Weibo has no idempotency: a post that may exist is searched for, never sent
+again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 
 from schemas.events.placement import Draft, DraftMedia, PlacementRecord, PostRef
@@ -22,9 +24,10 @@ from services.adapter.contract.publication import (
     Undecidable,
 )
 from services.adapter.localising.text import fingerprint
-from services.adapter_weibo.client import Picture, Status, Timeline, WeiboClient, annotation, base62, post_url
+from services.adapter_weibo.client import WeiboClient
 from services.adapter_weibo.errors import GONE
 from services.adapter_weibo.settings import LOOKING
+from services.adapter_weibo.wire_types import Picture, Status, Timeline, annotation, base62, post_url
 
 SHARE = Step("share", "post", "微博开放接口发布")
 UPDATE = Step("update", "post", "微博商业接口发布文字")
@@ -46,8 +49,8 @@ class WeiboPublication:
             return Done({"pic_id": client.upload_pic(_picture(wanted, media))})
         return Live(_post(client, self._posted(client, record, draft, step, media)))
 
-    def find(self, client: WeiboClient, record: PlacementRecord, claimed: frozenset[str]) -> Look:
-        """Look on the own timeline, of which an ordinary app sees the latest five posts only."""
+    def find(self, client: WeiboClient, record: PlacementRecord, claimed: Container[str]) -> Look:
+        """Searches the account's timeline, of which an ordinary app sees only the latest five posts."""
         if record.first_called_at is None:
             return NotFound()
         since = record.first_called_at - LOOKING.clock_slack
@@ -60,7 +63,7 @@ class WeiboPublication:
         standing = [status for status in mine if not status.deleted]
         if standing:
             return Live(_post(client, min(standing, key=lambda status: (status.created_at, int(status.id)))))
-        if mine:  # it did arrive; what somebody took down is not put up again without being asked
+        if mine:  # it was published; a deleted post is not published again without a person's decision
             return Undecidable(f"这条微博曾经发出（{mine[0].id}），但已被删除；是否重发请人工决定")
         if _reaches(timeline, since) or _is_whole(timeline):
             return NotFound()
@@ -69,7 +72,7 @@ class WeiboPublication:
         )
 
     def follow(self, client: WeiboClient, record: PlacementRecord) -> Followed:
-        """A status is live once accepted; here only its removal shows."""
+        """A status is live once accepted, so only its removal can be new."""
         if record.post is None:
             raise PlatformError("没有可跟踪的微博 / there is no post to follow", error_class="bug", sent="no")
         try:
@@ -121,14 +124,14 @@ def _picture(wanted: DraftMedia, media: MediaSource) -> Picture:
 
 
 def _is_ours(status: Status, record: PlacementRecord) -> bool:
-    """By the annotation where the platform gives it back, else by the words."""
+    """By the annotation where the platform returns it, otherwise by the fingerprint of the text."""
     if status.placement is not None:
         return status.placement == record.placement_id
     return fingerprint(status.text) == _draft(record).fingerprint
 
 
 def _timeline_back_to(client: WeiboClient, since: datetime) -> Timeline:
-    """As far back as needed, as far as the app may see; an ordinary app's second page is empty."""
+    """The timeline back to `since`, or as far as the app may see; an ordinary app's second page is empty."""
     timeline = client.user_timeline()
     for _ in range(LOOKING.pages - 1):
         if not timeline.rows or _reaches(timeline, since) or _is_whole(timeline):
@@ -143,7 +146,7 @@ def _timeline_back_to(client: WeiboClient, since: datetime) -> Timeline:
 
 
 def _reaches(timeline: Timeline, since: datetime) -> bool:
-    """Whether it shows what was before. The last row decides: a pinned old post comes first."""
+    """Whether it reaches back before `since`. The last row decides, because a pinned old post comes first."""
     return bool(timeline.rows) and timeline.rows[-1].created_at < since
 
 

@@ -1,4 +1,4 @@
-"""How the adapter behaves towards Weibo where the platform leaves a choice: hosts, patience, page sizes."""
+"""The adapter's own choices: hosts, waiting times, page sizes. Limits of the platform are in `limits.py`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ TIMING = Timing(look_after_s=90.0, look_every_s=60.0, looks=2, follow_every_s=30
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """clock_slack: how far the platform's stamp of a post may lie before our own time of the call.
+    """clock_slack: how far the platform's time of a post may lie before our time of the call.
 
-    pages: how many pages of the timeline, or of our own comments, one look may cost; comments_per_page: as below.
+    pages: most pages of the timeline, or of the account's comments, for one search; comments_per_page: as below.
     """
 
     clock_slack: timedelta = timedelta(minutes=5)
@@ -40,13 +40,13 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
-class Calling:
-    """The platform's calls to us. fresh_within: [assumption], for clocks that differ. most_bytes: of a body."""
+class CallbackLimits:
+    """Limits for callbacks. fresh_within: greatest difference of the clocks [assumption]. most_bytes: of a body."""
 
     fresh_within: timedelta = timedelta(minutes=5)
     most_bytes: int = 65_536
 
 
 LOOKING = Looking()
-CALLING = Calling()
+CALLBACK_LIMITS = CallbackLimits()
 LISTENING = Listening()

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from schemas.codec import DecodeError, decoder, encode
 from schemas.events.feedback import Reading, post_key
@@ -24,14 +24,14 @@ from services.feedback_collector.records.events import replies
 from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.feedback_collector.records.records import FEEDBACK_TOPIC, Tally, of_account, of_arrivals, of_post
 from services.runtime import metrics
-from services.runtime.clock import Clock
+from services.runtime.clock import Clock, ahead
 from services.runtime.consume import Drop, Due, Emit, Outcome, ToDeadLetter
 from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.logging import get_logger
 
 LEDGER_TOPIC = "placement-ledger"
 POSTS_PER_POLL = 20
-SOON = timedelta(minutes=1)  # of the platforms' time, which a simulation may run faster than the machine's
+REST_S = 3.0  # a stage at rest is asked again sooner than that
 MOST_RECORDS = 2_000  # of one transaction, exceeded by what a single post brought at most
 
 ReadPartition = Callable[[str, int], Iterable[Record]]
@@ -142,7 +142,7 @@ class CollectorStage:
         return due
 
     def at_rest(self) -> bool:
-        return self.posts.waits(self._clock.now() + SOON)
+        return self.posts.waits(ahead(self._clock, REST_S))
 
     def drain(self) -> Due:
         """Take back what polls found; those under way end after the page they are at."""

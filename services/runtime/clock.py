@@ -22,6 +22,11 @@ class Clock(Protocol):
     def monotonic(self) -> float: ...
 
 
+def ahead(clock: Clock, seconds: float) -> datetime:
+    """What the clock will show after so many seconds of the machine, should nobody set it meanwhile."""
+    return clock.now() + timedelta(seconds=seconds * (clock.speed if isinstance(clock, RemoteClock) else 1.0))
+
+
 class SystemClock:
     """The machine's own time."""
 
@@ -92,6 +97,11 @@ class RemoteClock:
         with self._lock:
             self._moved()
             return self._elapsed
+
+    @property
+    def speed(self) -> float:
+        """Simulated seconds in a second of the machine, as last read."""
+        return self._reading.speed
 
     def refresh(self) -> bool:
         """Read the remote clock once; False when it did not answer with a usable time."""

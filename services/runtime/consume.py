@@ -114,7 +114,7 @@ class Resting(Protocol):
     """A stage that knows when it has nothing to do; the loop then waits for records and for `ConsumeLoop.wake`."""
 
     def at_rest(self) -> bool:
-        """Whether nothing but a record or a wake-up can give it work within the next second."""
+        """Whether nothing but a record or a wake-up can give it work within the next three seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from functools import partial
 
 import msgspec
@@ -18,7 +17,7 @@ from schemas.events.alert import Alert
 from schemas.events.placement import PlacementRecord
 from schemas.events.webhook import Attempt, WebhookDelivery
 from services.runtime import metrics
-from services.runtime.clock import Clock
+from services.runtime.clock import Clock, ahead
 from services.runtime.consume import Drop, Due, Emit, Outcome, ToDeadLetter
 from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.logging import get_logger
@@ -29,7 +28,7 @@ from services.webhooks.messages import Message, of_alert, of_placement
 from services.webhooks.subscriptions import Subscription, SubscriptionsError, SubscriptionsFile
 
 LEDGER_TOPIC, ALERT_TOPIC, DELIVERY_TOPIC = "placement-ledger", "engagement-alert", "webhook-delivery"
-SOON = timedelta(seconds=2)
+REST_S = 3.0  # a stage at rest is asked again sooner than that
 TOPICS = (LEDGER_TOPIC, ALERT_TOPIC, DELIVERY_TOPIC)
 RESEND_HEADER = "resend"  # on a delivery that a person wants made again; all others on the topic are our own
 
@@ -103,7 +102,7 @@ class WebhookStage:
         return Due(tuple(records), tuple(partial(self._start, one) for one in started))
 
     def at_rest(self) -> bool:
-        return self._pending.waits(self._clock.now() + SOON)
+        return self._pending.waits(ahead(self._clock, REST_S))
 
     def drain(self) -> Due:
         return Due(tuple(self._taken()))

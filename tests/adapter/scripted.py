@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,11 +25,15 @@ from services.adapter.contract.content import Limits, Localised, Refusal
 from services.adapter.contract.errors import ErrorTable
 from services.adapter.contract.feedback import CommentPage, LivePost
 from services.adapter.contract.publication import Followed, Live, Look, NotFound, Pending, Step, StepOutcome
+from services.adapter.worker.call_pool import CallPool
 from services.adapter.worker.callback_hints import CallbackHints
-from services.adapter.worker.stage import LEDGER_TOPIC, AdapterStage
+from services.adapter.worker.caller import Caller
+from services.adapter.worker.recorder import LEDGER_TOPIC
+from services.adapter.worker.stage import AdapterStage, WorkerIdentity
 from services.runtime.clock import ManualClock
 from services.runtime.consume import Due, Emit, ToDeadLetter
 from services.runtime.kafka.records import Outgoing, Record
+from tests.waiting import wait_for
 
 START = datetime(2026, 11, 11, 2, 0, tzinfo=UTC)
 ACCOUNT = Account(platform="echo", account="tea", brand_id="qinghe", way="open")
@@ -60,7 +63,7 @@ class Platform:
         scripted = self.answers[step.name]
         return _said(scripted.pop(0) if scripted else live(f"{len(self.calls)}"))  # type: ignore[no-any-return]
 
-    def find(self, client: Any, record: PlacementRecord, claimed: frozenset[str]) -> Look:
+    def find(self, client: Any, record: PlacementRecord, claimed: Container[str]) -> Look:
         self.calls.append("find")
         return _said(self.looks.pop(0) if self.looks else NotFound())  # type: ignore[no-any-return]
 
@@ -73,13 +76,6 @@ def _said(answer: Any) -> Any:
     if isinstance(answer, BaseException):
         raise answer
     return answer
-
-
-def until(what: str, holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, f"never came: {what}"
-        time.sleep(0.001)
 
 
 def live(native_id: str) -> Live:
@@ -203,22 +199,34 @@ class Loop:
     """The consume loop's part, without Kafka: what is written here is committed, in order, before callbacks run."""
 
     def __init__(
-        self, platform: Platform, *, freshness: Freshness | None = None, clock: ManualClock | None = None, **more: Any
+        self,
+        platform: Platform,
+        *,
+        freshness: Freshness | None = None,
+        clock: ManualClock | None = None,
+        announcements: tuple[Outgoing, ...] = (),
+        **more: Any,
     ) -> None:
         """more: what the platform offers besides, such as `retraction`."""
         self.platform, self.freshness, self.more = platform, freshness or AlwaysFresh(), more
         self.clock = clock or ManualClock(START)
         self.topic: list[Outgoing] = []
-        self.control = CommandView()
+        self.commands = CommandView()
+        self.announcements = announcements
+        self._offset = 0
         self.news = CallbackHints("echo")
         self.refused: list[ToDeadLetter] = []
         self.stage = self._stage()
 
     def _stage(self) -> AdapterStage:
+        adapter, accounts = scripted_adapter(self.platform, **self.more), Accounts((ACCOUNT,))
+        caller = Caller(
+            adapter, accounts, calls=CallPool(32), timing=adapter.timing, media=NoMedia(), commands=self.commands,
+            freshness=self.freshness, clock=self.clock,
+        )  # fmt: skip
         stage = AdapterStage(
-            scripted_adapter(self.platform, **self.more), Accounts((ACCOUNT,)), clock=self.clock, media=NoMedia(),
-            timing=scripted_adapter(self.platform).timing, read_ledger=self._read, worker="w",
-            commands=self.control, freshness=self.freshness, news=self.news,
+            adapter, accounts, caller, WorkerIdentity("w", announcements=self.announcements), clock=self.clock,
+            read_ledger=self._read, hints=self.news,
         )  # fmt: skip
         stage.assigned([0])
         return stage
@@ -240,13 +248,14 @@ class Loop:
 
     def command(self, command: OperatorCommand | PlacementCommand) -> None:
         """An operator's command, as every adapter reads it."""
-        self.control.apply(cast(OperatorCommand, command))
+        self.commands.apply(cast(OperatorCommand, command), self._offset)
+        self._offset += 1
 
     def commit(self, due: Due, *, call: bool = True) -> None:
         self.topic.extend(due.records)
         for one in due.records:
             if one.topic == COMMAND_TOPIC:
-                self.control.apply(msgspec.json.decode(one.value or b"", type=OperatorCommand))
+                self.command(msgspec.json.decode(one.value or b"", type=OperatorCommand))
         for callback in due.after_commit if call else ():
             callback()
 
@@ -261,11 +270,11 @@ class Loop:
         under_way, asked = self.stage.calls.under_way, len(self.platform.calls)
         self.commit(due)
         started = self.stage.calls.under_way - under_way
-        until("the calls are at the platform", lambda: len(self.platform.calls) >= asked + started)
+        wait_for(lambda: len(self.platform.calls) >= asked + started, "the calls are at the platform")
 
     def settle(self) -> None:
         calls = self.stage.calls
-        until("the calls come back", lambda: calls._results.qsize() >= calls.under_way)
+        wait_for(lambda: calls._results.qsize() >= calls.under_way, "the calls come back")
 
     def run(self, rounds: int = 6) -> PlacementRecord:
         for _ in range(rounds):
@@ -274,7 +283,8 @@ class Loop:
 
     @property
     def record(self) -> PlacementRecord:
-        return self.records[-1]
+        newest = next(one for one in reversed(self.topic) if one.topic == LEDGER_TOPIC)
+        return msgspec.json.decode(newest.value or b"", type=PlacementRecord)
 
     @property
     def records(self) -> list[PlacementRecord]:

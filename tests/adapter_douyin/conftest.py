@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
@@ -15,10 +16,13 @@ from msgspec.structs import replace
 
 from schemas.events.content import MasterContent, MediaRef, Target
 from schemas.events.placement import DraftMedia, PlacementRecord
+from services.adapter.accounts.credentials import FileCredentials, InMemory
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.adapter import Timing
 from services.adapter.contract.errors import PlatformError
+from services.adapter.contract.feedback import LivePost
 from services.adapter.contract.publication import Publication, Step
+from services.adapter.contract.shared import Shared, Unlimited
 from services.adapter.placement import transitions as to
 from services.adapter.placement.outcome_rules import OutcomeRules
 from services.adapter_douyin.client import DouyinClient
@@ -193,3 +197,39 @@ def drive(client: DouyinClient, library: Library, account: Account) -> Callable[
         return Driver(publication or DouyinPublication(), client, library, record, clock)
 
     return make
+
+
+@pytest.fixture
+def timed(sim: SimulatorServer, client: DouyinClient) -> Iterator[Callable[..., DouyinClient]]:
+    """Builds clients that read the simulated clock."""
+    built: list[DouyinClient] = []
+
+    def make(credentials: Any = None, budget: Any = None, **changes: Any) -> DouyinClient:
+        shared = Shared(credentials or InMemory(), budget or Unlimited())
+        built.append(DouyinClient(replace(client.account, **changes), 60.0, shared, now=sim.clock.now))
+        return built[-1]
+
+    yield make
+    for one in built:
+        one.close()
+
+
+@pytest.fixture
+def files(sim: SimulatorServer, tmp_path: Path) -> Callable[[], FileCredentials]:
+    """Builds the credential store of one more process on this machine."""
+    return lambda: FileCredentials(tmp_path / "credentials", sim.clock.now)
+
+
+@pytest.fixture
+def post(sim: SimulatorServer, drive: Callable[..., Any], content: Callable[..., Any]) -> LivePost:
+    """A live post with comments."""
+    driver = drive(content())
+    driver.run()
+    sim.clock.advance(25)
+    assert driver.follow() == "Live"
+    sim.clock.advance(7200)
+    record = driver.record
+    return LivePost(
+        record.placement_id, record.content_id, record.brand_id, record.campaign_id, record.account, record.kind,
+        "", record.post,
+    )  # fmt: skip

@@ -25,7 +25,8 @@ from services.adapter.contract.callbacks import (
 from services.adapter_douyin.callbacks import MOST_BYTES, DouyinCallbacks, sign
 from services.simulator.http.server import SimulatorServer
 from services.simulator.http.webhooks import RetryRule
-from tests.simulator.receiver import Receiver, receiving, until
+from tests.simulator.receiver import Receiver, receiving
+from tests.waiting import wait_for
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
 OPEN_ID = "b9b71865-7fea-44cc-9123-000000000001"
@@ -287,7 +288,7 @@ def events(receiver: Receiver, account: Account) -> list[Received]:
 def test_the_challenge_of_a_new_address_is_answered(sim: SimulatorServer, receiver: Receiver, account: Account) -> None:
     receiver.answer = lambda got: (200, DouyinCallbacks().receive(account, got, NOW).answer.body)
     act(sim, "verify_webhook")
-    until(sim.simulation.webhooks.idle)
+    wait_for(sim.simulation.webhooks.idle, "all calls are over")
     (delivery,) = sim.simulation.webhooks.sent()
     assert (delivery.delivered, delivery.attempts) == (True, [200])
 
@@ -316,7 +317,7 @@ def test_every_comment_is_told_once_with_the_id_that_polling_finds(
         written = {comment.native_id for comment in world.comments(post)}
     assert len(written) > 3
     receiver.wait_for(len(written))
-    until(sim.simulation.webhooks.idle)
+    wait_for(sim.simulation.webhooks.idle, "all calls are over")
     found = [one.events[0] for one in events(receiver, account)]
     ids = [event.comment.comment_id for event in found if isinstance(event, CommentArrived)]
     assert len(ids) == len(set(ids))

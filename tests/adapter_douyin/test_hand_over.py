@@ -19,8 +19,8 @@ from services.adapter.contract.publication import Accepted, Live, NotFound, Unde
 from services.adapter.placement import transitions as to
 from services.adapter_douyin.callbacks import DouyinCallbacks
 from services.adapter_douyin.client import DouyinClient
+from services.adapter_douyin.hand_over import qr_text
 from services.adapter_douyin.localise import localise
-from services.adapter_douyin.publish import qr_text
 from services.simulator.http.server import SimulatorServer
 from services.simulator.http.webhooks import RetryRule
 from tests.simulator.receiver import Receiver, receiving

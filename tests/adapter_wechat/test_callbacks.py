@@ -26,7 +26,8 @@ from services.simulator.http.server import SimulatorServer
 from services.simulator.http.webhooks import RetryRule
 from tests.adapter_wechat.samples import ACCOUNT, content, draft_of, intended
 from tests.adapter_wechat.worker import Worker
-from tests.simulator.receiver import Receiver, receiving, until
+from tests.simulator.receiver import Receiver, receiving
+from tests.waiting import wait_for
 
 # The published vectors.
 KEY, APP_ID, TOKEN = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG", "wxb11529c136998cb6", "pamtest"
@@ -371,7 +372,7 @@ def test_an_event_that_is_not_acknowledged_is_repeated_and_then_given_up(
 ) -> None:
     receiver.answer = lambda _request: (200, b"thank you")
     Worker(sim, client).run(intended(content(), sim.clock.now()))
-    until(sim.simulation.webhooks.idle)
+    wait_for(sim.simulation.webhooks.idle, "all calls are over")
     (delivery,) = sim.simulation.webhooks.sent("wechat")
     assert (delivery.attempts, delivery.delivered) == ([200, 200, 200], False)
     assert len({identity for identity, _ in events(called, receiver.got, sim.clock.now())}) == 1

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.callbacks import AuthorisationChanged, CallbackRefusedError, CallbackRequest, Received
 from services.adapter_weibo.callbacks import WeiboCallbacks
-from services.adapter_weibo.settings import CALLING
+from services.adapter_weibo.settings import CALLBACK_LIMITS
 from services.simulator.http.server import SimulatorServer
 from services.simulator.http.webhooks import RetryRule
 from tests.adapter_weibo.samples import NOW, OPEN
-from tests.simulator.receiver import Receiver, receiving, until
+from tests.simulator.receiver import Receiver, receiving
+from tests.waiting import wait_for
 
 CALLBACKS = WeiboCallbacks()
 STAMP = str(int(NOW.timestamp()))
@@ -127,7 +128,7 @@ def test_a_signed_message_that_is_none_is_refused(body: bytes, reason: str) -> N
 
 
 def test_size_and_method_are_limited_before_anything_is_read() -> None:
-    assert refused(signed(), "POST", b" " * (CALLING.most_bytes + 1)) == ("body_too_large", 413)
+    assert refused(signed(), "POST", b" " * (CALLBACK_LIMITS.most_bytes + 1)) == ("body_too_large", 413)
     assert refused(signed(), "PUT") == ("method_not_allowed", 405)
 
 
@@ -236,7 +237,7 @@ def act(sim: SimulatorServer, name: str) -> httpx.Response:
 
 def test_the_platforms_check_of_our_address_succeeds(called: SimulatorServer, receiver: Receiver) -> None:
     act(called, "check_address")
-    until(called.simulation.webhooks.idle)
+    wait_for(called.simulation.webhooks.idle, "all calls are over")
     (delivery,) = called.simulation.webhooks.sent("weibo")
     assert (delivery.delivered, delivery.attempts) == (True, [200])
 
@@ -244,7 +245,7 @@ def test_the_platforms_check_of_our_address_succeeds(called: SimulatorServer, re
 def test_an_address_that_does_not_echo_fails_the_check(called: SimulatorServer, receiver: Receiver) -> None:
     receiver.answer = lambda _request: (200, b"hello")
     act(called, "check_address")
-    until(called.simulation.webhooks.idle)
+    wait_for(called.simulation.webhooks.idle, "all calls are over")
     (delivery,) = called.simulation.webhooks.sent("weibo")
     assert (delivery.delivered, delivery.attempts) == (False, [200, 200, 200])
 
@@ -256,7 +257,7 @@ def test_a_user_who_withdraws_the_permission_is_heard_of_as_one_hint(
     if fault:
         called.set_fault("weibo", "authorisation_cancelled", fault, count=1)
     act(called, "cancel_authorisation")
-    until(called.simulation.webhooks.idle)
+    wait_for(called.simulation.webhooks.idle, "all calls are over")
     heard = [CALLBACKS.receive(OPEN, request, called.clock.now()) for request in receiver.wait_for(times)]
     assert len(heard) == times
     assert len({one.identity for one in heard}) == min(times, 1)

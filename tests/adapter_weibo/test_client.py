@@ -9,8 +9,10 @@ import pytest
 
 from services.adapter.contract.errors import NoAnswerError, NotSentError, PlatformError
 from services.adapter.wire.http import Answer
-from services.adapter_weibo import client as wire
-from services.adapter_weibo.client import Picture, WeiboClient, base62, created_at, post_url
+from services.adapter_weibo import client as client_module
+from services.adapter_weibo import wire_types as wire
+from services.adapter_weibo.client import WeiboClient
+from services.adapter_weibo.wire_types import Picture, base62, created_at, post_url
 from services.simulator.http.server import SimulatorServer
 from tests.adapter_weibo.samples import JPEG
 
@@ -53,7 +55,7 @@ def test_an_unreadable_created_at_is_an_error_not_a_guess(stamp: object) -> None
 def test_both_dialects_of_an_error_code_are_read() -> None:
     for code in ("20019", 20019):
         with pytest.raises(PlatformError) as caught:
-            wire._checked(Answer(400, {"error": "repeat content!", "error_code": code}, b""))
+            client_module._checked(Answer(400, {"error": "repeat content!", "error_code": code}, b""))
         assert caught.value.outcome == "already_posted"
 
 
@@ -62,7 +64,7 @@ def test_both_dialects_of_an_error_code_are_read() -> None:
 )
 def test_an_answer_that_says_nothing_leaves_the_outcome_unknown(answer: Answer) -> None:
     with pytest.raises(NoAnswerError):
-        wire._checked(answer)
+        client_module._checked(answer)
 
 
 @pytest.mark.parametrize(
@@ -74,17 +76,17 @@ def test_an_answer_that_says_nothing_leaves_the_outcome_unknown(answer: Answer) 
     ],
 )
 def test_ids_are_strings_whatever_their_type_on_the_wire(body: dict[str, Any]) -> None:
-    status = wire._status({**body, "created_at": "Tue Mar 03 10:15:02 +0800 2026", "user": {"id": 1900000001}})
+    status = wire.read_status({**body, "created_at": "Tue Mar 03 10:15:02 +0800 2026", "user": {"id": 1900000001}})
     assert (status.id, status.mid, status.uid) == ("5012345678901234", "5012345678901234", "1900000001")
 
 
 def test_a_success_without_an_id_is_no_success() -> None:
     with pytest.raises(NoAnswerError):
-        wire._status({"created_at": "Tue Mar 03 10:15:02 +0800 2026"})
+        wire.read_status({"created_at": "Tue Mar 03 10:15:02 +0800 2026"})
 
 
 def test_a_count_that_cannot_be_read_is_missing_not_zero() -> None:
-    assert wire._counts({"id": 1, "comments": "3", "reposts": None}) == ("1", wire.StatusCounts(None, 3, None))
+    assert wire.read_counts({"id": 1, "comments": "3", "reposts": None}) == ("1", wire.StatusCounts(None, 3, None))
 
 
 # --- over real HTTP ---
@@ -277,4 +279,4 @@ def test_comments_beyond_the_hourly_pace_are_refused_until_the_next_hour(
 
 def test_an_answer_without_a_comment_id_is_no_success() -> None:
     with pytest.raises(NoAnswerError):
-        wire._comment({"text": "谢谢", "created_at": "Tue Mar 03 10:15:02 +0800 2026"})
+        wire.read_comment({"text": "谢谢", "created_at": "Tue Mar 03 10:15:02 +0800 2026"})

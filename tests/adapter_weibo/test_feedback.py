@@ -11,8 +11,9 @@ from schemas.events.placement import PostRef
 from services.adapter.contract.feedback import CommentPage, LivePost
 from services.adapter_weibo import ADAPTER
 from services.adapter_weibo import feedback as module
-from services.adapter_weibo.client import CommentRow, CommentRows, WeiboClient
+from services.adapter_weibo.client import WeiboClient
 from services.adapter_weibo.settings import Listening
+from services.adapter_weibo.wire_types import CommentRow, CommentRows
 from services.simulator.contract import SimPost
 from services.simulator.http.server import SimulatorServer
 from tests.adapter_weibo.samples import ACCOUNTS, NOW, carry_on, content, record

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.events.content import Variant
 from services.adapter.localising.text import fingerprint, key_message_survives, to_script
 from services.adapter_weibo.limits import STATUS_MAX, status_length
-from services.adapter_weibo.localise import TOPIC
+from services.adapter_weibo.post_text import TOPIC
 from services.adapter_weibo.simulator import SIMULATOR
 from services.simulator.contract import Call
 from services.simulator.http.server import SimulatorServer

@@ -13,8 +13,9 @@ from services.adapter.contract.errors import NoAnswerError, PlatformError
 from services.adapter.contract.publication import Live, NotFound, Removed, Undecidable
 from services.adapter.placement.outcome_rules import OutcomeRules
 from services.adapter_weibo import ADAPTER
-from services.adapter_weibo.client import Status, Timeline, WeiboClient
+from services.adapter_weibo.client import WeiboClient
 from services.adapter_weibo.publish import SHARE
+from services.adapter_weibo.wire_types import Status, Timeline
 from services.simulator.http.server import SimulatorServer
 from tests.adapter_weibo.samples import ACCOUNTS, NOW, Media, carry_on, content, picture, record
 

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from services.runtime.kafka.admin import ensure_topics
 from services.runtime.settings import KafkaSettings
 from tests.conftest import PARTITIONS
 from tests.engagement_aggregator.pipeline import Pipeline
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.kafka
 
@@ -133,14 +133,16 @@ def test_kafka_connect_writes_every_row_to_its_file(reader: Reader) -> None:
     script = block("bash", "source .venv") + block("bash", "connect-standalone").replace("python -m", "exec python -m")
     wanted, sink = published(reader), reader.folder / "bi/connect.jsonl"
     with (reader.folder / "connect.log").open("w+") as log:
+
+        def written() -> bool:
+            log.seek(0)
+            said = log.read()[-2_000:]
+            assert worker.poll() is None, said
+            return sink.exists() and newest(_whole(sink.read_text())) == wanted
+
         worker = subprocess.Popen(["bash", "-c", script], cwd=reader.folder, env=reader.env, stdout=log, stderr=log)
         try:
-            deadline = time.monotonic() + 120
-            while not (sink.exists() and newest(_whole(sink.read_text())) == wanted):
-                log.seek(0)
-                assert worker.poll() is None, log.read()[-2_000:]
-                assert time.monotonic() < deadline, log.read()[-2_000:]
-                time.sleep(0.3)
+            wait_for(written, "every row is in the file", 120)
         finally:
             worker.send_signal(signal.SIGINT)
             try:

@@ -26,7 +26,7 @@ from services.runtime.health import Health
 from services.runtime.http_server import HttpServer
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.settings import KafkaSettings
-from tests.publisher.conftest import until
+from tests.waiting import wait_for
 
 DEMO = Path("deploy/demo")
 
@@ -76,7 +76,7 @@ def running(kafka_settings: KafkaSettings, tmp_path: Path, tongbo: Run) -> Itera
     server = HttpServer("api", app.application(parts, settings), "127.0.0.1", 0, stop, lifespan=True)
     parts.follower.start()
     server.start()
-    until(lambda: parts.follower.ready)
+    wait_for(lambda: parts.follower.ready, "the publisher has read the topics")
     file = addresses.addresses_file()
     local_token(addresses.home_of(), lambda _: None)
     file.write_bytes(msgspec.json.encode({"kafka": kafka_settings.bootstrap, "publisher": server.url}))

@@ -7,22 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import psutil
 
+from tests.waiting import wait_for
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def wait(what: str, reached: Callable[[], object], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while not reached():
-        assert time.monotonic() < deadline, f"never happened within {within_s:g} s: {what}"
-        time.sleep(0.1)
 
 
 class Terminal:
@@ -73,7 +67,7 @@ class Terminal:
         return [one for one in psutil.process_iter() if self._is_ours(one)]
 
     def wait_for_words(self, process: subprocess.Popen[bytes], words: str, within_s: float = 90.0) -> None:
-        wait(words, lambda: words in self.output() or process.poll() is not None, within_s)
+        wait_for(lambda: words in self.output() or process.poll() is not None, words, within_s)
         assert words in self.output(), self.output()
 
     def close(self) -> None:

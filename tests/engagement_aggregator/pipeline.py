@@ -9,7 +9,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
@@ -34,19 +33,11 @@ from tests.conftest import Layout
 from tests.engagement_aggregator.audience import AUDIENCE
 from tests.engagement_aggregator.recount.posts import Difference, differences, recount
 from tests.engagement_aggregator.recount.windows import differing_windows, recount_windows
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 _row = msgspec.json.Decoder(EngagementAggregate)
 _windows = msgspec.json.Decoder(EngagementWindows)
-
-
-def eventually(what: str, holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    """Return once `holds`; fails with `what` at the deadline."""
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout_s:g} s: {what}")
-        time.sleep(0.1)
 
 
 def before(folder: Path) -> str:
@@ -74,7 +65,7 @@ class Worker:
         return [event for event in found if event["event"] == name]
 
     def await_event(self, name: str, timeout_s: float = 60.0) -> dict[str, Any]:
-        eventually(f"{name} in the log", lambda: bool(self.events(name)), timeout_s)
+        wait_for(lambda: bool(self.events(name)), f"{name} in the log", timeout_s)
         return self.events(name)[-1]
 
     def ready(self) -> bool:
@@ -216,11 +207,16 @@ class Pipeline:
 
     def await_exact(self, timeout_s: float = 60.0) -> None:
         """Every published figure equals the recount, within the deadline."""
-        deadline = time.monotonic() + timeout_s
-        while found := self.differences():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{len(found)} figures differ, such as {found[:5]}")
-            time.sleep(0.3)
+        found: list[Difference] = []
+
+        def exact() -> bool:
+            found[:] = self.differences()
+            return not found
+
+        try:
+            wait_for(exact, "every published figure equals the recount", timeout_s)
+        except AssertionError:
+            raise AssertionError(f"{len(found)} figures differ, such as {found[:5]}") from None
         assert self.differences_in_sql() == []
 
     def differences_in_sql(self) -> list[str]:
@@ -248,7 +244,7 @@ class Pipeline:
             behind = lag(self.kafka, self.settings.application)
             return len(behind) == 2 * self.kafka.partitions and not any(behind.values())
 
-        eventually("no lag", gone)
+        wait_for(gone, "no lag")
 
     def dead_letters(self) -> list[Record]:
         return list(read_topic(self.kafka, self.settings.dead_letter_topic))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from services.adapter_wechat.callbacks import encrypted, signature
 from services.runtime.settings import KafkaSettings
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 SECRET, TOKEN, KEY = "hostile-secret", "hostileToken", "hostileAesKeyOfTheTeaAccount000000000000001"
@@ -196,12 +197,10 @@ def collector(folder: Path, kafka: KafkaSettings) -> Iterator[Collector]:
 
 
 def _listening(process: subprocess.Popen[bytes], log: Path) -> Collector:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text("utf-8")
-        for line in log.read_text("utf-8").splitlines():
-            if '"callbacks_listening"' in line:
-                url = json.loads(line)["url"]
-                return Collector(url, int(url.rpartition(":")[2]), log, process)
-        time.sleep(0.05)
-    raise AssertionError("it does not listen")
+    def listening() -> str | None:
+        lines = log.read_text("utf-8").splitlines()
+        assert process.poll() is None, "\n".join(lines)
+        return next((json.loads(line)["url"] for line in lines if '"callbacks_listening"' in line), None)
+
+    url = wait_for(listening, "the collector listens")
+    return Collector(url, int(url.rpartition(":")[2]), log, process)

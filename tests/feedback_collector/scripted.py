@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from services.feedback_collector.stage import CollectorStage, PollPace
 from services.runtime.clock import ManualClock
 from services.runtime.consume import Due, Outcome
 from services.runtime.kafka.records import Outgoing, Record
+from tests.waiting import wait_for
 
 START = datetime(2026, 3, 21, 2, 0, tzinfo=UTC)
 PATIENCE_S = 60.0  # with threads, on a machine that is busy
@@ -225,7 +225,7 @@ class Bench:
         """All that is due now is asked for; the first page is at the gate, so that what comes now comes after it."""
         pages = len(self.platform.asked("page"))
         self.commit(self.stage.tick())
-        self._until("the poll is at its first page", lambda: len(self.platform.asked("page")) > pages)
+        wait_for(lambda: len(self.platform.asked("page")) > pages, "the poll is at its first page")
 
     def until_idle(self, turn: Callable[[], None]) -> None:
         def idle() -> bool:
@@ -233,13 +233,7 @@ class Bench:
                 turn()
             return not self.stage.in_flight()
 
-        self._until("the polls come back", idle)
-
-    def _until(self, what: str, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not holds():
-            assert time.monotonic() < deadline, f"never came: {what}"
-            time.sleep(0.001)
+        wait_for(idle, "the polls come back")
 
     def later(self, seconds: float) -> None:
         self.clock.advance(seconds)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from services.runtime.kafka.admin import ensure_topics
 from services.runtime.kafka.reader import read_topic
 from services.runtime.settings import KafkaSettings
 from tests.feedback_collector.calls import KINDS, Collector, Kind, Request, by_header, collector, plainly, safely
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(200)]
 EXAMPLES = 500
@@ -103,10 +103,9 @@ def process(tmp_path_factory: pytest.TempPathFactory, kafka: KafkaSettings) -> I
         collector(tmp_path_factory.mktemp("hostile"), kafka) as running,
         httpx.Client(base_url=running.url, timeout=30) as http,
     ):
-        deadline = time.monotonic() + 60
-        while http.get("/callbacks/weibo/tea").status_code == 503:  # still reading what it has had already
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(
+            lambda: http.get("/callbacks/weibo/tea").status_code != 503, "it has read the calls it has had already"
+        )
         yield running
 
 

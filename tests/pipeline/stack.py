@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -36,6 +35,7 @@ from services.runtime.kafka.records import Outgoing
 from services.runtime.settings import KafkaSettings
 from services.simulator.contract import SimPost
 from services.simulator.http.server import SimulatorServer
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNTS = ROOT / "deploy/demo/accounts.yaml"
@@ -224,14 +224,17 @@ class Stack:
 
     def wait(self, what: str, until: Callable[[], T | None], patience_s: float = PATIENCE_S) -> T:
         """Ask until the answer is truthy; fails naming `what`. A broker that is away for a moment has no answer yet."""
-        deadline = time.monotonic() + patience_s
-        while time.monotonic() < deadline:
+
+        def answer() -> T | None:
             with suppress(KafkaUnavailable):
-                if found := until():
-                    return found
-            time.sleep(0.2)
-        self._show_logs()
-        raise AssertionError(f"not within {patience_s:g} s: {what}")
+                return until()
+            return None
+
+        try:
+            return wait_for(answer, what, patience_s)
+        except AssertionError:
+            self._show_logs()
+            raise
 
     def all_final(self, count: int) -> dict[str, PlacementRecord] | None:
         records = self.ledger()

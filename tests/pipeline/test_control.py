@@ -187,8 +187,7 @@ def _cancelled_in_time(stack: Stack, name: str) -> bool:
     with _producer(stack) as producer:
         producer.send(_order(BrakeReleased(**_facts(f"warm-{name}"), brake_id="none")))  # connected to both topics
         producer.send(_outgoing(content(f"{name}0", [("weibo", "qinghe-tea")], campaign_id=f"{name}-0")))
-        while datetime.now(UTC) < due_at - timedelta(seconds=1):
-            time.sleep(0.005)
+        time.sleep(max(0.0, (due_at - timedelta(seconds=1) - datetime.now(UTC)).total_seconds()))  # to that very moment
         producer.send_many(cancels)
         return datetime.now(UTC) < due_at - timedelta(seconds=WITHIN_S)
 

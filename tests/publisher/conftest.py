@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from services.runtime.http_server import HttpServer
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.settings import KafkaSettings
 from tests.publisher.toy_adapter import registry
+from tests.waiting import wait_for
 
 ACCOUNTS = Accounts(
     tuple(
@@ -48,14 +48,6 @@ class Running:
         """The same with a token of its own; closed by the garbage collector, tests are short."""
         token = self.parts.tokens.new(uuid.uuid4().hex, roles, brands, SystemClock().now())
         return client(self.url, token)
-
-
-def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
-    """Wait for a condition with a deadline."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
 
 
 def client(url: str, token: str | None) -> httpx.Client:
@@ -93,7 +85,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
             ending.callback(end)
             if wait:
-                until(lambda: parts.follower.ready)
+                wait_for(lambda: parts.follower.ready, "the publisher has read the topics")
             return Running(http, parts, server.url)
 
         yield run

@@ -14,7 +14,8 @@ from pathlib import Path
 import httpx
 
 from services.runtime.settings import KafkaSettings
-from tests.publisher.conftest import client, until
+from tests.publisher.conftest import client
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,7 +57,7 @@ def publisher_process(folder: Path, kafka: KafkaSettings) -> Iterator[Process]:
     try:
         running = Process(address(process, log), made.stdout.strip(), log, process)
         with running.client() as http:
-            until(lambda: http.get("/health/ready").status_code == 200, within_s=60)
+            wait_for(lambda: http.get("/health/ready").status_code == 200, "the publisher is ready")
         yield running
     finally:
         process.terminate()
@@ -89,5 +90,5 @@ def address(process: subprocess.Popen[bytes], log: Path) -> str:
         found.extend(json.loads(line)["url"] for line in lines)
         return bool(found)
 
-    until(listening, within_s=60)
+    wait_for(listening, "the publisher listens")
     return found[0]

@@ -14,6 +14,7 @@ from services.runtime.health import Health
 from services.runtime.kafka.producer import Producer
 from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.settings import KafkaSettings, ServiceSettings
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.kafka
 MANY = 10_000  # twenty batches of the client
@@ -97,8 +98,7 @@ def test_a_stage_at_rest_is_left_alone_until_a_record_or_a_wake_up_comes(
         stage.next_tick_s()  # a rest has just begun
         began, before = time.monotonic(), stage.count
         _write(kafka_settings, topic, MANY)
-        while stage.count < before + MANY and time.monotonic() - began < 60:
-            time.sleep(0.01)
+        wait_for(lambda: stage.count >= before + MANY, f"{MANY} records are handled")
         assert stage.count == before + MANY
         assert time.monotonic() - began < MANY / 1_000  # one batch of the client after the other, not one per rest
         stage.resting = False

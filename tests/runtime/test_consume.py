@@ -26,6 +26,7 @@ from services.runtime.kafka.reader import read_partition, read_topic
 from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.settings import KafkaSettings, ServiceSettings
 from tests.conftest import PARTITIONS, Layout
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.kafka
 Topics = Callable[..., str]
@@ -115,13 +116,6 @@ def running(kafka: KafkaSettings, service: str, topic: str, stage: Copier, insta
     assert not loop.error
 
 
-def until(condition: Callable[[], bool], what: str, within_s: float = 40) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        time.sleep(POLL_S)
-
-
 def fill(settings: KafkaSettings, topic: str, count: int, *, start: int = 0) -> None:
     producer = Producer(settings, "fill")
     producer.send_many(
@@ -145,7 +139,7 @@ def test_a_refused_record_keeps_key_headers_and_chinese_and_its_neighbours_are_p
     producer.send_many([Outgoing(source, value, "键".encode(), 1, headers) for value in sent])
     producer.close()
     with running(kafka_settings, unique, source, Copier(sink)):
-        until(lambda: len(list(read_partition(kafka_settings, sink, 1))) == 3, "neighbours copied")
+        wait_for(lambda: len(list(read_partition(kafka_settings, sink, 1))) == 3, "neighbours copied")
     assert [record.value for record in read_partition(kafka_settings, sink, 1)] == [b"before", b"between", b"after"]
 
     refused = list(read_partition(kafka_settings, dlq, 1))
@@ -166,17 +160,17 @@ def test_two_workers_share_all_partitions_and_the_survivor_takes_over_without_re
     source, sink = topics("source"), topics("sink")
     everything = set(range(PARTITIONS))
     with running(kafka_settings, unique, source, Copier(sink), "a") as first:
-        until(lambda: first.stage.owned == everything, "the lone worker owns everything")
+        wait_for(lambda: first.stage.owned == everything, "the lone worker owns everything")
         fill(kafka_settings, source, 200)
         with running(kafka_settings, unique, source, Copier(sink), "b") as second:
             # Until then either may own everything for a moment, if the other is late for a round of the group.
-            until(lambda: (first.stage.owned, second.stage.owned) == ({0, 1}, {2, 3}), "half of them for each")
+            wait_for(lambda: (first.stage.owned, second.stage.owned) == ({0, 1}, {2, 3}), "half of them for each")
             fill(kafka_settings, source, 200, start=200)
-            until(lambda: len(numbers(kafka_settings, sink)) == 400, "all copied by two")
+            wait_for(lambda: len(numbers(kafka_settings, sink)) == 400, "all copied by two")
         assert first.stop_event.is_set() is False
-        until(lambda: first.stage.owned == everything, "the survivor owns everything")
+        wait_for(lambda: first.stage.owned == everything, "the survivor owns everything")
         fill(kafka_settings, source, 100, start=400)
-        until(lambda: len(numbers(kafka_settings, sink)) >= 500, "all copied by the survivor")
+        wait_for(lambda: len(numbers(kafka_settings, sink)) >= 500, "all copied by the survivor")
     assert numbers(kafka_settings, sink) == list(range(500))
     assert second.stage.handled
 
@@ -188,18 +182,18 @@ def test_callbacks_run_after_the_commit_and_never_without_it(
     seen: list[int] = []
     stage = Copier(sink)
     with running(kafka_settings, unique, source, stage) as loop:
-        until(lambda: bool(stage.owned), "assigned")
-        until(lambda: loop.health.verdict().ready, "ready")
+        wait_for(lambda: bool(stage.owned), "assigned")
+        wait_for(lambda: loop.health.verdict().ready, "ready")
         record = Outgoing(sink, b"1", b"k", 0)
         stage.due.append(Due((record,), (lambda: seen.append(len(numbers(kafka_settings, sink))),)))
-        until(lambda: seen == [1], "called back when the record could be read")
+        wait_for(lambda: seen == [1], "called back when the record could be read")
         # Another producer takes the transactional id: the next transaction of the loop must fail, and void the stage.
         TransactionalProducer(kafka_settings, f"{unique}-0").close()
         stage.due.append(Due((Outgoing(sink, b"2", b"k", 0),), (lambda: seen.append(-1),)))
-        until(lambda: stage.calls.count("assigned") == 2, "assigned again after being fenced")
+        wait_for(lambda: stage.calls.count("assigned") == 2, "assigned again after being fenced")
         assert stage.calls == ["assigned", "lost", "assigned"]
         fill(kafka_settings, source, 1, start=7)
-        until(lambda: numbers(kafka_settings, sink) == [1, 7], "the loop works on")
+        wait_for(lambda: numbers(kafka_settings, sink) == [1, 7], "the loop works on")
     assert seen == [1]
 
 
@@ -208,7 +202,7 @@ def test_stopping_writes_what_was_under_way(kafka_settings: KafkaSettings, topic
     done: list[int] = []
     stage = Copier(sink)
     with running(kafka_settings, unique, source, stage):
-        until(lambda: bool(stage.owned), "assigned")
+        wait_for(lambda: bool(stage.owned), "assigned")
         for number in (1, 2, 3):
             record = Outgoing(sink, str(number).encode(), b"k", 0)
             stage.under_way.append(Due((record,), (lambda n=number: done.append(n),)))  # type: ignore[misc]
@@ -247,12 +241,12 @@ def test_a_worker_killed_under_load_again_and_again_copies_each_record_once(
     for already in (0, 400, 1_200):
         child = subprocess.Popen(command, stdout=subprocess.PIPE)
         try:
-            until(lambda seen=already: len(numbers(kafka_settings, sink)) > seen, "progress")  # type: ignore[misc]
+            wait_for(lambda seen=already: len(numbers(kafka_settings, sink)) > seen, "progress")  # type: ignore[misc]
         finally:
             child.send_signal(signal.SIGKILL)
             child.wait()
     with running(kafka_settings, unique, source, Copier(sink)):
-        until(lambda: len(numbers(kafka_settings, sink)) >= 3_000, "the rest")
+        wait_for(lambda: len(numbers(kafka_settings, sink)) >= 3_000, "the rest")
     assert numbers(kafka_settings, sink) == list(range(3_000))
 
 
@@ -264,14 +258,14 @@ def test_a_worker_frozen_past_its_session_writes_nothing_for_partitions_it_has_l
     command = [sys.executable, "-c", _WORKER, kafka_settings.bootstrap, unique, source, sink, os.getcwd()]
     zombie = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
-        until(lambda: len(numbers(kafka_settings, sink)) > 200, "progress")
+        wait_for(lambda: len(numbers(kafka_settings, sink)) > 200, "progress")
         zombie.send_signal(signal.SIGSTOP)
         with running(kafka_settings, unique, source, Copier(sink), "b") as heir:
-            until(lambda: heir.stage.owned == set(range(PARTITIONS)), "everything moved to the heir")
+            wait_for(lambda: heir.stage.owned == set(range(PARTITIONS)), "everything moved to the heir")
             fill(kafka_settings, source, 1_000, start=2_000)
             zombie.send_signal(signal.SIGCONT)
-            until(lambda: heir.stage.owned == {2, 3}, "the frozen one has come back as a member")
-            until(lambda: len(numbers(kafka_settings, sink)) >= 3_000, "all copied")
+            wait_for(lambda: heir.stage.owned == {2, 3}, "the frozen one has come back as a member")
+            wait_for(lambda: len(numbers(kafka_settings, sink)) >= 3_000, "all copied")
             assert numbers(kafka_settings, sink) == list(range(3_000))
     finally:
         zombie.kill()
@@ -291,11 +285,11 @@ def test_work_under_way_is_written_before_its_partition_moves(
             super().assigned(partitions)
 
     with running(kafka_settings, unique, source, first, "a"):
-        until(lambda: bool(first.owned), "assigned")
+        wait_for(lambda: bool(first.owned), "assigned")
         first.under_way += [Due((Outgoing(sink, b"1", b"k", 3),)), Due((Outgoing(sink, b"2", b"k", 3),))]
         second = Observer(sink)
         with running(kafka_settings, unique, source, second, "b"):
-            until(lambda: second.owned == {2, 3} and first.owned == {0, 1}, "moved, and both know it")
+            wait_for(lambda: second.owned == {2, 3} and first.owned == {0, 1}, "moved, and both know it")
     assert written_when_assigned[0] == 2
     assert first.calls[:3] == ["assigned", "revoked", "assigned"]
 
@@ -306,7 +300,7 @@ def test_a_broker_that_goes_away_while_it_is_asked_for_a_position_ends_no_proces
     source, sink = topics("source"), topics("sink")
     fill(kafka_settings, source, 20)
     with running(kafka_settings, unique, source, Copier(sink)) as loop:
-        until(lambda: len(numbers(kafka_settings, sink)) == 20, "all copied")
+        wait_for(lambda: len(numbers(kafka_settings, sink)) == 20, "all copied")
         asked, position = list[tuple[str, int]](), loop.loop._consumer._client.position
 
         def once(where: tuple[str, int], **options: int) -> int | None:
@@ -319,7 +313,7 @@ def test_a_broker_that_goes_away_while_it_is_asked_for_a_position_ends_no_proces
 
         loop.loop._consumer._client.position = once
         fill(kafka_settings, source, 20, start=20)
-        until(lambda: len(numbers(kafka_settings, sink)) >= 40, "the rest is copied all the same")
+        wait_for(lambda: len(numbers(kafka_settings, sink)) >= 40, "the rest is copied all the same")
         assert asked
     assert numbers(kafka_settings, sink) == list(range(40))
 
@@ -339,14 +333,14 @@ def test_a_loop_started_before_kafka_works_once_it_is_there_and_again_after_an_o
             broker.start()
             ensure_topics(kafka, [Layout(sink), Layout(source)])
             fill(kafka, source, 10)
-            until(lambda: len(numbers(kafka, sink)) == 10, "work begun by itself")
+            wait_for(lambda: len(numbers(kafka, sink)) == 10, "work begun by itself")
             broker.kill()
-            until(lambda: not loop.health.verdict().ready, "an outage is seen", 30)
+            wait_for(lambda: not loop.health.verdict().ready, "an outage is seen", 30)
             broker.start()
             fill(kafka, source, 10, start=10)
-            until(lambda: len(numbers(kafka, sink)) >= 20, "work resumed by itself", 60)
+            wait_for(lambda: len(numbers(kafka, sink)) >= 20, "work resumed by itself")
             assert numbers(kafka, sink) == list(range(20))
-            until(lambda: loop.health.verdict().ready, "ready again")
+            wait_for(lambda: loop.health.verdict().ready, "ready again")
             loop.stop()
         finally:
             loop.stop_event.set()

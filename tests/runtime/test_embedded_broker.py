@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -22,6 +21,7 @@ from services.runtime.kafka.reader import read_topic
 from services.runtime.kafka.records import Outgoing
 from services.runtime.settings import KafkaSettings
 from tests.conftest import Layout
+from tests.waiting import wait_for
 
 
 @pytest.mark.kafka
@@ -42,10 +42,10 @@ def test_what_was_acknowledged_survives_kill_9_and_an_outage_fails_a_transaction
         with pytest.raises(TransactionFailed, match="spent"):
             producer.commit([Outgoing("kept", b"into the void", b"k", 0)])
         producer.close()
-        deadline = time.monotonic() + 30
-        while left := [one.name for one in threading.enumerate() if "writer" in one.name]:
-            assert time.monotonic() < deadline, f"still trying in the background: {left}"
-            time.sleep(0.05)
+        wait_for(
+            lambda: not any("writer" in one.name for one in threading.enumerate()),
+            "no thread of the producer is left", 30,
+        )  # fmt: skip
         with pytest.raises(KafkaUnavailable):
             Producer(settings, "late", connect_timeout_s=0.5)
         broker.start()

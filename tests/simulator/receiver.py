@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 from services.adapter.contract.callbacks import CallbackRequest
+from tests.waiting import wait_for
 
 
 @dataclass
@@ -22,15 +22,8 @@ class Receiver:
     url: str = ""
 
     def wait_for(self, count: int, seconds: float = 60) -> list[CallbackRequest]:
-        until(lambda: len(self.got) >= count, seconds)
+        wait_for(lambda: len(self.got) >= count, f"{count} requests", seconds)
         return list(self.got)
-
-
-def until(happened: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
 
 
 class _Server(ThreadingHTTPServer):

@@ -10,7 +10,7 @@ import pytest
 from services.simulator.http.refusal import AdminError
 from services.simulator.http.server import SimulatorServer
 from services.simulator.world.faults import GENERIC, OF_PLATFORMS
-from tests.simulator.receiver import until
+from tests.waiting import wait_for
 
 
 def posts(http: httpx.Client) -> list[str]:
@@ -43,7 +43,7 @@ def test_a_client_that_gave_up_on_a_slow_answer_is_published_all_the_same(
     with pytest.raises(httpx.ReadTimeout):
         http.post("/toy/post", data={"text": "慢"}, timeout=0.2)
     assert posts(http) == []
-    until(lambda: posts(http) == ["慢"])
+    wait_for(lambda: posts(http) == ["慢"], "the slow post is there")
     assert http.get("/_sim/info").json()["bugs"] == 0
 
 
@@ -90,7 +90,7 @@ def test_the_platforms_own_port_is_really_closed_and_opens_again_by_itself(sim: 
         except httpx.ConnectError:
             return False
 
-    until(reachable)
+    wait_for(reachable, "the platform can be reached again")
     assert sim.platform_url("toy") == own
 
 
@@ -121,7 +121,7 @@ def test_a_refusal_without_a_count_ends_on_the_shared_port_too(sim: SimulatorSer
     sim.set_fault("toy", "*", "refuse_connection", delay_s=4)
     with pytest.raises((httpx.NetworkError, httpx.RemoteProtocolError)):
         http.post("/toy/post", data={"text": "x"})
-    until(lambda: http.get("/_sim/faults").json() == [])
+    wait_for(lambda: http.get("/_sim/faults").json() == [], "no fault is left")
     assert http.post("/toy/post", data={"text": "y"}).status_code == 200
 
 

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 
 from services.simulator.http.server import SimulatorError, SimulatorServer
 from tests.simulator.toy_platform import TOY_ACCOUNTS, ToyPlatform
+from tests.waiting import wait_for
 
 MB = 1024 * 1024
 
@@ -108,10 +108,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_request_publishes_nothing(
     host, _, port = sim.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=60) as leaving:
         leaving.sendall(b"POST /toy/post HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\ntext=half")
-    deadline = time.monotonic() + 60
-    while not (calls := http.get("/_sim/calls").json()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    calls = wait_for(lambda: http.get("/_sim/calls").json(), "the call is noted")
     assert (calls[0]["fault"], calls[0]["status"]) == ("client_departed", None)
     assert http.get("/_sim/posts").json() == []
     assert http.get("/_sim/info").json()["bugs"] == 0

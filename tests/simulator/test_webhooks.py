@@ -12,8 +12,9 @@ from services.simulator.contract import OutgoingCallback, SimAccount, World
 from services.simulator.http.refusal import AdminError
 from services.simulator.http.server import SimulatorServer
 from services.simulator.http.webhooks import RetryRule
-from tests.simulator.receiver import Receiver, receiving, until
+from tests.simulator.receiver import Receiver, receiving
 from tests.simulator.toy_platform import TOY_ACCOUNTS, ToyPlatform
+from tests.waiting import wait_for
 
 
 def wave(world: World, account: SimAccount, details: Mapping[str, str]) -> Mapping[str, str]:
@@ -59,7 +60,7 @@ def act(http: httpx.Client, **said: object) -> httpx.Response:
 
 
 def attempts(sim: SimulatorServer) -> list[int | None]:
-    until(sim.simulation.webhooks.idle)
+    wait_for(sim.simulation.webhooks.idle, "all calls are over")
     (delivery,) = sim.simulation.webhooks.sent("toy")
     return delivery.attempts
 
@@ -106,7 +107,7 @@ def test_a_lost_call_is_never_sent_and_one_sent_thrice_arrives_three_times(
     act(http, **{"with": {"to": "lost"}})
     act(http, **{"with": {"to": "thrice"}})
     act(http, **{"with": {"to": "once"}})
-    until(sim.simulation.webhooks.idle)
+    wait_for(sim.simulation.webhooks.idle, "all calls are over")
     assert sorted(got.body.decode() for got in receiver.got) == ["once", "thrice", "thrice", "thrice"]
     shown = http.get("/_sim/callbacks").json()
     assert [one["fault"] for one in shown] == ["webhook_lost", "webhook_thrice", None]

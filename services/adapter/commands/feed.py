@@ -34,7 +34,7 @@ log = get_logger(__name__)
 
 
 class CommandFeed:
-    """Fills `commands` and `freshness` from Kafka until it is stopped. A feed that cannot read lets no call leave.
+    """Fills `control` and `freshness` from Kafka until it is stopped. A feed that cannot read lets no call leave.
 
     One thread follows the commands; a second asks where the topics end, on a connection of its own and only when a call
     wants to know, so that nothing is spent while no call is made. wake: called after each command.
@@ -43,14 +43,14 @@ class CommandFeed:
     def __init__(
         self,
         settings: KafkaSettings,
-        commands: CommandView,
+        control: CommandView,
         freshness: Freshness,
         health: Health,
         stop: threading.Event,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
-        self._commands, self._freshness = commands, freshness
+        self._control, self._freshness = control, freshness
         self._health, self._stop, self._wake = health, stop, wake
         self._heard_at = boot_seconds()
         self._read_to: dict[TopicPartition, int] = {}
@@ -107,7 +107,7 @@ class CommandFeed:
 
     def _take(self, record: Record) -> None:
         try:
-            self._commands.apply(_decode(record.value or b""))
+            self._control.apply(_decode(record.value or b""), record.offset)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             log.error("command_undecodable", partition=record.partition, offset=record.offset, error=str(error)[:200])
 

@@ -9,8 +9,12 @@ from collections import defaultdict
 from datetime import datetime
 from threading import Lock
 
+from msgspec.structs import replace
+
 from schemas.events.commands import BrakeReleased, BrakeSet, CancelRequested, OperatorCommand, PlacementCommand
 from schemas.events.placement import PlacementRecord
+
+MOST_COMMANDS = 64  # names of commands that a record keeps; older ones are said by an offset
 
 
 class CommandView:
@@ -19,7 +23,7 @@ class CommandView:
     def __init__(self) -> None:
         self._brakes: dict[str, BrakeSet] = {}
         self._released: set[str] = set()
-        self._of_placement: dict[str, dict[str, PlacementCommand]] = defaultdict(dict)
+        self._of_placement: dict[str, dict[str, tuple[int, PlacementCommand]]] = defaultdict(dict)
         self._new: list[str] = []
         self._brake_version = 0
         self._lock = Lock()
@@ -29,8 +33,8 @@ class CommandView:
         """How often brakes were set or released; another number is a reason to look again at what is parked."""
         return self._brake_version
 
-    def apply(self, command: OperatorCommand) -> None:
-        """The next command of the topic. The same command twice is one command."""
+    def apply(self, command: OperatorCommand, offset: int) -> None:
+        """The next command of the topic, with its offset there. The same command twice is one command."""
         with self._lock:
             match command:
                 case BrakeSet():
@@ -41,7 +45,7 @@ class CommandView:
                     self._brake_version += 1
                 case PlacementCommand():
                     if command.command_id not in self._of_placement[command.placement_id]:
-                        self._of_placement[command.placement_id][command.command_id] = command
+                        self._of_placement[command.placement_id][command.command_id] = (offset, command)
                         self._new.append(command.placement_id)
 
     def brake_on(self, record: PlacementRecord, now: datetime) -> BrakeSet | None:
@@ -72,12 +76,34 @@ class CommandView:
 
     def pending_for(self, record: PlacementRecord) -> list[PlacementCommand]:
         """Commands about this placement that its record does not know yet, in the order they were given."""
+        return [command for _, command in self._pending(record)]
+
+    def compacted(self, record: PlacementRecord) -> PlacementRecord:
+        """The record without the names of commands that an offset says as well, once it holds many of them."""
+        if len(record.commands) <= MOST_COMMANDS:
+            return record
+        pending = self._pending(record)
         with self._lock:
-            known = self._of_placement.get(record.placement_id)
-            return [c for c in known.values() if c.command_id not in record.commands] if known else []
+            known = dict(self._of_placement.get(record.placement_id, {}))
+        first_open = pending[0][0] if pending else max((offset for offset, _ in known.values()), default=-1) + 1
+        done = {command_id for command_id, (offset, _) in known.items() if offset < first_open}
+        left = tuple(one for one in record.commands if one not in done)[-MOST_COMMANDS:]
+        return replace(record, commands=left, commands_to=max(record.commands_to, first_open))
 
     def take_new(self) -> list[str]:
         """Placements that commands have come for since the last call."""
         with self._lock:
             new, self._new = self._new, []
             return new
+
+    def _pending(self, record: PlacementRecord) -> list[tuple[int, PlacementCommand]]:
+        with self._lock:
+            known = self._of_placement.get(record.placement_id)
+            if not known:
+                return []
+            done = frozenset(record.commands)
+            return [
+                (offset, command)
+                for offset, command in known.values()
+                if offset >= record.commands_to and command.command_id not in done
+            ]

@@ -5,6 +5,7 @@ A call that changes something is made once by the adapter; the worker decides wh
 
 from __future__ import annotations
 
+from collections.abc import Container
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
@@ -124,7 +125,7 @@ class Publication(Protocol):
         """
         ...
 
-    def find(self, client: Any, record: PlacementRecord, claimed: frozenset[str]) -> Look:
+    def find(self, client: Any, record: PlacementRecord, claimed: Container[str]) -> Look:
         """Look, read-only, for the post of the step in `record.step` whose outcome is unknown.
 
         claimed: native ids of posts that belong to other placements. Raises PlatformError where looking fails.

@@ -5,7 +5,7 @@ A refused command leaves a line of history with the reason; none is silently ign
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,7 +38,7 @@ class CommandRules:
     """One platform's. claimed: native ids of posts of other placements on the same account."""
 
     adapter: Adapter
-    claimed: Callable[[PlacementRecord], frozenset[str]]
+    claimed: Callable[[PlacementRecord], Container[str]]
     now: Callable[[], datetime]
     worker: str
 
@@ -162,7 +162,9 @@ def surely_not_posted(record: PlacementRecord) -> bool:
 
 
 def _was_refused(record: PlacementRecord) -> bool:
-    """A person was asked because the platform refused the call, in so many words, and did nothing."""
+    """Whether a person was asked because the platform refused the call in a known way, and so did nothing."""
+    # Notes that came after the refusal (a refused command, a newer version) repeat the state and have no failure.
+    # Without them the last two lines must be the call and its refusal: after any doubt in between nothing is sure.
     told = [entry for entry in record.history if entry.state != record.state or entry.failure is not None]
     failure = record.failure
     return (

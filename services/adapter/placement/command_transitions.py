@@ -1,6 +1,6 @@
 """How commands and brakes change a placement: pure functions from one ledger record to the next, as in `transitions`.
 
-Whether a command is carried out is decided in `obeying.py`; this file says what the record looks like afterwards.
+Whether a command is carried out is decided in `command_rules.py`; this file says what the record looks like afterwards.
 """
 
 from __future__ import annotations

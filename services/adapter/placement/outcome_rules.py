@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from schemas.events.placement import Failure, PlacementRecord
 from services.adapter.contract.adapter import Timing
@@ -30,6 +29,7 @@ from services.adapter.contract.publication import (
     Undecidable,
 )
 from services.adapter.placement import transitions as to
+from services.adapter.placement.record_bounds import doubts, has_been
 
 SURELY_POSTED_LOOKS = 20
 MOST_DOUBTS = 20  # calls without an answer that turned out not to have posted; then a person decides whether to go on
@@ -68,7 +68,7 @@ class OutcomeRules:
             if error.sent == "unknown" or error.outcome in ("unknown", "published"):
                 surely = error.outcome == "published"
                 return self._unknown(record, failure, surely_posted=surely)
-            if error.outcome == "already_posted" and _was_unknown(record):
+            if error.outcome == "already_posted" and has_been(record, "UNKNOWN"):
                 return self._unknown(record, failure, surely_posted=True)
         elif error.error_class != "bug" and error.recognised and "unknown" in (error.sent, error.outcome):
             return self._again(record, error, failure)
@@ -150,7 +150,7 @@ class OutcomeRules:
             return to.cancelled(looked, "确认没有发布，按取消处理", now, self.worker)
         if now > record.late_until:
             return to.missed(looked, now, self.worker)
-        if _doubts(record) >= MOST_DOUBTS:
+        if doubts(record) >= MOST_DOUBTS:
             reason = f"{MOST_DOUBTS} 次调用都没有答复，也都没有发布"
             return to.needs_human(looked, reason, record.failure, now, self.worker)
         note = f"查找 {looked.looks} 次都没有，确认没有发布，重新发布"
@@ -196,17 +196,9 @@ def may_post(record: PlacementRecord, step: Step | None) -> bool:
 
 def has_been_there(record: PlacementRecord) -> bool:
     """Whether the platform ever had a post of this placement, as far as it told."""
-    return any(entry.state in ("ACCEPTED", "LIVE") for entry in record.history)
+    return has_been(record, "ACCEPTED", "LIVE")
 
 
 def _passes(error: PlatformError) -> bool:
     """Whether a read-only call that failed like this is worth repeating."""
     return error.error_class != "bug" and (error.retriable or error.sent != "yes" or error.error_class in PASSING)
-
-
-def _doubts(record: PlacementRecord) -> int:
-    return sum((a.state, b.state) == ("CALLING", "UNKNOWN") for a, b in pairwise(record.history))
-
-
-def _was_unknown(record: PlacementRecord) -> bool:
-    return any(entry.state == "UNKNOWN" for entry in record.history)

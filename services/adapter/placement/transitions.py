@@ -27,6 +27,12 @@ from services.adapter.contract.publication import Step
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 300.0
 AUTH_DELAY_S = 60.0
+LONGEST_WORDS = 600  # characters of a note, a message or a reason in a record that is written anew with each change
+
+
+def short(words: str) -> str:
+    """At most `LONGEST_WORDS` characters; an ellipsis shows where the rest was."""
+    return words if len(words) <= LONGEST_WORDS else words[: LONGEST_WORDS - 1] + "…"
 
 
 def back_off_s(attempt: int) -> float:
@@ -124,7 +130,7 @@ def superseded(old: PlacementRecord, by: NewerVersion, now: datetime, worker: st
 
 def noted(old: PlacementRecord, note: str, now: datetime, worker: str, **changes: Any) -> PlacementRecord:
     """The same state with a line more of history; said only once where the same is said again and again."""
-    if old.history and old.history[-1].note == note:
+    if old.history and old.history[-1].note == short(note):
         return replace(old, **{name: value for name, value in changes.items() if name != "failure"})
     return changed(old, now, old.state, note, worker, step=old.step, since=old.since, **changes)
 
@@ -230,6 +236,8 @@ def retry_later(
 
 def _without_repetition(history: tuple[HistoryEntry, ...]) -> tuple[HistoryEntry, ...]:
     """Of a call that failed alike many times in a row the first and the last stay; `attempt` counts them all."""
+    # One try is two lines, CALLING and INTENDED. With three alike at the end the middle one says nothing new: the
+    # first tells when it began, the last how it is now.
     tries = [history[-6:-4], history[-4:-2], history[-2:]]
     first, *others = [_try(one) for one in tries]
     return history[:-4] + history[-2:] if first is not None and others == [first, first] else history
@@ -284,7 +292,9 @@ def changed(
     step = changes.setdefault("step", None)
     changes.setdefault("since", now)
     changes.setdefault("parked_by", old.parked_by if state == "PARKED" else None)
-    entry = HistoryEntry(at=now, state=state, step=step, note=note, failure=changes.get("failure"), worker=worker)
+    entry = HistoryEntry(
+        at=now, state=state, step=step, note=short(note), failure=changes.get("failure"), worker=worker
+    )
     revision = old.revision + 1
     return replace(
         old,

@@ -1,14 +1,14 @@
-"""Makes the platform calls of one adapter on threads: what is asked before each, how long it may take, how it is told.
+"""Makes the platform calls of one adapter on threads, each within its time and counted.
 
-Decides nothing about what an answer means. The last word of operators is read here, in the thread that calls, after the
-record of the call is committed: see `held_back`.
+Decides nothing about what an answer means. Right before each request the thread that calls asks whether a brake, a
+cancel or a newer version came after the record of the call was committed: see `_last_question`.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from threading import Lock
 from typing import Any
 
@@ -53,8 +53,14 @@ class Caller:
         clock: Clock,
         shared: Callable[[Account], Shared | None] = lambda account: None,
     ) -> None:
-        self._adapter, self._accounts, self._calls, self._timing = adapter, accounts, calls, timing
-        self._media, self._commands, self._freshness, self._clock = media, commands, freshness, clock
+        self.calls = calls
+        self.timing = timing
+        self.commands = commands
+        self.freshness = freshness
+        self._adapter = adapter
+        self._accounts = accounts
+        self._media = media
+        self._clock = clock
         self._shared = shared
         self._clients: dict[str, Any] = {}
         self._building = Lock()
@@ -63,7 +69,7 @@ class Caller:
         """start_by is counted from the record's time, like the deadline that other workers will wait for."""
         reached(f"recorded:{step.effect}")
         record = entry.record
-        leave_by = start_by + self._timing.call_timeout_s if step.effect == "post" else math.inf
+        leave_by = start_by + self.timing.call_timeout_s if step.effect == "post" else math.inf
 
         def call() -> Any:
             if boot_seconds() > start_by:
@@ -77,21 +83,21 @@ class Caller:
             reached(f"answered:{step.effect}")
             return outcome
 
-        self._calls.start(entry, "step", step, self._timed(step.name.split(":")[0], call))
+        self.calls.start(entry, "step", step, self._timed(step.name.split(":")[0], call))
 
-    def look(self, entry: LedgerEntry, step: Step | None, claimed: frozenset[str]) -> None:
+    def look(self, entry: LedgerEntry, step: Step | None, claimed: Container[str]) -> None:
         record, find = entry.record, self._adapter.publication.find
-        self._calls.start(
+        self.calls.start(
             entry, "look", step, self._timed("find", lambda: find(self.client(record.account), record, claimed))
         )
 
     def follow(self, entry: LedgerEntry) -> None:
         record, follow = entry.record, self._adapter.publication.follow
-        self._calls.start(
+        self.calls.start(
             entry, "follow", None, self._timed("follow", lambda: follow(self.client(record.account), record))
         )
 
-    def post_action(self, entry: LedgerEntry, action: PostAction) -> None:
+    def act(self, entry: LedgerEntry, action: PostAction) -> None:
         """Take a post down, answer a comment, or look for an answer of ours; brakes hold back answers only."""
         start_by, record = boot_seconds() + START_WITHIN_S, entry.record
         reached(f"recorded:{action.purpose}")
@@ -102,11 +108,11 @@ class Caller:
             if action.purpose != "reply":
                 return self._run_action(action, record)
             question = self._last_question(entry, record)
-            with send_before(start_by + self._timing.call_timeout_s), check_before_send(question):
+            with send_before(start_by + self.timing.call_timeout_s), check_before_send(question):
                 question()
                 return self._run_action(action, record)
 
-        self._calls.start(entry, action.purpose, None, self._timed(action.purpose, call))
+        self.calls.start(entry, action.purpose, None, self._timed(action.purpose, call))
 
     def _run_action(self, action: PostAction, record: PlacementRecord) -> Any:
         client, reply, replies = self.client(record.account), action.reply, self._adapter.replies
@@ -132,7 +138,7 @@ class Caller:
                 raise PlatformError(
                     f"账号 {account} 未声明 / account not declared", error_class="auth", sent="no", scope="account"
                 )
-            client = self._adapter.client(declared, self._timing.call_timeout_s, self._shared(declared))
+            client = self._adapter.client(declared, self.timing.call_timeout_s, self._shared(declared))
             self._clients[account] = client
         return client
 
@@ -140,11 +146,11 @@ class Caller:
         """What is asked right before each request: is our view fresh, and does anything in it hold the call back?"""
 
         def ask() -> None:
-            if not self._freshness.wait(entry.partition, boot_seconds() + HEAR_WITHIN_S):
+            if not self.freshness.wait(entry.partition, boot_seconds() + HEAR_WITHIN_S):
                 raise NotSentError(
                     "暂时听不到最新的运营指令，为安全起见先不调用 / commands cannot be heard now, so no call"
                 )
-            held_by = self._commands.brake_on(called, self._clock.now()) or self._called_off(entry, called)
+            held_by = self.commands.brake_on(called, self._clock.now()) or self._called_off(entry, called)
             if held_by is not None:
                 reason = held_by.reason if isinstance(held_by, BrakeSet) else held_by
                 raise HeldBackError(f"调用前一刻被拦下：{reason} / held back at the last moment", held_by)
@@ -154,7 +160,7 @@ class Caller:
     def _called_off(self, entry: LedgerEntry, called: PlacementRecord) -> str | None:
         """The loop may have taken a cancel or a newer version since the call was recorded."""
         now = entry.record
-        if now.cancel_requested or self._commands.cancelled(called):
+        if now.cancel_requested or self.commands.cancelled(called):
             return "收到取消"
         newer = entry.superseded or now.newer is not None or now.content_version > called.content_version
         return "收到更新的版本" if newer else None

@@ -6,7 +6,7 @@ Holds records and says when each wants attention next; it decides nothing and ca
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,6 +32,7 @@ class Ledger:
     entries: dict[str, LedgerEntry] = field(default_factory=dict)
     _agenda: list[tuple[datetime, str]] = field(default_factory=list)
     _of_content: dict[str, set[str]] = field(default_factory=dict)
+    _of_post: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)  # (account, native id) → placements
 
     def put(self, record: PlacementRecord, partition: int) -> LedgerEntry:
         """Take over the newest record of a placement and note when it wants attention."""
@@ -40,6 +41,7 @@ class Ledger:
             entry = self.entries[record.placement_id] = LedgerEntry(record, partition)
             self._of_content.setdefault(record.content_id, set()).add(record.placement_id)
         entry.record = record
+        self._index(record)
         if record.state in WAITING_STATES and record.next_attempt_at is not None:
             heapq.heappush(self._agenda, (record.next_attempt_at, record.placement_id))
         return entry
@@ -60,7 +62,13 @@ class Ledger:
 
     def waits(self, until: datetime) -> bool:
         """Whether no placement wants attention before `until`."""
+        while self._agenda and not self._wants(*self._agenda[0]):
+            heapq.heappop(self._agenda)  # noted before the record changed: it must not keep a worker awake
         return not self._agenda or self._agenda[0][0] > until
+
+    def _wants(self, at: datetime, placement: str) -> bool:
+        entry = self.entries.get(placement)
+        return entry is not None and self._still(entry.record, at)
 
     def interrupted(self) -> Iterable[LedgerEntry]:
         """Entries that say CALLING although nobody here is calling."""
@@ -69,23 +77,47 @@ class Ledger:
     def of_content(self, content_id: str) -> list[LedgerEntry]:
         return [self.entries[placement] for placement in sorted(self._of_content.get(content_id, ()))]
 
-    def claimed(self, account: str, besides: str) -> frozenset[str]:
-        """Native ids of the account's posts, live or on their way, that belong to other placements than `besides`."""
-        others = [e.record for key, e in self.entries.items() if key != besides and e.record.account == account]
-        return frozenset(native_id for record in others for native_id in _made(record))
+    def claimed(self, record: PlacementRecord) -> Container[str]:
+        """Native ids of posts on the same account, live or on their way, that belong to other placements.
+
+        Answers one id at a time by the index, also to the threads that look, as of the moment it is asked.
+        """
+        return _ClaimedByOthers(self, record.account, record.placement_id)
+
+    def is_claimed(self, account: str, native_id: str, besides: str) -> bool:
+        """Whether a placement other than `besides` has this post."""
+        others = self._of_post.get((account, native_id), frozenset()) - {besides}
+        entries = [self.entries.get(placement) for placement in others]
+        return any(entry is not None and native_id in _made(entry.record) for entry in entries)
+
+    def _index(self, record: PlacementRecord) -> None:
+        for native_id in _made(record):
+            placements = self._of_post.get((record.account, native_id), frozenset())
+            self._of_post[record.account, native_id] = placements | {record.placement_id}
 
     def forget(self, partitions: Iterable[int]) -> None:
         gone = set(partitions)
         self.entries = {key: entry for key, entry in self.entries.items() if entry.partition not in gone}
-        self._of_content = {}
+        self._of_content, self._of_post = {}, {}
         for placement, entry in self.entries.items():
             self._of_content.setdefault(entry.record.content_id, set()).add(placement)
+            self._index(entry.record)
         self._agenda = [item for item in self._agenda if item[1] in self.entries]
         heapq.heapify(self._agenda)
 
-    def busy(self, partitions: Iterable[int] | None = None) -> int:
-        held = None if partitions is None else set(partitions)
-        return sum(entry.busy and (held is None or entry.partition in held) for entry in self.entries.values())
+    def busy(self) -> int:
+        """Calls of ours on their way."""
+        return sum(entry.busy for entry in self.entries.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _ClaimedByOthers(Container[str]):
+    ledger: Ledger
+    account: str
+    besides: str
+
+    def __contains__(self, native_id: object) -> bool:
+        return isinstance(native_id, str) and self.ledger.is_claimed(self.account, native_id, self.besides)
 
 
 def _made(record: PlacementRecord) -> Iterator[str]:

@@ -20,9 +20,9 @@ from services.adapter.contract.errors import HeldBackError, PlatformError
 from services.adapter.placement import command_transitions
 from services.adapter.placement import transitions as to
 from services.adapter.placement.outcome_rules import PASSING
+from services.adapter.placement.record_bounds import RESTING_REPLIES
 
 MOST_TRIES = 8
-RESTING_REPLIES = frozenset({"DONE", "FAILED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +173,13 @@ class PostActions:
     def _later(self, record: PlacementRecord, seconds: float) -> None:
         self._at[record.placement_id] = self.now() + timedelta(seconds=seconds)
 
+    def forget(self, placement_id: str) -> None:
+        """The actions of a placement are over, or another worker has it."""
+        self._tries.pop(placement_id, None)
+        self._at.pop(placement_id, None)
+
     def _forget(self, record: PlacementRecord) -> None:
-        self._tries.pop(record.placement_id, None)
-        self._at.pop(record.placement_id, None)
+        self.forget(record.placement_id)
 
 
 def _may_pass(error: PlatformError) -> bool:

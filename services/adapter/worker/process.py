@@ -26,8 +26,11 @@ from services.adapter.contract.adapter import Adapter, Timing
 from services.adapter.contract.registry import adapter
 from services.adapter.media.verified import VerifiedMedia
 from services.adapter.wire.callback_follower import CallbackFollower
+from services.adapter.worker.call_pool import CallPool
 from services.adapter.worker.callback_hints import CallbackHints
-from services.adapter.worker.stage import LEDGER_TOPIC, AdapterStage
+from services.adapter.worker.caller import Caller
+from services.adapter.worker.recorder import LEDGER_TOPIC
+from services.adapter.worker.stage import AdapterStage, WorkerIdentity
 from services.runtime.consume import ConsumeLoop, TopicSubscription
 from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.reader import read_partition
@@ -118,27 +121,37 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
     settings = context.settings
     accounts = declared_accounts(settings.accounts_file, settings.simulator_url)
     shared = shared_on_this_machine(settings.state_dir, "publishing")
-    watch = _watch(found, accounts, context, shared)
+    monitor = _monitor(found, accounts, context, shared)
     commands, freshness = CommandView(), Freshness(settings.fresh_within_s)
-    news = CallbackHints(found.platform)
-    follower = CallbackFollower(settings.kafka, (news.put, watch.hear, lambda *_: loop.wake()), context.stop, "latest")
+    hints = CallbackHints(found.platform)
+    follower = CallbackFollower(
+        settings.kafka, (hints.put, monitor.hear, lambda *_: loop.wake()), context.stop, "latest"
+    )
+    caller = Caller(
+        found,
+        accounts,
+        calls=CallPool(settings.most_calls),
+        timing=timing(found.timing, settings),
+        media=VerifiedMedia(settings.media_dir),
+        commands=commands,
+        freshness=freshness,
+        clock=context.clock,
+        shared=lambda account: shared(found, account),
+    )
     stage = AdapterStage(
         found,
         accounts,
+        caller,
+        WorkerIdentity(
+            f"{context.name}-{settings.instance}",
+            settings.kafka.partitions,
+            capabilities(found, accounts, context.clock.now(), settings.kafka.partitions),
+        ),
         clock=context.clock,
-        media=VerifiedMedia(settings.media_dir),
-        timing=timing(found.timing, settings),
         read_ledger=lambda partition: read_partition(settings.kafka, LEDGER_TOPIC, partition),
-        worker=f"{context.name}-{settings.instance}",
-        commands=commands,
-        freshness=freshness,
-        most_calls=settings.most_calls,
-        announcements=capabilities(found, accounts, context.clock.now(), settings.kafka.partitions),
-        shared=lambda account: shared(found, account),
-        watch=watch,
-        watch_every_s=settings.watch_every_s,
-        partitions=settings.kafka.partitions,
-        news=news,
+        monitor=monitor,
+        live_check_every_s=settings.watch_every_s,
+        hints=hints,
     )
     loop = ConsumeLoop(
         settings,
@@ -150,20 +163,20 @@ def _run(found: Adapter, context: ServiceContext[AdapterSettings]) -> None:
         drain_s=settings.drain_s,
     )
     feed = CommandFeed(settings.kafka, commands, freshness, context.health, context.stop, loop.wake)
-    watch.start()
+    monitor.start()
     feed.start()
     follower.start()
     try:
         loop.run()
     finally:
         context.stop.set()
-        watch.stop()
+        monitor.stop()
         feed.join()
         follower.join(5.0)
         stage.close()
 
 
-def _watch(
+def _monitor(
     found: Adapter, accounts: Accounts, context: ServiceContext[AdapterSettings], shared: SharedOf
 ) -> AccountMonitor:
     settings, clients = context.settings, dict[str, Any]()

@@ -5,13 +5,12 @@ Decides and words it; the brake is an ordinary one on the operator-command topic
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from schemas.events.alert import Alert
 from schemas.events.commands import BrakeScope, BrakeSet
-from schemas.events.placement import PlacementRecord
+from schemas.events.placement import Failure, PlacementRecord
 
 ACTOR = "rule:account_risk"
 KIND = "account_risk_paused"
@@ -31,32 +30,34 @@ class RiskBreaker:
 
     most: int = 3
     within_s: float = 3600.0
-    _seen: dict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
+    _answers: dict[str, dict[str, tuple[datetime, str]]] = field(default_factory=dict)
 
-    def note_answer(self, record: PlacementRecord) -> Trip | None:
-        """A record as it is now; the pause where this one makes it necessary. The same answers trip it once.
+    def note_answer(self, record: PlacementRecord, failure: Failure) -> Trip | None:
+        """A platform's answer to one call, and the record that follows from it; the pause where it makes one necessary.
 
-        Told again after a restart, the same answers give the same brake, which stays released if it was.
+        Only answers count, each once by its revision: what people do with the record afterwards is no answer.
         """
-        if record.failure is None or record.failure.error_class != "account_risk" or record.failure.sent != "yes":
+        if failure.error_class != "account_risk" or failure.sent != "yes":
             return None
-        answers = self._seen[record.account]
-        answers.setdefault(record.placement_id, record.occurred_at)
         oldest = record.occurred_at - timedelta(seconds=self.within_s)
-        recent = sorted((at, placement) for placement, at in answers.items() if at >= oldest)
-        if len(recent) < self.most:
+        answers = {name: at for name, at in self._answers.get(record.account, {}).items() if at[0] >= oldest}
+        answers[f"{record.placement_id}:{record.revision}"] = (record.occurred_at, record.placement_id)
+        if len(answers) < self.most:
+            self._answers[record.account] = answers
             return None
-        self._seen[record.account] = {}
-        return _trip(record, [placement for _, placement in recent], recent[0][0])
+        self._answers.pop(record.account, None)
+        recent = sorted(answers.values())
+        return _trip(
+            record, failure, list(dict.fromkeys(placement for _, placement in recent)), len(recent), recent[0][0]
+        )
 
 
-def _trip(record: PlacementRecord, placements: list[str], since: datetime) -> Trip:
-    assert record.failure is not None
+def _trip(record: PlacementRecord, failure: Failure, placements: list[str], count: int, since: datetime) -> Trip:
     scope = BrakeScope(level="account", platform=record.platform, account=record.account)
-    who, count = f"{record.platform}/{record.account}", len(placements)
-    command_id = f"risk:{record.platform}:{placements[-1]}"
+    who = f"{record.platform}/{record.account}"
+    command_id = f"risk:{record.platform}:{record.placement_id}:{record.revision}"
     at, seen, brand, trace = record.occurred_at, record.observed_at, record.brand_id, record.trace_id
-    reason = f"平台连续 {count} 次风险提示：{record.failure.message}"
+    reason = f"平台连续 {count} 次风险提示：{failure.message}"
     brake = BrakeSet(
         event_id=command_id, occurred_at=at, observed_at=seen, brand_id=brand, trace_id=trace,
         command_id=command_id, actor=ACTOR, reason=reason[:2000], scope=scope,

@@ -1,7 +1,7 @@
-"""What one placement wants now, and what follows when a call for it has come back.
+"""Decides which placement is called next, and what follows when a call has come back.
 
-The worker asks about those that are due; records are collected in a `Turn`, and each call starts only after its record
-is committed. Operators' words come before everything else.
+Records are collected in a `Turn`; each call starts only after its record is committed. Operators' commands come before
+everything else.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from msgspec.structs import replace
 
 from schemas.events.commands import BrakeSet, CancelRequested, PlacementCommand, ReplyRequested
 from schemas.events.placement import PlacementRecord, ReplyRecord
-from services.adapter.commands.view import CommandView
-from services.adapter.contract.adapter import Timing
 from services.adapter.contract.errors import HeldBackError, PlatformError
-from services.adapter.contract.publication import Accepted, Live, Publication, Rejected, Removed, Step
+from services.adapter.contract.publication import Accepted, Live, Rejected, Removed, Step
 from services.adapter.placement import command_transitions
 from services.adapter.placement import transitions as to
 from services.adapter.placement.command_rules import CommandRules
 from services.adapter.placement.outcome_rules import OutcomeRules
+from services.adapter.placement.record_bounds import RESTING_REPLIES
 from services.adapter.wire.send_guard import boot_seconds
 from services.adapter.worker.call_pool import Finished
 from services.adapter.worker.caller import START_WITHIN_S, Caller
-from services.adapter.worker.ledger import Ledger, LedgerEntry, ids_in
-from services.adapter.worker.live_checks import LiveCheckSchedule
-from services.adapter.worker.post_actions import RESTING_REPLIES, PostActions
+from services.adapter.worker.ledger import LedgerEntry, ids_in
+from services.adapter.worker.recorder import PlacementRecorder
 from services.runtime.failpoints import reached
 from services.runtime.kafka.records import Outgoing
 from services.runtime.logging import get_logger
+
+REST_S = 3.0  # a worker at rest looks up sooner than that
 
 log = get_logger(__name__)
 
@@ -44,25 +44,25 @@ class Turn:
     callbacks: list[Callable[[], None]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
 class PlacementScheduler:
-    """Of one worker. keep: takes a record into memory and gives it back as a record to write."""
+    """Of one worker. Its records go through the recorder, its calls through the caller."""
 
-    publication: Publication
-    timing: Timing
-    ledger: Ledger
-    commands: CommandView
-    caller: Caller
-    outcomes: OutcomeRules
-    command_rules: CommandRules
-    post_actions: PostActions
-    live_checks: LiveCheckSchedule
-    keep: Callable[[PlacementRecord, int], Outgoing]
-    now: Callable[[], datetime]
-    worker: str
-    _queue: dict[str, None] = field(default_factory=dict)  # commands to carry out, actions to call
-    _brakes_seen: int = -1
-    _brake_ends: datetime | None = None
+    def __init__(
+        self, recorder: PlacementRecorder, caller: Caller, outcome_rules: OutcomeRules, command_rules: CommandRules
+    ) -> None:
+        self.recorder = recorder
+        self.caller = caller
+        self.outcome_rules = outcome_rules
+        self.command_rules = command_rules
+        self.ledger = recorder.ledger
+        self.agenda = recorder.agenda
+        self.commands = recorder.agenda.commands
+        self.post_actions = recorder.agenda.post_actions
+        self.live_checks = recorder.agenda.live_checks
+        self.now = recorder.now
+        self.worker = recorder.worker
+        self._brake_version = -1
+        self._brake_ends: datetime | None = None
 
     # --- what is due ---
 
@@ -78,44 +78,34 @@ class PlacementScheduler:
             case _:
                 pass
 
-    def enqueue(self, entry: LedgerEntry) -> None:
-        """Somebody commanded something about this placement, or a post action is left over from before."""
-        self._queue[entry.record.placement_id] = None
-
-    def track(self, entry: LedgerEntry) -> None:
-        """Note what this placement will want besides its next attempt, which the ledger's own agenda holds."""
-        if self.commands.pending_for(entry.record) or not self.post_actions.is_over(entry.record):
-            self.enqueue(entry)
-        if entry.record.state == "LIVE" and not self.live_checks.knows(entry.record.placement_id):
-            self.live_checks.expect(entry.record)
-
     def run_commands(self, turn: Turn) -> None:
-        """Carry out commands, and the post actions that follow from them, where no call is on its way."""
+        """Carry out commands, and the actions that follow from them, where no call is on its way."""
         for placement in self.commands.take_new():
-            self._queue[placement] = None
-        for placement in list(self._queue):
+            self.agenda.enqueue(placement)
+        for placement in list(self.agenda.open):
             entry = self.ledger.entries.get(placement)
-            if entry is None or self._satisfied(entry, turn):
-                del self._queue[placement]
+            if entry is None or self._run_commands_of(entry, turn):
+                del self.agenda.open[placement]
 
     def release_parked(self, turn: Turn) -> None:
         """What is parked goes on where no brake holds it any more: released, or over."""
         now = self.now()
         ended = self._brake_ends is not None and self._brake_ends <= now
-        if self.commands.brake_version == self._brakes_seen and not ended:
+        if self.commands.brake_version == self._brake_version and not ended:
             return
-        self._brakes_seen, self._brake_ends = self.commands.brake_version, self.commands.next_end(now)
+        self._brake_version = self.commands.brake_version
+        self._brake_ends = self.commands.next_end(now)
         for entry in [one for one in self.ledger.entries.values() if one.record.state == "PARKED"]:
             brake = self.commands.brake_on(entry.record, now)
             if brake is None:
                 record = self._with_commands(entry.record)  # a release with a time of its own may have come just before
                 if record.state == "PARKED":
-                    record = self.outcomes.settled(command_transitions.resumed(record, now, self.worker))
+                    record = self.outcome_rules.settled(command_transitions.resumed(record, now, self.worker))
                 self._keep(entry, record, turn)
             elif brake.command_id != entry.record.parked_by:
                 self._keep(entry, command_transitions.parked(entry.record, brake, now, self.worker), turn)
 
-    def look_after_live(self, room: int, turn: Turn) -> None:
+    def start_live_checks(self, room: int, turn: Turn) -> None:
         """Live posts whose turn it is: are they still there?"""
         for placement in self.live_checks.due(room):
             entry = self.ledger.entries.get(placement)
@@ -129,11 +119,11 @@ class PlacementScheduler:
     def at_rest(self, until: datetime) -> bool:
         """Whether no command waits to be carried out and nothing is due before `until` but by a new command."""
         brake_ends = self._brake_ends is not None and self._brake_ends <= until
-        return not self._queue and not brake_ends and self.ledger.waits(until) and self.live_checks.waits(1.0)
+        return not self.agenda.open and not brake_ends and self.ledger.waits(until) and self.live_checks.waits(REST_S)
 
-    def forget(self) -> None:
+    def look_at_parked_again(self) -> None:
         """What is parked has to be looked at anew, though no brake changed: partitions went or came, for one."""
-        self._brakes_seen = -1
+        self._brake_version = -1
 
     # --- one placement ---
 
@@ -153,7 +143,7 @@ class PlacementScheduler:
         if step is None or now > record.late_until:
             self._keep(entry, to.missed(record, now, self.worker) if step else self._nothing_to_call(record), turn)
             return
-        deadline = now + timedelta(seconds=START_WITHIN_S + self.timing.call_timeout_s)
+        deadline = now + timedelta(seconds=START_WITHIN_S + self.outcome_rules.timing.call_timeout_s)
         reached(f"deciding:{step.effect}")
         self._keep(entry, to.calling(record, step, now, deadline, self.worker), turn)
         if entry.record.state == "CALLING":
@@ -166,22 +156,22 @@ class PlacementScheduler:
         """With all commands carried out that came before this call."""
         for command in self.commands.pending_for(record):
             after = self.command_rules.apply(record, command)
-            record = record if after is None else self.outcomes.settled(after)
+            record = record if after is None else self.outcome_rules.settled(after)
         return record
 
-    def _satisfied(self, entry: LedgerEntry, turn: Turn) -> bool:
+    def _run_commands_of(self, entry: LedgerEntry, turn: Turn) -> bool:
         """One thing after the other; False while something of it has to wait."""
         for command in self.commands.pending_for(entry.record):
             if self._has_to_wait(command, entry):
                 break
             after = self.command_rules.apply(entry.record, command)
             if after is None:
-                break  # taking it down is a post action
-            self._keep(entry, self.outcomes.settled(after), turn)
+                break  # taking it down takes a call, see `post_actions`
+            self._keep(entry, self.outcome_rules.settled(after), turn)
         if not entry.busy and (action := self.post_actions.next(entry.record)) is not None:
             if action.record.revision != entry.record.revision:
                 self._keep(entry, action.record, turn)
-            self._call(entry, turn, lambda: self.caller.post_action(entry, action))
+            self._call(entry, turn, lambda: self.caller.act(entry, action))
         return (
             not entry.busy and self.post_actions.is_over(entry.record) and not self.commands.pending_for(entry.record)
         )
@@ -199,8 +189,7 @@ class PlacementScheduler:
 
     def _look(self, entry: LedgerEntry) -> None:
         record = entry.record
-        claimed = self.ledger.claimed(record.account, besides=record.placement_id)
-        self.caller.look(entry, self.step_of(record), claimed)
+        self.caller.look(entry, self.step_of(record), self.ledger.claimed(record))
 
     # --- what comes back ---
 
@@ -215,7 +204,7 @@ class PlacementScheduler:
             self.ledger.put(entry.record, entry.partition)
             return
         before = entry.record
-        after = self.outcomes.settled(self._decided(finished, before))
+        after = self.outcome_rules.settled(self._decided(finished, before))
         if finished.purpose == "step" and after.state == "CALLING":
             if go_on:
                 self._start_step(entry, after, turn)
@@ -226,8 +215,10 @@ class PlacementScheduler:
         if after.revision == before.revision:  # polled, nothing new: the ledger need not hear of it
             self.ledger.put(after, entry.partition)
         else:
-            turn.records.append(self.keep(after, entry.partition))
-        self.track(entry)
+            turn.records.append(self.recorder.keep(after, entry.partition))
+        if isinstance(finished.outcome, PlatformError):
+            self.recorder.note_answer(after, finished.outcome.failure())
+        self.agenda.track(entry)
 
     def _decided(self, finished: Finished, record: PlacementRecord) -> PlacementRecord:
         step, outcome = finished.step, finished.outcome
@@ -246,9 +237,9 @@ class PlacementScheduler:
                 reason = "找到的帖子已属于另一个发布位，分不清是哪一个发布的"
                 return to.needs_human(record, reason, None, self.now(), self.worker)
             case "look":
-                return self.outcomes.after_look(record, step or _unnamed(record), outcome)
+                return self.outcome_rules.after_look(record, step or _unnamed(record), outcome)
             case "follow":
-                return self.outcomes.after_follow(record, outcome)
+                return self.outcome_rules.after_follow(record, outcome)
             case _:
                 assert step is not None
                 return self._after_step(record, step, outcome)
@@ -256,16 +247,16 @@ class PlacementScheduler:
     def _after_step(self, record: PlacementRecord, step: Step, outcome: Any) -> PlacementRecord:
         match outcome:
             case HeldBackError(held_by=BrakeSet() as brake) if not record.cancel_requested:
-                self.forget()  # the brake may be gone since the call was held back
+                self.look_at_parked_again()  # the brake may be gone since the call was held back
                 return command_transitions.parked(record, brake, self.now(), self.worker, outcome.failure())
             case HeldBackError() if record.cancel_requested:
                 return to.cancelled(record, "调用前一刻收到取消，没有发出", self.now(), self.worker)
             case HeldBackError():
                 return to.retry_later(record, outcome.failure(), self.now(), self.now(), outcome.message, self.worker)
             case PlatformError():
-                return self.outcomes.after_error(record, step, outcome)
+                return self.outcome_rules.after_error(record, step, outcome)
             case _:
-                return self.outcomes.after_step(record, step, outcome)
+                return self.outcome_rules.after_step(record, step, outcome)
 
     def _still_live(self, record: PlacementRecord, followed: Any) -> PlacementRecord:
         """Of a live post only its end matters; what cannot be told now is asked again at its next turn."""
@@ -283,18 +274,18 @@ class PlacementScheduler:
         """Whether a post that was found belongs to another placement already."""
         ids = {found.post.native_id} if isinstance(found, Live) else set()
         ids |= set(ids_in(found.result)) if isinstance(found, Accepted) else set()
-        return bool(ids & self.ledger.claimed(record.account, besides=record.placement_id))
+        return any(self.ledger.is_claimed(record.account, one, besides=record.placement_id) for one in ids)
 
     def step_of(self, record: PlacementRecord) -> Step | None:
         """The next step; None also where it cannot be told, which is that placement's trouble and no other's."""
         try:
-            return self.publication.next_step(record)
+            return self.outcome_rules.publication.next_step(record)
         except Exception:  # a draft of another release, or a bug: it must not stop the whole adapter
             log.exception("next_step_bug", placement_id=record.placement_id, step=record.step)
             return None
 
     def _keep(self, entry: LedgerEntry, record: PlacementRecord, turn: Turn) -> None:
-        turn.records.append(self.keep(record, entry.partition))
+        turn.records.append(self.recorder.keep(record, entry.partition))
 
 
 def _open_reply(record: PlacementRecord) -> ReplyRecord:

@@ -188,8 +188,8 @@ class CommandHandler:
         return CheckedCommand((command,), (self._foreseen(record, command),))
 
     def _foreseen(self, record: PlacementRecord, command: PlacementCommand) -> Effect:
-        rules = CommandRules(self._adapter(record.platform), lambda _: frozenset(), self._clock.now, "")
-        after = rules.apply(record, command)
+        obedience = CommandRules(self._adapter(record.platform), lambda _: frozenset(), self._clock.now, "")
+        after = obedience.apply(record, command)
         if after is not None:
             return _effect(record, after)
         return _effect(record, command_transitions.withdrawn(record, command.reason, self._clock.now(), "", ()))

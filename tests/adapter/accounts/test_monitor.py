@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.shared import Tokens
 from services.runtime.clock import ManualClock
 from tests.adapter.scripted import ACCOUNT, PATIENCE_S, START, Loop, Platform, content, scripted_adapter
+from tests.waiting import wait_for
 
 GRANTED = msgspec.structs.replace(ACCOUNT, access_token="act", refresh_token="rft")
 
@@ -189,9 +189,6 @@ def test_a_call_wakes_the_watch_before_its_next_turn(world: World) -> None:
     world.watch.every_s = 3600.0
     world.watch.start()
     world.watch.hear(told(granted=False, proven=True))
-    deadline = time.monotonic() + PATIENCE_S
-    while not (notices := world.watch.notices()):
-        assert time.monotonic() < deadline, "nobody woke up"
-        time.sleep(0.01)
+    notices = wait_for(world.watch.notices, "the watch has woken up", PATIENCE_S)
     world.watch.stop()
     assert notices[0].alert.severity == "critical"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +13,7 @@ import pytest
 from services.adapter.contract.errors import NoAnswerError, NotSentError
 from services.adapter.wire.connections import Connections
 from services.adapter.wire.http import PlatformHttp
+from tests.waiting import wait_for
 
 CALLS = 8
 LARGE = 1 << 20
@@ -150,10 +150,10 @@ def test_connections_that_a_burst_left_behind_are_closed_when_nobody_needs_them_
     platform.together = threading.Barrier(1)
     monkeypatch.setattr("services.adapter.wire.connections.IDLE_S", 0.0)
     post(http)
-    deadline = time.monotonic() + PATIENCE_S
-    while sum(thread.is_alive() for thread in platform.threads) > 1:
-        assert time.monotonic() < deadline, "connections that nobody needs are still there"
-        time.sleep(0.01)
+    wait_for(
+        lambda: sum(thread.is_alive() for thread in platform.threads) <= 1, "connections that nobody needs are gone",
+        PATIENCE_S,
+    )  # fmt: skip
 
 
 def test_an_address_that_is_none_is_said_to_have_been_sent_nothing() -> None:

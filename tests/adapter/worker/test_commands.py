@@ -151,7 +151,7 @@ def test_a_release_and_the_end_of_its_brake_may_be_heard_in_the_middle_of_a_roun
             loop.command(given.pop(0))
         return []
 
-    monkeypatch.setattr(loop.control, "take_new", news)
+    monkeypatch.setattr(loop.commands, "take_new", news)
     record = loop.run(3)
     assert (record.state, record.due_at, given) == ("INTENDED", due, [])
     assert "放行" in said(loop)

@@ -15,7 +15,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.cli.terminal import Terminal, wait
+from tests.cli.terminal import Terminal
+from tests.waiting import wait_for
 
 DEMO_S = 180.0
 ENDED_BY_S = 300.0  # with what starting and stopping two of them at once takes on a busy machine
@@ -59,7 +60,7 @@ def test_a_demo_ends_equal_to_the_truth_and_one_with_a_foreign_post_does_not(tmp
     with demo(tmp_path / "good") as good, demo(tmp_path / "bad") as bad:
         # one post gets no answer, though it went out: looked for and found, not posted again
         good.terminal.wait_for_words(good.process, "simulator-0 就绪")
-        wait("the addresses", (good.terminal.home / "run" / "addresses.json").exists, 90)
+        wait_for((good.terminal.home / "run" / "addresses.json").exists, "the addresses", 90)
         fault = {"platform": "weibo", "endpoint": "statuses/update/biz", "kind": "drop_after", "count": 1}
         good.terminal.simulator("/_sim/faults", fault)
         bad.terminal.wait_for_words(bad.process, "正在发布")

@@ -17,8 +17,8 @@ from services.runtime.kafka.producer import Producer
 from services.runtime.kafka.records import Outgoing
 from services.runtime.settings import KafkaSettings
 from tests.cli.conftest import Run
-from tests.publisher.conftest import until
 from tests.publisher.desks.test_commands import written
+from tests.waiting import wait_for
 
 NOW = datetime.now(UTC)
 
@@ -51,7 +51,7 @@ def test_a_brake_is_foreseen_set_listed_and_released_in_stages(
     def foreseen() -> Any:
         return json.loads(tongbo("brake", "set", *why, "--dry-run", "--json").out)
 
-    until(lambda: foreseen()["affected"] == 3)
+    wait_for(lambda: foreseen()["affected"] == 3, "the brake affects three placements")
     shown = tongbo("brake", "set", *why, "--dry-run")
     assert "涉及 3 个发布位" in shown.out
     assert not [one for one in written(kafka_settings) if one.brand_id == brand]
@@ -59,12 +59,16 @@ def test_a_brake_is_foreseen_set_listed_and_released_in_stages(
     on = given["command_id"]
     for name in waiting:
         placed(kafka_settings, brand, placement_id=name, state="PARKED", parked_by=on, revision=2)
-    until(lambda: "3" in tongbo("brake", "list").out and on in tongbo("brake", "list").out)
-    until(
+    wait_for(
+        lambda: "3" in tongbo("brake", "list").out and on in tongbo("brake", "list").out,
+        "the list shows the brake with three placements",
+    )
+    wait_for(
         lambda: (
             [b["parked"] for b in json.loads(tongbo("brake", "list", "--json").out)["brakes"] if b["brake_id"] == on]
             == [3]
-        )
+        ),
+        "the publisher shows it as well",
     )
     released = tongbo("brake", "release", on, "--over", "10m", "--reason", "已更正")
     assert (released.code, "涉及 3 个发布位" in released.out) == (0, True)
@@ -79,7 +83,7 @@ def test_an_order_about_a_placement_says_what_will_come_of_it(
 ) -> None:
     name = placed(kafka_settings, "qinghe", state="UNKNOWN")
     order = ("retry", name, "--reason", "再试", "--dry-run")
-    until(lambda: tongbo(*order).code == 0)
+    wait_for(lambda: tongbo(*order).code == 0, "the command is accepted")
     assert "没有执行" in tongbo(*order).out
     assert tongbo("retry", name, "--reason", "再试", "--command-id", f"k-{name}").code == 0
     assert tongbo("retry", name, "--reason", "再试", "--command-id", f"k-{name}", "--actor", "别人").code == 1

@@ -17,7 +17,8 @@ from services.cli.main import application
 from services.runtime.kafka.reader import read_topic
 from services.runtime.kafka.records import Outgoing
 from services.runtime.settings import KafkaSettings
-from tests.engagement_aggregator.pipeline import Pipeline, eventually
+from tests.engagement_aggregator.pipeline import Pipeline
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.kafka
 Rebuild = Callable[..., tuple[int, str]]
@@ -81,7 +82,7 @@ def test_a_rebuild_killed_in_the_middle_leaves_no_worker_behind_and_the_next_sta
     pipeline: Pipeline, rebuild: Rebuild
 ) -> None:
     pipeline.traffic(3)
-    eventually("the broker coordinates groups", lambda: rebuild()[0] == 0)
+    wait_for(lambda: rebuild()[0] == 0, "the broker coordinates groups")
     command = [sys.executable, "-m", "services.cli.main", "rebuild", "--yes", "--kafka", pipeline.kafka.bootstrap]
     killed = subprocess.Popen(command)
     found = list[psutil.Process]()
@@ -90,10 +91,10 @@ def test_a_rebuild_killed_in_the_middle_leaves_no_worker_behind_and_the_next_sta
         found[:] = psutil.Process(killed.pid).children()
         return any("services.engagement_aggregator" in child.cmdline() for child in found)
 
-    eventually("its worker folds", folds)
+    wait_for(folds, "its worker folds")
     killed.kill()
     killed.wait()
-    eventually("the worker has ended with it", lambda: not any(child.is_running() for child in found))
+    wait_for(lambda: not any(child.is_running() for child in found), "the worker has ended with it")
     pipeline.start()
     pipeline.await_exact()
 
@@ -112,7 +113,7 @@ def test_rebuild_makes_every_row_anew_and_deletes_what_nothing_speaks_for(
     tamper(pipeline, "campaign:camp-0", replies=10_000)
     ghost = msgspec.json.encode(msgspec.structs.replace(before["campaign:camp-1"], key="campaign:ghost"))
     pipeline.put_records([Outgoing(pipeline.settings.output_topic, ghost, b"campaign:ghost", 1)])
-    eventually("the worker has left its group", lambda: "演练" in rebuild()[1])
+    wait_for(lambda: "演练" in rebuild()[1], "the worker has left its group")
     assert pipeline.rows()["campaign:camp-0"].replies == 10_000, "a rehearsal changes nothing"
     code, text = rebuild("--yes", "--timeout", "100")
     assert (code, "1 unfounded rows deleted" in text) == (0, True), text

@@ -16,7 +16,8 @@ from services.cli.demo.settlement import Settlement, TrueFigures, settle
 from services.cli.demo.topic_watch import Watching
 from services.runtime.kafka.reader import read_topic
 from services.runtime.settings import KafkaSettings
-from tests.cli.terminal import Terminal, wait
+from tests.cli.terminal import Terminal
+from tests.waiting import wait_for
 
 SOON = {"TONGBO_LOOK_AFTER_S": "3", "TONGBO_LOOK_EVERY_S": "2"}
 # Longer than the hour at 60 times the speed after which a post is read again that was just being read in the morning.
@@ -77,13 +78,13 @@ def test_services_killed_while_things_flow_come_back_and_nothing_is_doubled_lost
         terminal.kill(name)
     reader = Reader(terminal, published.stdout)
     try:
-        wait("every placement is live", lambda: reader.live() == len(reader.expected) == 13, 150)
+        wait_for(lambda: reader.live() == len(reader.expected) == 13, "every placement is live", 150)
         assert all(terminal.pid(name) != before[name] for name in killed), "a pid file still names a dead process"
         end_of_story(terminal)
-        wait(f"equal to the truth: {reader.settlement()}", lambda: reader.settlement().ok, EQUAL_BY_S)
+        wait_for(lambda: reader.settlement().ok, f"equal to the truth: {reader.settlement()}", EQUAL_BY_S)
         assert reader.settlement().feedback.true > 20
         assert_rebuilt_around_the_running_pipeline(terminal)
-        wait(f"equal once more: {reader.settlement()}", lambda: reader.settlement().ok, EQUAL_BY_S)
+        wait_for(lambda: reader.settlement().ok, f"equal once more: {reader.settlement()}", EQUAL_BY_S)
     finally:
         reader.watching.close()
     token = (terminal.home / "run" / "token").read_text().strip()
@@ -143,7 +144,7 @@ def test_an_up_that_is_interrupted_while_it_starts_leaves_nothing(terminal: Term
 def test_everything_ends_with_a_killed_supervisor_and_the_next_up_works(terminal: Terminal) -> None:
     assert terminal.run("up").returncode == 0
     terminal.kill("supervisor")
-    wait("all children have ended", lambda: not terminal.processes(), 90)
+    wait_for(lambda: not terminal.processes(), "all children have ended", 90)
     again = terminal.run("up")
     assert again.returncode == 0, again.stdout + again.stderr
     second = terminal.run("up")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,6 +18,7 @@ from services.cli.local.holds import HeldError, held, hold
 from services.cli.local.layout import Layout
 from services.cli.local.session import AlreadyRunningError, end, owner_of, ownership
 from services.cli.local.supervisor import Child, Supervisor
+from tests.waiting import wait_for
 
 PATIENCE_S = 60.0
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,13 +27,6 @@ ROOT = Path(__file__).resolve().parents[3]
 def sleeper(name: str, n: int = 0, code: str = "") -> Child:
     """A process that lasts; `code` runs before it sleeps, `ready` appears in its log after that."""
     return Child(name, n, [sys.executable, "-uc", f"import signal, time\n{code}\nprint('ready')\ntime.sleep(600)"])
-
-
-def wait(what: str, reached: Callable[[], object], within_s: float = PATIENCE_S) -> None:
-    deadline = time.monotonic() + within_s
-    while not reached():
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -62,7 +56,7 @@ def test_a_killed_child_is_started_again_and_its_pid_file_follows(
         supervisor.watch()
         return supervisor.restarts("collector-0") == 1
 
-    wait("a restart", restarted)
+    wait_for(restarted, "a restart")
     after = pid_in(tmp_path, "collector-0")
     assert after != before
     assert psutil.pid_exists(after)
@@ -77,7 +71,7 @@ def test_what_keeps_dying_is_restarted_ever_more_slowly(supervisor: Supervisor, 
         supervisor.watch()
         return sum("退出码 7" in line for line in said) >= 3
 
-    wait("three endings", thrice)
+    wait_for(thrice, "three endings")
     pauses = [line.partition("，")[2].partition(" ")[0] for line in said if "退出码 7" in line]
     assert pauses[:3] == ["0.5", "1", "2"]
 
@@ -91,7 +85,7 @@ def test_a_restart_says_what_it_costs(supervisor: Supervisor, tmp_path: Path, sa
         supervisor.watch()
         return any("数据已清空" in line for line in said)
 
-    wait("the word about lost data", told)
+    wait_for(told, "the word about lost data")
 
 
 def test_a_child_that_ignores_sigterm_is_killed_and_its_pid_file_removed(
@@ -99,7 +93,7 @@ def test_a_child_that_ignores_sigterm_is_killed_and_its_pid_file_removed(
 ) -> None:
     child = sleeper("stubborn", code="signal.signal(signal.SIGTERM, signal.SIG_IGN)")
     supervisor.start(child)
-    wait("the child refuses SIGTERM", lambda: b"ready" in supervisor.log_of(child).read_bytes())
+    wait_for(lambda: b"ready" in supervisor.log_of(child).read_bytes(), "the child refuses SIGTERM")
     pid = pid_in(tmp_path, "stubborn-0")
     supervisor.stop()
     assert not psutil.pid_exists(pid)
@@ -114,7 +108,7 @@ def test_children_stopped_together_share_one_deadline(tmp_path: Path, said: list
         for child in stubborn:
             supervisor.start(child)
         for child in stubborn:
-            wait("a child refuses SIGTERM", lambda child=child: b"ready" in supervisor.log_of(child).read_bytes())  # type: ignore[misc]
+            wait_for(lambda child=child: b"ready" in supervisor.log_of(child).read_bytes(), "a child refuses SIGTERM")  # type: ignore[misc]
         began = time.monotonic()
         supervisor.stop_together([child.name for child in stubborn])
         assert time.monotonic() - began < 15, "one after the other they would have had 18 seconds"
@@ -126,7 +120,7 @@ def test_a_new_start_keeps_the_log_of_the_run_before(supervisor: Supervisor, tmp
     for words in ("first", "second"):
         child = Child("talker", 0, [sys.executable, "-uc", f"print('{words}')"])
         supervisor.start(child)
-        wait("it has spoken", lambda: supervisor.exited("talker-0") == 0)
+        wait_for(lambda: supervisor.exited("talker-0") == 0, "it has spoken")
         supervisor.stop()
     assert (tmp_path / "log" / "talker-0.log").read_text() == "second\n"
     assert (tmp_path / "log" / "talker-0.log.1").read_text() == "first\n"
@@ -135,7 +129,7 @@ def test_a_new_start_keeps_the_log_of_the_run_before(supervisor: Supervisor, tmp
 def test_last_words_are_those_for_people(supervisor: Supervisor) -> None:
     child = Child("talker", 0, [sys.executable, "-uc", "print('{\"event\": 1}'); print('文件第 2 行有误')"])
     supervisor.start(child)
-    wait("it has spoken", lambda: supervisor.exited("talker-0") == 0)
+    wait_for(lambda: supervisor.exited("talker-0") == 0, "it has spoken")
     assert supervisor.last_words(child) == "文件第 2 行有误"
 
 
@@ -195,7 +189,7 @@ def test_children_end_with_a_killed_supervisor(tmp_path: Path) -> None:
         assert owner.stdout.readline() == b"started\n"
         children = [pid_in(tmp_path, f"worker-{n}") for n in range(2)]
         owner.kill()
-    wait("both children have ended", lambda: not any(psutil.pid_exists(pid) for pid in children))
+    wait_for(lambda: not any(psutil.pid_exists(pid) for pid in children), "both children have ended")
 
 
 def test_one_pipeline_per_folder(tmp_path: Path) -> None:

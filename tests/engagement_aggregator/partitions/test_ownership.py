@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from tests.engagement_aggregator.pipeline import Pipeline, Worker, eventually
+from tests.engagement_aggregator.pipeline import Pipeline, Worker
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.kafka
 
@@ -21,7 +22,7 @@ def shared_by(pipeline: Pipeline, one: Worker, other: Worker) -> None:
         both = owned(one) + owned(other)
         return sorted(both) == list(range(pipeline.kafka.partitions)) and all((owned(one), owned(other)))
 
-    eventually("two workers share the partitions", lambda: disjoint_and_complete() and one.ready() and other.ready())
+    wait_for(lambda: disjoint_and_complete() and one.ready() and other.ready(), "two workers share the partitions")
 
 
 def test_a_second_worker_takes_over_what_a_killed_one_owned(pipeline: Pipeline) -> None:
@@ -30,7 +31,7 @@ def test_a_second_worker_takes_over_what_a_killed_one_owned(pipeline: Pipeline) 
     pipeline.traffic(10)
     first.kill()
     pipeline.traffic(10)
-    eventually("the survivor owns all", lambda: owned(second) == list(range(pipeline.kafka.partitions)))
+    wait_for(lambda: owned(second) == list(range(pipeline.kafka.partitions)), "the survivor owns all")
     pipeline.await_exact()
 
 
@@ -44,7 +45,7 @@ def test_partitions_move_to_a_worker_that_joins_while_events_flow(pipeline: Pipe
     pipeline.await_exact()
     assert second.stop() == 0
     pipeline.traffic(5)
-    eventually("the first owns all again", lambda: len(owned(first)) == pipeline.kafka.partitions)
+    wait_for(lambda: len(owned(first)) == pipeline.kafka.partitions, "the first owns all again")
     pipeline.await_exact()
 
 
@@ -54,13 +55,13 @@ def test_a_worker_that_slept_through_its_eviction_writes_nothing_when_it_wakes(p
     pipeline.traffic(50, until=lambda: zombie.folded() > 0)
     flushed = zombie.folded()
     pipeline.traffic(3)
-    eventually("the zombie holds folded events that it has not written", lambda: zombie.folded() > flushed)
+    wait_for(lambda: zombie.folded() > flushed, "the zombie holds folded events that it has not written")
     zombie.process.send_signal(signal.SIGSTOP)
     pipeline.traffic(5)
-    eventually("the heir owns all", lambda: len(owned(heir)) == pipeline.kafka.partitions)
+    wait_for(lambda: len(owned(heir)) == pipeline.kafka.partitions, "the heir owns all")
     pipeline.await_exact()
     zombie.process.send_signal(signal.SIGCONT)
-    eventually("the zombie tried to write and was fenced", lambda: fenced(zombie))
+    wait_for(lambda: fenced(zombie), "the zombie tried to write and was fenced")
     assert pipeline.differences() == []
     shared_by(pipeline, zombie, heir)
     zombie.kill()
@@ -70,7 +71,7 @@ def test_a_worker_that_slept_through_its_eviction_writes_nothing_when_it_wakes(p
 
 def test_a_second_process_with_the_same_instance_number_is_refused_and_harms_nobody(pipeline: Pipeline) -> None:
     first = pipeline.start("0")
-    eventually("ready", first.ready)
+    wait_for(first.ready, "ready")
     twin = pipeline.start("0")
     assert twin.process.wait(60) == 2
     assert "TONGBO_INSTANCE" in twin.log.read_text()

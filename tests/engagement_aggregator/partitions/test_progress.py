@@ -14,7 +14,8 @@ from faust.types import TP
 
 from services.engagement_aggregator.partitions.progress import PartitionStanding, Progress
 from services.runtime.kafka.partitions import partition_of
-from tests.engagement_aggregator.pipeline import Pipeline, Worker, before, eventually
+from tests.engagement_aggregator.pipeline import Pipeline, Worker, before
+from tests.waiting import wait_for
 
 BUSY, QUIET = TP("feedback-unified", 0), TP("feedback-unified", 1)
 
@@ -98,7 +99,7 @@ def test_a_worker_whose_one_partition_stands_still_is_red_and_says_which(pipelin
     )  # Python runs it before the service
     pipeline.traffic(1)
     worker = pipeline.start(PYTHONPATH=before(tmp_path), TONGBO_STALL_AFTER_S="8")
-    eventually("it works", lambda: readiness(worker)[0] == 200)
+    wait_for(lambda: readiness(worker)[0] == 200, "it works")
     pipeline.traffic(3)
     deaf = f"{pipeline.settings.feedback_topic}-{number}"
     told: list[str] = []
@@ -107,5 +108,5 @@ def test_a_worker_whose_one_partition_stands_still_is_red_and_says_which(pipelin
         told.append(readiness(worker)[1])
         return deaf in told[-1]
 
-    eventually("it is red and names the partition", named)
+    wait_for(named, "it is red and names the partition")
     assert pipeline.settings.feedback_topic not in told[-1].replace(deaf, ""), "it names another one as well"

@@ -9,7 +9,8 @@ from pathlib import Path
 from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.settings import KafkaSettings
 from tests.engagement_aggregator.doorway import doorway
-from tests.engagement_aggregator.pipeline import Pipeline, before, eventually
+from tests.engagement_aggregator.pipeline import Pipeline, before
+from tests.waiting import wait_for
 
 # The first attempt to join fails with an error that the client neither repeats nor gives up on: it waits to be asked.
 REFUSED_ONCE = """
@@ -34,7 +35,7 @@ def test_a_refused_join_is_tried_again_instead_of_owning_nothing_for_ever(pipeli
     (tmp_path / "sitecustomize.py").write_text(REFUSED_ONCE)  # Python runs it before the service
     worker = pipeline.start(PYTHONPATH=before(tmp_path))
     worker.await_event("group_error")
-    eventually("it owns its partitions and works", worker.ready)
+    wait_for(worker.ready, "it owns its partitions and works")
     assert worker.stop() == 0
 
 
@@ -43,7 +44,7 @@ def test_a_worker_ends_in_time_although_kafka_went_away_first(tmp_path: Path, un
         pipeline = Pipeline(KafkaSettings(bootstrap=broker.bootstrap, partitions=4), unique, tmp_path)
         pipeline.create_topics()
         worker = pipeline.start(flush_s=5)
-        eventually("it works", worker.ready)
+        wait_for(worker.ready, "it works")
         pipeline.traffic(3)
         broker.kill()
         began = time.monotonic()
@@ -63,5 +64,5 @@ def test_kafka_that_goes_away_between_the_wait_and_the_start_is_waited_for_again
         assert len(turned_away) == 2, "Kafka was there for the wait and not for the start, twice"
         assert len(worker.events("kafka_went_away_at_the_start")) == 2
         assert "Traceback" not in worker.log.read_text()
-        eventually("it works", worker.ready)
+        wait_for(worker.ready, "it works")
         assert worker.stop() == 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engagement_aggregator.pipeline import Pipeline, eventually
+from tests.engagement_aggregator.pipeline import Pipeline
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.kafka
 
@@ -53,9 +54,9 @@ def test_records_delivered_again_after_everything_was_folded_change_nothing(pipe
 def test_what_was_folded_is_flushed_when_the_worker_is_told_to_stop(pipeline: Pipeline) -> None:
     pipeline.traffic(1)
     worker = pipeline.start(flush_s=60.0)
-    eventually("the first flush, which comes at once", lambda: bool(pipeline.rows()))
+    wait_for(lambda: bool(pipeline.rows()), "the first flush, which comes at once")
     pipeline.traffic(3)
-    eventually("all is folded", lambda: worker.folded() >= pipeline.feedback_count())
+    wait_for(lambda: worker.folded() >= pipeline.feedback_count(), "all is folded")
     assert [d for d in pipeline.differences() if not d.key.startswith("brand:")] != []
     assert worker.stop() == 0
     assert [d for d in pipeline.differences() if not d.key.startswith("brand:")] == []

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.engagement_aggregator.partitions.test_ownership import fenced, owned, shared_by
-from tests.engagement_aggregator.pipeline import Pipeline, Worker, before, eventually
+from tests.engagement_aggregator.pipeline import Pipeline, Worker, before
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(420)]  # six starts of a worker, on a machine that may be busy
 
@@ -40,7 +41,7 @@ def complete(pipeline: Pipeline, *workers: Worker) -> bool:
 def under_load(pipeline: Pipeline, *workers: Worker) -> None:
     """Events flow until these workers share the partitions, or for as long as memory of a test allows."""
     pipeline.traffic(400, until=lambda: complete(pipeline, *workers))
-    eventually("they share the partitions", lambda: complete(pipeline, *workers))
+    wait_for(lambda: complete(pipeline, *workers), "they share the partitions")
 
 
 def test_three_workers_that_join_die_leave_and_return_under_load_leave_every_row_exact(pipeline: Pipeline) -> None:
@@ -68,10 +69,10 @@ def test_a_worker_whose_loop_hangs_loses_its_partitions_and_writes_nothing_when_
     pipeline.traffic(50, until=lambda: hung.folded() > 0)
     flag.touch()
     pipeline.traffic(5)
-    eventually("the heir owns all", lambda: len(owned(heir)) == pipeline.kafka.partitions)
+    wait_for(lambda: len(owned(heir)) == pipeline.kafka.partitions, "the heir owns all")
     pipeline.await_exact()
     flag.unlink()
-    eventually("the hung one tried to write and was fenced", lambda: fenced(hung))
+    wait_for(lambda: fenced(hung), "the hung one tried to write and was fenced")
     assert pipeline.differences() == []
     hung.kill()
     pipeline.traffic(3)
@@ -130,9 +131,9 @@ def test_partitions_whose_recovery_is_just_ending_are_given_up_when_a_second_wor
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(SLOW_CLOSE)
     first = pipeline.start("0", PYTHONPATH=before(tmp_path))
-    eventually("the first recovered", lambda: len(first.events("recovered")) >= pipeline.kafka.partitions)
+    wait_for(lambda: len(first.events("recovered")) >= pipeline.kafka.partitions, "the first recovered")
     second = pipeline.start("1")
-    eventually("the first gave them up", lambda: bool(first.events("partitions_released")))
+    wait_for(lambda: bool(first.events("partitions_released")), "the first gave them up")
     shared_by(pipeline, first, second)
     pipeline.traffic(3)
     pipeline.await_exact()

@@ -24,7 +24,8 @@ from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.health import Health
 from services.runtime.kafka.records import Outgoing
 from services.runtime.settings import KafkaSettings
-from tests.engagement_aggregator.pipeline import Pipeline, Worker, eventually
+from tests.engagement_aggregator.pipeline import Pipeline, Worker
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.kafka
 
@@ -52,7 +53,7 @@ def recovered_rows(worker: Worker) -> int:
 
 def test_the_table_is_on_disk_and_a_restart_reads_only_the_tail(pipeline: Pipeline) -> None:
     worker = settled(pipeline)
-    eventually("a database for each partition, also for those without rows", lambda: written(pipeline))
+    wait_for(lambda: written(pipeline), "a database for each partition, also for those without rows")
     assert worker.stop() == 0
     again = pipeline.start()
     pipeline.traffic(3)
@@ -66,7 +67,7 @@ def test_a_lost_disk_is_recovered_from_the_changelog_and_nothing_is_read_again(p
     before = pipeline.rows()
     shutil.rmtree(pipeline.folder / "state")
     heir = pipeline.start()
-    eventually("ready", heir.ready)
+    wait_for(heir.ready, "ready")
     assert heir.folded() == 0
     assert recovered_rows(heir) > len(before)
     pipeline.traffic(3)
@@ -128,7 +129,7 @@ def test_a_changelog_that_ends_in_aborted_rows_and_markers_does_not_stall_recove
     for partition in range(pipeline.kafka.partitions):
         asyncio.run(_leave_aborted_rows(pipeline, partition))
     heir = pipeline.start()
-    eventually("ready", heir.ready)
+    wait_for(heir.ready, "ready")
     pipeline.traffic(3)
     pipeline.await_exact()
 
@@ -147,7 +148,7 @@ def test_a_worker_started_before_kafka_comes_to_work_by_itself(tmp_path: Path) -
             pipeline.create_topics()
             pipeline.traffic(3)
             pipeline.await_exact()
-            eventually("ready", worker.ready)
+            wait_for(worker.ready, "ready")
             broker.kill()
             broker.start()
             pipeline.traffic(3)
@@ -168,7 +169,7 @@ def test_a_bad_record_becomes_a_dead_letter_and_its_neighbours_are_counted(pipel
     )
     pipeline.traffic(2)
     worker = pipeline.start()
-    eventually("two dead letters", lambda: len(pipeline.dead_letters()) == 2)
+    wait_for(lambda: len(pipeline.dead_letters()) == 2, "two dead letters")
     letters = {letter.key: letter for letter in pipeline.dead_letters()}
     assert set(letters) == {b"weibo:1", b"weibo:2"}
     assert letters[b"weibo:1"].header("trace") == "追踪".encode()

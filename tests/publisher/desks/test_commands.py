@@ -19,7 +19,8 @@ from services.runtime.kafka.producer import Producer
 from services.runtime.kafka.reader import read_topic
 from services.runtime.kafka.records import Outgoing
 from services.runtime.settings import KafkaSettings
-from tests.publisher.conftest import Running, until
+from tests.publisher.conftest import Running
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.kafka
 WHY = {"reason": "价格写错了", "actor": "小王"}
@@ -45,7 +46,10 @@ def placed(publisher: Running, kafka: KafkaSettings) -> Placed:
         where = partition_of(record.campaign_id, kafka.partitions)
         producer.send(Outgoing("placement-ledger", msgspec.json.encode(record), record.placement_id.encode(), where))
         producer.close()
-        until(lambda: publisher.parts.commands._placements.record(record.placement_id) == record)
+        wait_for(
+            lambda: publisher.parts.commands._placements.record(record.placement_id) == record,
+            "the publisher has read the record",
+        )
         return record
 
     return write
@@ -85,7 +89,7 @@ def test_a_brake_is_on_the_log_when_202_is_answered_and_listed_until_it_is_relea
     def mine_on() -> list[dict[str, Any]]:
         return [one for one in publisher.http.get("/brakes").json()["brakes"] if one["brand_id"] == mine]
 
-    until(lambda: [one["parked"] for one in mine_on()] == [1])
+    wait_for(lambda: [one["parked"] for one in mine_on()] == [1], "one placement is parked")
     release = {"kind": "brake_release", "brake_id": command.command_id} | WHY
     assert publisher.http.post("/commands", json=release).status_code == 202
     assert mine_on() == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from services.runtime.kafka.admin import ensure_topics
 from services.runtime.kafka.records import Record
 from services.runtime.settings import KafkaSettings
 from tests.conftest import BROKER_UP_WITHIN_S
-from tests.publisher.conftest import Running, Start, content, until
+from tests.publisher.conftest import Running, Start, content
 from tests.publisher.http.test_api import contents
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.kafka
 CAMPAIGN = {"campaign_id": "c", "brand_id": "qinghe", "name": "冷泡茶", "objective": "launch"}
@@ -42,14 +42,16 @@ def accepted(
     publisher: Running, body: dict[str, Any], within_s: float = 60.0, path: str = "/contents"
 ) -> httpx.Response:
     """Repeat the same request as its 503 asks, until it is accepted."""
-    deadline = time.monotonic() + within_s
-    while True:
+
+    def taken() -> httpx.Response | None:
         answer = publisher.http.post(path, json=body)
-        if answer.status_code == 202 or time.monotonic() > deadline:
+        if answer.status_code == 202:
             return answer
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) >= 1
-        time.sleep(0.5)
+        return None
+
+    return wait_for(taken, f"{path} is accepted", within_s)
 
 
 def test_without_kafka_nothing_is_accepted_and_later_the_same_request_is(
@@ -104,7 +106,7 @@ def test_a_publisher_started_before_kafka_says_not_ready_and_comes_to_work_by_it
     assert publisher.http.get("/health/ready").status_code == 503
     assert publisher.http.get("/schema").status_code == 200
     own_broker.start()
-    until(lambda: publisher.http.get("/health/ready").status_code == 200, within_s=60)
+    wait_for(lambda: publisher.http.get("/health/ready").status_code == 200, "the publisher is ready")
     assert publisher.http.post("/contents", json=content("c")).status_code == 202
 
 
@@ -122,13 +124,13 @@ def test_what_was_just_accepted_and_not_read_back_yet_is_ask_again_and_not_unkno
     for path in ("/contents", "/contents/check"):
         early = publisher.http.post(path, json=body)
         assert (early.status_code, early.json()["type"].rpartition(":")[2]) == (503, "outcome_unknown"), path
-    until(lambda: len(held) == 1)
+    wait_for(lambda: len(held) == 1, "one record is held")
     take(held.pop())
     assert publisher.http.post("/contents", json=body).status_code == 202
     cancel = {"reason": "撤回", "actor": "wang"}
     early = publisher.http.post(f"/contents/{body['content_id']}/cancel", json=cancel)
     assert (early.status_code, early.json()["type"].rpartition(":")[2]) == (503, "outcome_unknown")
-    until(lambda: len(held) == 1)
+    wait_for(lambda: len(held) == 1, "one record is held")
     take(held.pop())
     assert publisher.http.post(f"/contents/{body['content_id']}/cancel", json=cancel).status_code == 202
 
@@ -138,5 +140,5 @@ def test_another_number_of_partitions_than_the_topics_have_is_never_ready(
 ) -> None:
     publisher = start(KafkaSettings(bootstrap=own_broker.bootstrap, partitions=3), wait=False)
     with pytest.raises(AssertionError):
-        until(lambda: publisher.parts.follower.ready, within_s=3)
+        wait_for(lambda: publisher.parts.follower.ready, "the publisher has read the topics", 3)
     assert publisher.http.post("/contents", json=content("c")).status_code == 503

@@ -17,7 +17,8 @@ from services.runtime.kafka.producer import Producer
 from services.runtime.kafka.reader import read_partition
 from services.runtime.kafka.records import Outgoing, Record
 from services.runtime.settings import KafkaSettings
-from tests.publisher.conftest import Running, Start, content, picture, until
+from tests.publisher.conftest import Running, Start, content, picture
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.kafka
 
@@ -194,7 +195,7 @@ def test_where_a_placement_stands_follows_the_ledger(
     key, partition = record.placement_id.encode(), partition_of(record.campaign_id, kafka.partitions)
     producer.send(Outgoing("placement-ledger", encode(record), key, partition))
     producer.close()
-    until(lambda: publisher.http.get(address).json()["status"]["state"] == "LIVE")
+    wait_for(lambda: publisher.http.get(address).json()["status"]["state"] == "LIVE", "the status is live")
     shown = publisher.http.get(address).json()
     assert shown["status"]["url"] == "https://toy.example/1"
     assert shown["status"]["state_zh"] == STATES_ZH["LIVE"]

@@ -26,6 +26,7 @@ from services.runtime.settings import KafkaSettings, read_settings
 from tests.conftest import BROKER_UP_WITHIN_S, Layout
 from tests.engagement_aggregator.pipeline import Pipeline
 from tests.runtime.kafka.certificates import Authority
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[3]
@@ -80,9 +81,12 @@ def test_producers_consumers_and_readers_come_in_with_password_and_tls(closed: C
         settings, topic, [topic], PartitionCallbacks(lambda _: None, lambda _: None), client_id=topic
     )
     found: list[bytes | None] = []
-    deadline = time.monotonic() + 60
-    while len(found) < 2 and time.monotonic() < deadline:
-        found += [record.value for record in consumer.poll(0.5)]
+
+    def both() -> bool:
+        found.extend(record.value for record in consumer.poll(0.5))
+        return len(found) >= 2
+
+    wait_for(both, "both records are read")
     consumer.close()
     assert found == [b"one", b"two"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -18,6 +17,7 @@ from services.runtime.kafka.reader import LogEnds, Tail, read_partition, read_to
 from services.runtime.kafka.records import Outgoing, Record, TopicPartition
 from services.runtime.settings import KafkaSettings
 from tests.conftest import Layout
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.kafka
 Topics = Callable[..., str]
@@ -129,9 +129,12 @@ def test_a_tail_from_latest_sees_what_comes_after_it_was_made_and_nothing_before
 
 def _collected(tail: Tail, count: int) -> list[bytes]:
     found: list[bytes] = []
-    deadline = time.monotonic() + 60
-    while len(found) < count and time.monotonic() < deadline:
-        found += [record.value or b"" for record in tail.poll(0.2)]
+
+    def enough() -> bool:
+        found.extend(record.value or b"" for record in tail.poll(0.2))
+        return len(found) >= count
+
+    wait_for(enough, f"{count} records are read")
     return found
 
 
@@ -158,14 +161,10 @@ def test_lag_counts_what_a_group_has_not_committed_yet(
     member = GroupConsumer(
         kafka_settings, unique, [topic], PartitionCallbacks(lambda _: None, lambda _: None), client_id="lag"
     )
-    deadline = time.monotonic() + 60
-    while not member.assignment() and time.monotonic() < deadline:
-        member.poll(0.05)
+    wait_for(lambda: member.poll(0.05) or member.assignment(), "the member has its partitions")
     producer.commit([], {TopicPartition(topic, 0): 1}, member.group_metadata())
     member.close()
     producer.close()
-    while not (behind := lag(kafka_settings, unique)):  # a commit is answered before its offsets can be seen
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    behind = wait_for(lambda: lag(kafka_settings, unique), "the committed offsets can be seen")
     assert behind == {TopicPartition(topic, 0): 2}  # one record, one transaction marker
     assert unique in list_groups(kafka_settings)

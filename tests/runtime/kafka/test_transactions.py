@@ -18,6 +18,7 @@ from services.runtime.kafka.producer import MAX_RECORD_BYTES, Producer, Transact
 from services.runtime.kafka.reader import read_partition, read_topic
 from services.runtime.kafka.records import GroupMetadata, Outgoing, TopicPartition
 from services.runtime.settings import KafkaSettings
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.kafka
 Topics = Callable[..., str]
@@ -105,9 +106,12 @@ def test_offsets_of_a_passed_generation_fence_the_whole_transaction(
     second = threading.Thread(target=lambda: others.append(joined(kafka_settings, unique, source, "b")))
     others: list[GroupConsumer] = []
     second.start()
-    deadline = time.monotonic() + 30
-    while (second.is_alive() or member.group_metadata().generation == stale.generation) and time.monotonic() < deadline:
+
+    def rebalanced() -> bool:
         member.poll(0.05)
+        return not second.is_alive() and member.group_metadata().generation != stale.generation
+
+    wait_for(rebalanced, "both are members of a new generation")
     second.join(5)
     producer = TransactionalProducer(kafka_settings, unique)
     try:
@@ -155,9 +159,7 @@ def joined(
         settings, group, [topic], PartitionCallbacks(lambda _: None, lambda _: None), client_id=name,
         session_timeout_ms=session_timeout_ms,
     )  # fmt: skip
-    deadline = time.monotonic() + 30
-    while not consumer.assignment() and time.monotonic() < deadline:
-        consumer.poll(0.05)
+    wait_for(lambda: consumer.poll(0.05) or consumer.assignment(), "the consumer has its partitions")
     assert consumer.assignment()
     return consumer
 

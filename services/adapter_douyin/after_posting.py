@@ -1,4 +1,4 @@
-"""What follows a Douyin publication: answers to comments, and the check of the account's authorisation.
+"""Replies to the comments of a live Douyin post: sending one, and finding one whose answer was lost.
 
 Douyin offers no way to take a post down.
 """
@@ -10,67 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.adapter.contract.account import AccountHealth
 from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.feedback import LivePost
 from services.adapter.localising.text import fingerprint
 from services.adapter_douyin.client import DouyinClient
 from services.adapter_douyin.limits import REPLY_MAX, caption_length
-from services.runtime.logging import get_logger
-
-log = get_logger(__name__)
 
 LOOK_BACK = timedelta(minutes=5)
 PAGE = 50
 MOST_PAGES = 40
 
 
-# --- looking after an account ----------------------------------------------------------------------------------------
-
-
-class DouyinCare:
-    def check(self, client: DouyinClient, now: datetime) -> AccountHealth:
-        """Ask who we are. Douyin tells no quotas: they stand in its console only."""
-        try:
-            problem = _handing_over(client) if client.account.way == "h5" else _posting(client)
-        except PlatformError as error:
-            return _health(client, f"抖音账号现在不能用：{error.message}", error)
-        return _health(client, problem or _ending(client, now))
-
-
-def _posting(client: DouyinClient) -> str:
-    if not client.tokens.look().access_token:
-        return "账号没有 access_token，请先完成抖音授权 / not authorised yet"
-    said = client.userinfo().get("open_id")
-    if said and said != client.account.open_id:
-        return "access_token 属于另一个 open_id，请检查账号配置 / the token belongs to another user"
-    return ""
-
-
-def _handing_over(client: DouyinClient) -> str:
-    """Without `create_video` nobody tells us what became of a link; a long silence ends the subscription [doc]."""
-    status = client.event_status()
-    if status.get("create_video", 1) != 1:
-        return "create_video 推送已关闭，无法得知用户是否已发布，请在开放平台重新订阅 / create_video is not subscribed"
-    return ""
-
-
-def _ending(client: DouyinClient, now: datetime) -> str:
-    until = client.tokens.look().refresh_expires_at
-    if until is not None and until <= now:
-        return "refresh_token 已过期，用户须重新授权 / the refresh token has expired"
-    return ""
-
-
-def _health(client: DouyinClient, problem: str, error: PlatformError | None = None) -> AccountHealth:
-    held = client.tokens.look()
-    return AccountHealth(held.access_expires_at, held.refresh_expires_at, (), problem, error)
-
-
-# --- answering comments ----------------------------------------------------------------------------------------------
-
-
 class DouyinReplies:
+    """The contract's Replies."""
+
     def reply(self, client: DouyinClient, post: LivePost, comment_id: str, text: str) -> str:
         if not text.strip() or caption_length(text) > REPLY_MAX:
             raise PlatformError(
@@ -83,11 +36,11 @@ class DouyinReplies:
     def find_reply(
         self, client: DouyinClient, post: LivePost, comment_id: str, text: str, since: datetime
     ) -> str | None:
-        """Among the replies below the comment; if it is a reply itself, below whatever comment it stands."""
+        """Search the replies below the comment; if the comment is a reply itself, search its whole thread."""
         wanted = _Wanted(client.account.open_id, comment_id, fingerprint(text), (since - LOOK_BACK).timestamp())
         item = post.post.native_id
-        found = next((row for row in _below(client, item, comment_id) if wanted.is_it(row)), None)
-        found = found or next((row for row in _thread_of(client, item, comment_id) if wanted.is_it(row)), None)
+        found = next((row for row in _below(client, item, comment_id) if wanted.matches(row)), None)
+        found = found or next((row for row in _thread_of(client, item, comment_id) if wanted.matches(row)), None)
         return str(found["comment_id"]) if found else None
 
     def most_characters(self) -> int:
@@ -96,14 +49,14 @@ class DouyinReplies:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """How our own reply is recognised; `reply_comment_id` (newer answers have it) tells which comment it answers."""
+    """What identifies the reply. `reply_comment_id`, where an answer has it, names the comment that it answers."""
 
     author: str
     answers: str
     words: str
     not_before: float
 
-    def is_it(self, row: dict[str, Any]) -> bool:
+    def matches(self, row: dict[str, Any]) -> bool:
         return (
             row.get("comment_user_id") == self.author
             and (row.get("reply_comment_id") or self.answers) == self.answers
@@ -117,7 +70,7 @@ def _below(client: DouyinClient, item_id: str, comment_id: str) -> Iterator[dict
 
 
 def _thread_of(client: DouyinClient, item_id: str, comment_id: str) -> list[dict[str, Any]]:
-    """The replies among which the comment stands; none for a top-level comment. The same words may stand elsewhere."""
+    """The replies of the thread that contains the comment; empty for a top-level comment."""
     for root in _pages(lambda cursor: client.comments(item_id, cursor, PAGE)):
         if root["comment_id"] == comment_id:
             return []
@@ -129,7 +82,7 @@ def _thread_of(client: DouyinClient, item_id: str, comment_id: str) -> list[dict
 
 
 def _pages(ask: Callable[[int], dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows of all pages; a short page is not the end, only `has_more` says so."""
+    """Rows of all pages. A short page is not the end; only `has_more` marks it."""
     cursor = 0
     for _ in range(MOST_PAGES):
         page = ask(cursor)

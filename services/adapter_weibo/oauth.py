@@ -1,4 +1,4 @@
-"""How a user gives the app access to a Weibo account (A1): the address, and the code they come back with."""
+"""OAuth for a Weibo account: the address where the user agrees, and the exchange of the code. Stores no token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.adapter_weibo.settings import OPEN_HOST
 
 
 class WeiboConnecting:
-    """The contract's Connecting. What an app may do is decided by its audit, not by scopes: none are asked for."""
+    """The contract's Connecting. Weibo grants rights by an audit of the app, so no scopes are requested."""
 
     def address(self, account: Account, redirect_uri: str, state: str) -> str:
         asked = {"client_id": account.app_id, "redirect_uri": redirect_uri, "response_type": "code", "state": state}
