@@ -26,6 +26,7 @@ from services.runtime.logging import get_logger
 FILE = "budgets.sqlite3"
 PARK_S = 60.0  # after a refusal that does not say for how long
 BUSY_S = 5.0
+SET_BACK_S = 60.0  # a clock this much earlier than it was has been set back; less is the difference of processes
 
 POST = "post"  # the limit of an account's posts, whatever calls one of them takes
 
@@ -39,6 +40,7 @@ CREATE TABLE IF NOT EXISTS spent (
 CREATE TABLE IF NOT EXISTS line (budget TEXT PRIMARY KEY, free_at REAL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parked (endpoint TEXT PRIMARY KEY, until REAL, reason TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS told (endpoint TEXT PRIMARY KEY, remaining INTEGER, resets_at REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS clock (only INTEGER PRIMARY KEY, seen REAL) WITHOUT ROWID;
 """
 
 
@@ -46,22 +48,17 @@ class BudgetLedger:
     """The counts of all accounts in one file. Safe from any thread and any process of this machine."""
 
     def __init__(self, folder: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / FILE
         self._now = now
         self.turn = threading.RLock()
-        self._db = sqlite3.connect(
-            folder / FILE, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=64
-        )
-        # While the file is new, switching its journal asks for it alone, and fails at once instead of waiting.
-        with (folder / f"{FILE}.made").open("w") as making:
-            fcntl.flock(making, fcntl.LOCK_EX)
-            self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=OFF")  # a power cut may forget calls of the last seconds, a crash does not
-        self._db.executescript(_TABLES)
+        self._db: sqlite3.Connection | None = None
+        with suppress(NotSentError):  # said in the log; each call tries again
+            self._opened()
 
     def close(self) -> None:
         with self.turn:
-            self._db.close()
+            if self._db is not None:
+                self._db.close()
 
     def of(self, account: Account, rates: Sequence[RateLimit], purpose: Purpose) -> AccountBudget:
         """The budget of one account; what its options state (`budget.<endpoint>: "<calls>/<seconds>"`) comes first."""
@@ -75,12 +72,86 @@ class BudgetLedger:
         """One process at a time, all or nothing. Without its counts nobody calls: raises PlatformError(sent="no")."""
         with self.turn:
             try:
-                self._db.execute("BEGIN IMMEDIATE")
-                with self._db:  # commits, or rolls back
-                    yield self._db
+                db = self._opened()
+                db.execute("BEGIN IMMEDIATE")
+                with db:  # commits, or rolls back
+                    _follow_clock(db, self.time())
+                    yield db
             except sqlite3.Error as error:
-                log.error("budget_file_unusable", error=type(error).__name__)
-                raise NotSentError("额度账本暂不可用，请求未发出 / the budget file cannot be used now") from error
+                if (
+                    type(error) is sqlite3.DatabaseError and self._db is not None
+                ):  # damaged: the next call opens it anew
+                    self._db.close()
+                    self._db = None
+                raise self._unusable(error) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        """The file, made where there is none. One that is no database is set aside, and counting begins anew."""
+        if self._db is None:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                # While the file is new, switching its journal asks for it alone, and fails at once instead of waiting.
+                with self._path.with_name(f"{FILE}.made").open("w") as making:
+                    fcntl.flock(making, fcntl.LOCK_EX)
+                    self._db = _connected(self._path)
+            except (sqlite3.Error, OSError) as error:
+                raise self._unusable(error) from error
+        return self._db
+
+    def _unusable(self, error: Exception) -> NotSentError:
+        log.error("budget_file_unusable", file=str(self._path), error=f"{type(error).__name__}: {error}")
+        return NotSentError(
+            f"额度账本 {self._path} 暂不可用（{error}），请求未发出；请检查磁盘空间和文件权限"
+            f" / the budget file {self._path} cannot be used now ({error}): check disk space and permissions"
+        )
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    try:
+        return _prepared(path)
+    except sqlite3.OperationalError:  # locked, no room, no permission: the file itself may be good
+        raise
+    except sqlite3.DatabaseError as error:
+        aside = path.with_name(f"{path.name}.damaged")
+        path.replace(aside)
+        for rest in ("-wal", "-shm"):
+            path.with_name(path.name + rest).unlink(missing_ok=True)
+        log.error(
+            "budget_file_damaged", file=str(path), set_aside=str(aside), error=str(error),
+            message="额度账本已损坏，已移到一旁并重新计数；一个窗口内可能超过平台限额"
+            " / the budget file is damaged and was set aside; within one window the limits may be exceeded",
+        )  # fmt: skip
+        return _prepared(path)
+
+
+def _prepared(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=64)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=OFF")  # a power cut may forget calls of the last seconds, a crash does not
+        db.executescript(_TABLES)
+        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _follow_clock(db: sqlite3.Connection, now: float) -> None:
+    """A clock that is set back takes with it the pauses and the turns in line that it had given."""
+    row = db.execute("SELECT seen FROM clock").fetchone()
+    if row is None:
+        db.execute("INSERT INTO clock VALUES (0, ?)", (now,))
+        return
+    back_s = row[0] - now
+    if back_s > SET_BACK_S:
+        log.warning("clock_set_back", seconds=round(back_s))
+        db.execute("UPDATE parked SET until = until - ?", (back_s,))
+        db.execute("UPDATE line SET free_at = free_at - ?", (back_s,))
+    if back_s > SET_BACK_S or back_s < -SET_BACK_S / 2:
+        db.execute("UPDATE clock SET seen = ?", (now,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +254,10 @@ class _Answering:
         return answers
 
     def _answer(self, asked: _Asked) -> float | PlatformError:
+        """All limits of the endpoint have to have room at one moment; that moment is then promised in each of them.
+
+        Nothing is promised where the wait is too long: a promise that nobody keeps would take the room from others.
+        """
         told = [name for name in self._told if applies(name, asked.endpoint)]
         applying = [rate for rate in self._budget.rates if applies(rate.endpoint, asked.endpoint)]
         resets = [self._told[name][1] for name in told if self._told[name][0] <= 0]

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.errors import HeldBackError, PlatformError
 from services.adapter.contract.shared import Shared, Tokens, Unlimited
+from services.runtime.logging import get_logger
 from services.runtime.private_file import private_write
 
 FOLDER = "credentials"
@@ -33,6 +34,8 @@ REVOKED_HOLD_OFF_S = 1800.0
 QUOTA_HOLD_OFF_S = 300.0
 CLAIM_S = 120.0
 _POLL_S = 0.02
+
+log = get_logger(__name__)
 
 Trouble = Literal["transient", "quota", "revoked"]
 
@@ -148,7 +151,7 @@ class InMemory:
             return self._tokens[account.platform, account.account]
 
     @contextlib.contextmanager
-    def lease(self, account: Account, ttl_s: float = LEASE_S) -> Iterator[None]:
+    def lease(self, account: Account, patience_s: float = LEASE_S) -> Iterator[None]:
         with self._leased:
             yield
 
@@ -164,9 +167,22 @@ class FileCredentials:
 
     folder: Path
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _unwritten: dict[Path, Kept] = field(default_factory=dict, repr=False, compare=False)
 
     def load(self, account: Account) -> Tokens:
+        """Raises PlatformError(sent="no", retriable) that names the file where it is damaged or cannot be read."""
         return self.kept(account).tokens
+
+    def renew(self, account: Account, new: Tokens) -> Tokens:
+        """What a person has just been granted holds, whatever the file says; a damaged file is set aside."""
+        path = self._path(account)
+        try:
+            revision = self.load(account).revision
+        except PlatformError:
+            if path.exists():
+                path.replace(path.with_suffix(".damaged"))
+            revision = self.load(account).revision
+        return self.replace(account, revision, new)
 
     def replace(self, account: Account, seen_revision: int, new: Tokens) -> Tokens:
         with self._changing(account) as kept:
@@ -188,10 +204,10 @@ class FileCredentials:
             return tokens
 
     @contextlib.contextmanager
-    def lease(self, account: Account, ttl_s: float = LEASE_S) -> Iterator[None]:
-        """The lock of the operating system ends with its process; whoever hangs on to it makes the others give up."""
+    def lease(self, account: Account, patience_s: float = LEASE_S) -> Iterator[None]:
+        """The lock ends with its process; others wait at most `patience_s` for a holder that hangs."""
         self._check_guard(account)
-        with self._locked(account, "lease", ttl_s):
+        with self._locked(account, "lease", patience_s):
             self._check_guard(account)  # whoever held it before us may have failed
             seen = self.kept(account).revision
             try:
@@ -233,11 +249,18 @@ class FileCredentials:
 
     def kept(self, account: Account) -> Kept:
         """What the file says; what is declared where there is none, or where the declaration is a newer one."""
-        declared = _fingerprint(account)
+        declared, path = _fingerprint(account), self._path(account)
         try:
-            kept = msgspec.json.decode(self._path(account).read_bytes(), type=Kept)
+            kept = msgspec.json.decode(path.read_bytes(), type=Kept)
         except FileNotFoundError:
-            return Kept(declared, access_token=account.access_token, refresh_token=account.refresh_token)
+            kept = Kept(declared, access_token=account.access_token, refresh_token=account.refresh_token)
+        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+            raise _unusable(path, "已损坏", "is damaged", type(error).__name__) from error
+        except OSError as error:
+            raise _unusable(path, "无法读取", "cannot be read", os.strerror(error.errno or 0)) from error
+        unwritten = self._unwritten.get(path)
+        if unwritten is not None and unwritten.declared == declared and unwritten.revision > kept.revision:
+            kept = unwritten
         if kept.declared == declared:
             return kept
         return Kept(declared, kept.revision + 1, account.access_token, account.refresh_token)
@@ -259,8 +282,12 @@ class FileCredentials:
 
     @contextlib.contextmanager
     def _locked(self, account: Account, name: str, patience_s: float) -> Iterator[None]:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._path(account).with_suffix(f".{name}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self._path(account).with_suffix(f".{name}")
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _unusable(path, "无法打开", "cannot be opened", os.strerror(error.errno or 0)) from error
         try:
             _lock(handle, patience_s)
             yield
@@ -268,7 +295,15 @@ class FileCredentials:
             os.close(handle)
 
     def _write(self, account: Account, kept: Kept) -> None:
-        private_write(self._path(account), msgspec.json.encode(kept))
+        """A full disk must not cost a refresh token that the platform has just replaced: it is kept in memory."""
+        path = self._path(account)
+        try:
+            private_write(path, msgspec.json.encode(kept))
+        except OSError as error:
+            log.error("credentials_not_written", file=str(path), error=os.strerror(error.errno or 0))
+            self._unwritten[path] = kept
+            return
+        self._unwritten.pop(path, None)
 
     def _path(self, account: Account) -> Path:
         return self.folder / f"{account.platform}~{account.account.replace(':', '~')}.json"
@@ -291,6 +326,18 @@ def _lock(handle: int, patience_s: float) -> None:
                     scope="account",
                 ) from None
             time.sleep(_POLL_S)
+
+
+def _unusable(path: Path, zh: str, en: str, why: str) -> PlatformError:
+    """Nothing was sent, and once a person has mended the file the same call may go."""
+    return PlatformError(
+        f"凭据文件{zh}：{path}（{why}）。请恢复或移走该文件，或用 tongbo connect 重新授权"
+        f" / the credentials file {en}: {path} ({why}); restore or remove it, or run tongbo connect",
+        error_class="platform_down",
+        sent="no",
+        retriable=True,
+        scope="account",
+    )
 
 
 def _fingerprint(account: Account) -> str:

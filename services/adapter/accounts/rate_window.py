@@ -13,6 +13,11 @@ from services.adapter.contract.content import RateLimit
 SLOTS = 500  # a window is counted in so many pieces; the oldest piece counts until all of it has passed
 SLACK_S = 1.0  # at most so much longer is a window for us than for the platform, which counts when calls arrive
 FEEDBACK_SHARE = 0.6
+LONGEST_PROMISE_S = 300.0  # no call waits longer than half of its time-out for its turn
+_ADD = (
+    "INSERT INTO spent VALUES (?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, feedback = feedback + excluded.feedback"
+)
 
 
 class RateWindow:
@@ -24,11 +29,25 @@ class RateWindow:
         db.execute(
             "DELETE FROM spent WHERE budget = ? AND (slot + 1) * ? + ? <= ?", (budget, self._piece, self._window, now)
         )
+        self._bring_back(db)
         rows = db.execute("SELECT slot, calls, feedback FROM spent WHERE budget = ?", (budget,)).fetchall()
         self._calls = Counter({slot: calls for slot, calls, _ in rows})
         self._own = Counter({slot: own for slot, _, own in rows})
         self._all, self._share = self._calls.total(), self._own.total()
         self._promised = Counter[int]()
+
+    def _bring_back(self, db: sqlite3.Connection) -> None:
+        """Slots later than any promise were counted before the clock was set back: their calls count as made now.
+
+        Left where they are, they would block the account for as long as the clock had been ahead.
+        """
+        last = int((self._now + LONGEST_PROMISE_S) // self._piece)
+        calls, feedback = db.execute(
+            "SELECT sum(calls), sum(feedback) FROM spent WHERE budget = ? AND slot > ?", (self._budget, last)
+        ).fetchone()
+        if calls:
+            db.execute("DELETE FROM spent WHERE budget = ? AND slot > ?", (self._budget, last))
+            db.execute(_ADD, (self._budget, int(self._now // self._piece), calls, feedback))
 
     def until_room(self) -> float:
         """Seconds until one more call fits, with what has been promised to calls that are still waiting."""
@@ -52,8 +71,4 @@ class RateWindow:
 
     def write(self, db: sqlite3.Connection) -> None:
         for slot, calls in self._promised.items():
-            db.execute(
-                "INSERT INTO spent VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, feedback = feedback + excluded.feedback",
-                (self._budget, slot, calls, calls if self._feedback else 0),
-            )
+            db.execute(_ADD, (self._budget, slot, calls, calls if self._feedback else 0))

@@ -46,8 +46,8 @@ class CredentialStore(Protocol):
         """
         ...
 
-    def lease(self, account: Account, ttl_s: float = ...) -> AbstractContextManager[None]:
-        """Held while tokens are fetched: one process at a time, for `ttl_s` at most while others wait.
+    def lease(self, account: Account, patience_s: float = ...) -> AbstractContextManager[None]:
+        """Held while tokens are fetched: one process at a time, for `patience_s` at most while others wait.
 
         Raises PlatformError(sent="no") while the last failures forbid another try. A PlatformError that leaves the
         block counts as a failure of fetching and decides when the next try is allowed; a change of the tokens ends it.

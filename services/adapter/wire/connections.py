@@ -48,31 +48,31 @@ class Connections:
         request = httpcore.Request(
             method, url, headers=headers, content=_in_time(body), extensions={"timeout": timeouts}
         )
-        lane = self._taken()
+        connection = self._acquire()
         try:
-            answer = lane.handle_request(request)
+            answer = connection.handle_request(request)
             content = answer.read()
             answer.close()
         except NEVER_SENT as error:
-            lane.close()
+            connection.close()
             raise NotSentError(f"请求未发出 / never sent ({type(error).__name__})") from error
         except SENT as error:
-            lane.close()
+            connection.close()
             raise NoAnswerError(f"请求已发出但没有答复 / sent, no answer ({type(error).__name__})") from error
         except BaseException:
-            lane.close()
+            connection.close()
             raise
-        self._idle.append((time.monotonic(), lane))
+        self._idle.append((time.monotonic(), connection))
         self._prune()
         return answer.status, answer.headers, content
 
-    def _taken(self) -> httpcore.HTTPConnection:
+    def _acquire(self) -> httpcore.HTTPConnection:
         with suppress(IndexError):
             while True:
-                _, lane = self._idle.pop()
-                if lane.is_available() and not lane.has_expired():
-                    return lane
-                lane.close()
+                _, connection = self._idle.pop()
+                if connection.is_available() and not connection.has_expired():
+                    return connection
+                connection.close()
         return httpcore.HTTPConnection(
             self._origin, ssl_context=self._context, keepalive_expiry=IDLE_S, network_backend=self._backend
         )
@@ -100,10 +100,10 @@ def _in_time(body: Iterable[bytes]) -> Iterator[bytes]:
 
 class _Backend(httpcore.SyncBackend):
     def connect_tcp(self, *where: Any, **how: Any) -> httpcore.NetworkStream:
-        return _Together(super().connect_tcp(*where, **how))
+        return _CoalescedWrites(super().connect_tcp(*where, **how))
 
 
-class _Together(httpcore.NetworkStream):
+class _CoalescedWrites(httpcore.NetworkStream):
     """Head and body of a small request leave in one piece: half the calls of the system, and half the packets."""
 
     def __init__(self, inner: httpcore.NetworkStream) -> None:
@@ -116,14 +116,14 @@ class _Together(httpcore.NetworkStream):
         self._held.append(buffer)
         self._size, self._timeout = self._size + len(buffer), timeout
         if self._size >= HELD_BYTES:
-            self._let_go()
+            self._flush()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with suppress(httpcore.WriteError):  # a server that hangs up early may have said why
-            self._let_go()
+            self._flush()
         return self._inner.read(max_bytes, timeout)
 
-    def _let_go(self) -> None:
+    def _flush(self) -> None:
         together, self._held, self._size = b"".join(self._held), [], 0
         if together:
             self._inner.write(together, self._timeout)
@@ -134,7 +134,7 @@ class _Together(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Together(self._inner.start_tls(ssl_context, server_hostname, timeout))
+        return _CoalescedWrites(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

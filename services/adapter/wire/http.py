@@ -46,7 +46,7 @@ class PlatformHttp:
         self._timeout_s, self._budget = timeout_s, budget or Unlimited()
         self._timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0))
         base = httpx.URL(base_url)
-        self._lanes = Connections(base.raw_scheme, base.raw_host, base.port, _trusted())
+        self._connections = Connections(base.raw_scheme, base.raw_host, base.port, _trusted())
         # a fifth of a call's work was to parse the same few addresses again and again
         self._address = lru_cache(maxsize=256)(lambda path: httpx.URL(f"{base_url.rstrip('/')}/{path.lstrip('/')}"))
 
@@ -84,7 +84,7 @@ class PlatformHttp:
         check_send_allowed()
         if past_send_deadline():
             raise NotSentError("请求没有及时发出，已放弃 / the request did not leave in time")
-        status, given, raw = self._lanes.exchange(
+        status, given, raw = self._connections.exchange(
             request.method, request.url.raw_path, request.headers.raw, request.stream, timeout.as_dict()
         )
         try:
@@ -106,7 +106,7 @@ class PlatformHttp:
             raise
 
     def close(self) -> None:
-        self._lanes.close()
+        self._connections.close()
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,11 +15,11 @@ from threading import Barrier
 
 import pytest
 
-from services.adapter.accounts.budgets import BudgetLedger, Purpose, applies, declared_rates
+from services.adapter.accounts.budgets import FILE, BudgetLedger, Purpose, applies, declared_rates
 from services.adapter.accounts.quota_forecast import Planned, limits_exceeded
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.content import RateLimit
-from services.adapter.contract.errors import PlatformError
+from services.adapter.contract.errors import NotSentError, PlatformError
 from services.runtime.clock import ManualClock
 
 START = datetime(2026, 11, 11, 2, 0, tzinfo=UTC)
@@ -256,3 +257,51 @@ def test_processes_that_start_at_the_same_moment_for_the_first_time_all_have_the
     command = [sys.executable, "-c", _FIRST_STARTS, str(tmp_path), str(begin)]
     starting = [subprocess.Popen(command) for _ in range(3)]
     assert [process.wait(100) for process in starting] == [0, 0, 0]
+
+
+# --- clocks and files that are wrong ---
+
+
+def test_calls_counted_by_a_clock_that_was_ahead_block_no_longer_than_their_window(tmp_path: Path) -> None:
+    for ahead in (timedelta(days=1), timedelta(hours=1), timedelta(minutes=20)):
+        folder = tmp_path / str(ahead.total_seconds())
+        wrong = BudgetLedger(folder, ManualClock(START + ahead).now)
+        assert _taken(wrong, 40, HOURLY) == 30
+        wrong.of(TEA, [HOURLY], "publishing").learn("comments", PlatformError("慢点", error_class="quota", sent="yes"))
+        right = ManualClock(START)
+        ledger = BudgetLedger(folder, right.now)
+        assert not _takes(ledger, HOURLY), "they were made, so they count for one window"
+        with pytest.raises(PlatformError) as raised:
+            ledger.of(TEA, [HOURLY], "publishing").reserve("share", 0)
+        assert (raised.value.retry_after_s or 0) <= 2 * HOURLY.per_s, "the place in line is not a day away"
+        right.advance(61)
+        assert ledger.of(TEA, [HOURLY], "publishing").reserve("comments", 0) == 0.0, "a pause of a minute is over"
+        right.advance(HOURLY.per_s)
+        assert _taken(ledger, 40, HOURLY) == 30
+
+
+@pytest.mark.parametrize("damage", [b"no database" * 1_000, b"SQLite format 3\0" + b"\xff" * 8_000])
+def test_a_budget_file_that_is_no_database_is_set_aside_and_counting_goes_on(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / FILE).write_bytes(damage)
+    assert _taken(BudgetLedger(tmp_path), 40, HOURLY) == 30
+    assert (tmp_path / f"{FILE}.damaged").read_bytes() == damage
+
+
+def test_a_budget_file_that_is_overwritten_under_a_running_process_costs_one_call_at_most(tmp_path: Path) -> None:
+    ledger = BudgetLedger(tmp_path)
+    assert _taken(ledger, 5, HOURLY) == 5
+    with sqlite3.connect(tmp_path / FILE) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (tmp_path / FILE).write_bytes(b"\xff" * 50_000)
+    with suppress(NotSentError):
+        ledger.of(TEA, [HOURLY], "publishing").reserve("share", 0)
+    assert _taken(ledger, 40, HOURLY) >= 29
+
+
+def test_a_budget_file_that_cannot_be_opened_holds_calls_back_and_crashes_nothing(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    ledger = BudgetLedger(tmp_path)
+    with pytest.raises(NotSentError, match=FILE):
+        ledger.of(TEA, [HOURLY], "publishing").reserve("share", 0)
+    (tmp_path / FILE).rmdir()
+    assert _taken(ledger, 40, HOURLY) == 30

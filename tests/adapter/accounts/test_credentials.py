@@ -107,7 +107,7 @@ def test_eight_threads_fetch_a_token_once(store: FileCredentials) -> None:
 
 
 def test_a_holder_that_hangs_makes_the_others_give_up_without_having_sent_anything(store: FileCredentials) -> None:
-    with store.lease(ACCOUNT), pytest.raises(PlatformError) as raised, store.lease(ACCOUNT, ttl_s=0.05):
+    with store.lease(ACCOUNT), pytest.raises(PlatformError) as raised, store.lease(ACCOUNT, patience_s=0.05):
         raise AssertionError("two hold it")
     assert (raised.value.sent, raised.value.retriable) == ("no", True)
 
@@ -204,3 +204,63 @@ def test_a_warning_is_given_by_one_and_taken_over_where_its_giver_died(
     clock.advance(100_000)
     assert not store.claim_warning(ACCOUNT, "7d")
     assert store.warnings_given(ACCOUNT) == {"7d"}
+
+
+# --- files that cannot be used ---
+
+
+def test_a_damaged_file_sends_nothing_waits_and_names_itself_until_it_is_mended(store: FileCredentials) -> None:
+    store.replace(ACCOUNT, 0, Tokens("fresh", "rotated"))
+    path = next(store.folder.glob("*.json"))
+    whole = path.read_bytes()
+    for damage in (whole[:20], b"", b"\xff\xfe", b"[1]"):
+        path.write_bytes(damage)
+        for use in (lambda: store.load(ACCOUNT), lambda: store.replace(ACCOUNT, 1, Tokens("x")), lambda: _lease(store)):
+            with pytest.raises(PlatformError) as raised:
+                use()
+            assert (raised.value.sent, raised.value.retriable, raised.value.error_class) == (
+                "no",
+                True,
+                "platform_down",
+            )
+            assert str(path) in raised.value.message
+    path.write_bytes(whole)
+    assert store.load(ACCOUNT).refresh_token == "rotated"
+
+
+def _lease(store: FileCredentials) -> None:
+    with store.lease(ACCOUNT):
+        pass
+
+
+def test_a_file_that_cannot_be_read_is_no_bug(store: FileCredentials) -> None:
+    store.folder.mkdir(parents=True)
+    (store.folder / "echo~tea.json").mkdir()
+    with pytest.raises(PlatformError) as raised:
+        store.load(ACCOUNT)
+    assert (raised.value.sent, raised.value.retriable) == ("no", True)
+
+
+def test_a_new_authorisation_replaces_a_damaged_file_and_keeps_it_aside(store: FileCredentials) -> None:
+    store.replace(ACCOUNT, 0, Tokens("fresh", "rotated"))
+    path = next(store.folder.glob("*.json"))
+    path.write_bytes(b"{")
+    store.renew(ACCOUNT, Tokens("granted", "anew"))
+    assert store.load(ACCOUNT).access_token == "granted"
+    assert path.with_suffix(".damaged").read_bytes() == b"{"
+
+
+def test_tokens_that_cannot_be_written_are_used_all_the_same_and_written_later(
+    store: FileCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A platform that rotates its refresh token takes the old one no longer: the new one must not be lost."""
+
+    def full(path: Path, text: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("services.adapter.accounts.credentials.private_write", full)
+        assert store.replace(ACCOUNT, 0, Tokens("fresh", "rotated")).refresh_token == "rotated"
+        assert store.load(ACCOUNT).refresh_token == "rotated"
+    store.replace(ACCOUNT, 1, Tokens("fresher"))
+    assert FileCredentials(store.folder, store.now).load(ACCOUNT).refresh_token == "rotated"

@@ -117,7 +117,7 @@ def _keep(connecting: Connecting, account: Account, grant: Grant, folder: Path) 
             f"another user agreed ({grant.user}) than the accounts file names ({account.open_id}); nothing was kept",
         )
     credentials = FileCredentials(folder)
-    credentials.replace(account, credentials.load(account).revision, grant.tokens)
+    credentials.renew(account, grant.tokens)
     until = grant.tokens.refresh_expires_at or grant.tokens.access_expires_at
     ends = f"，有效至 {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if until else ""
     console().print(
