@@ -1,4 +1,4 @@
-"""Gives one order to the publisher and shows what it means for each placement; with a rehearsal that writes nothing."""
+"""Sends one command to the publisher and shows what it changes for each placement. A rehearsal writes nothing."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ SHOWN = 20
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def give(how: How, kind: str, **fields: Any) -> None:
-    """Send the order and show its answer."""
-    order = {
+def give_command(how: How, kind: str, **fields: Any) -> None:
+    """Send the command and show its effects."""
+    command = {
         "kind": kind,
         "command_id": how.command_id or f"cmd-{uuid.uuid4().hex}",
         "reason": how.reason,
@@ -34,7 +34,7 @@ def give(how: How, kind: str, **fields: Any) -> None:
         **{name: value for name, value in fields.items() if value is not None},
     }
     with connected(how.publisher, how.token) as client:
-        answer = client.command(order, dry_run=how.dry_run)
+        answer = client.command(command, dry_run=how.dry_run)
     if how.as_json:
         print(msgspec.json.encode(answer).decode())
         return

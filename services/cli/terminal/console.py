@@ -1,5 +1,5 @@
 """Where commands write; consoles are made here only, and when a command runs: one made at import keeps the terminal of
-whoever imported it. Whoever draws (a bar, a spinner) prints through the same console meanwhile.
+the importer. Code that draws a bar or a spinner prints through the same console meanwhile.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`tongbo webhooks`: who is told of placements and alerts, what was told, and telling it again."""
+"""`tongbo webhooks`: subscriptions to placements and alerts, their deliveries, and sending one again."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def register(app: typer.Typer) -> None:
     commands.command("add", help="订阅；密钥只显示这一次 / subscribe, the secret is shown once")(add)
     commands.command("list", help="列出订阅 / list")(listing)
     commands.command("remove", help="取消订阅 / unsubscribe")(remove)
-    commands.command("log", help="投递记录 / what was told")(delivery_log)
-    commands.command("resend", help="再发一次 / tell it again")(resend)
+    commands.command("log", help="投递记录 / deliveries")(delivery_log)
+    commands.command("resend", help="再发一次 / send one delivery again")(resend)
     app.add_typer(commands, name="webhooks")
 
 

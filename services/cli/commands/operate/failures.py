@@ -96,11 +96,11 @@ def retry(
     one = _chosen(kafka, brand, cause)
     with connected(publisher, token) as client:
         for record in one.placements:
-            order = {
+            command = {
                 "kind": "retry", "command_id": f"cmd-{uuid.uuid4().hex}", "reason": reason, "actor": getpass.getuser(),
                 "placement_id": record.placement_id,
             }  # fmt: skip
-            answer = client.command(order, dry_run=not yes)
+            answer = client.command(command, dry_run=not yes)
             for effect in answer.effects:
                 after = f"{effect.state} → {effect.state_after}"
                 console().print(f"  {effect.placement_id}  {after}  {effect.note}", markup=False, soft_wrap=True)
