@@ -7,14 +7,13 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from services.cli.publisher.give_command import give_command, instant, seconds
 from services.cli.publisher.session import PublisherOption, connected
 from services.cli.terminal.addresses import TokenOption
 from services.cli.terminal.command_options import AsJson, How, command_options
-from services.cli.terminal.console import console
+from services.cli.terminal.console import cell, console, write
 from services.cli.terminal.exits import stopped
 from services.cli.terminal.times import local
 from services.publisher.api.command_requests import BrakeStatus
@@ -85,7 +84,7 @@ def listing(as_json: AsJson = False, publisher: PublisherOption = None, token: T
     with connected(publisher, token) as client:
         found = client.brakes()
     if as_json:
-        print(msgspec.json.encode(found).decode())
+        write(msgspec.json.encode(found).decode())
         return
     if not found.brakes:
         console().print("没有生效的刹车 / no brake is on")
@@ -100,6 +99,6 @@ def _table(brakes: Iterable[BrakeStatus]) -> Table:
     for one in brakes:
         scope = " ".join(part for part in (one.brand_id, one.campaign_id, one.platform, one.account) if part)
         until = local(one.until) if one.until else "解除为止 / released"
-        reason = escape(f"{one.reason}（{one.actor}）")
-        table.add_row(one.brake_id, escape(scope), str(one.parked), reason, local(one.since), until)
+        reason = f"{one.reason}（{one.actor}）"
+        table.add_row(*map(cell, (one.brake_id, scope, str(one.parked), reason, local(one.since), until)))
     return table
