@@ -17,11 +17,13 @@ from msgspec import Struct
 
 from schemas.codec import DecodeError, decoder
 from schemas.contract.event_types import types_of
-from services.bi.columns import columns_of, flat
+from services.bi.columns import Column, columns_of, flat
 from services.bi.manifest import Run, Selection, manifest_of, write_manifest
 from services.bi.staging import database, line, load
 from services.runtime.kafka.records import Record
 
+_FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"  # also full width: some spreadsheets take them for the same
+_PRIVATE = 0o600  # comments and drafts are nobody else's
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -67,8 +69,8 @@ def _select(connection: duckdb.DuckDBPyConnection, selection: Selection, types: 
     """Make `chosen`: one column per field, newest per key, filtered. Answers the number of rows."""
     expressions = ['"partition" AS kafka_partition, "offset" AS kafka_offset']
     for column in flat(types):
-        as_json = selection.format == "csv" and column.nested
-        expressions.append(f'{f"to_json({column.path})" if as_json else column.path} AS "{column.name}"')
+        value = _for_csv(column) if selection.format == "csv" else column.path
+        expressions.append(f'{value} AS "{column.name}"')
     if selection.by_day:
         expressions.append("(value.observed_at AT TIME ZONE $zone)::DATE AS day")
     newest = (
@@ -94,17 +96,32 @@ def _select(connection: duckdb.DuckDBPyConnection, selection: Selection, types: 
     return int(connection.execute("SELECT count(*) FROM chosen").fetchall()[0][0])
 
 
+def _for_csv(column: Column) -> str:
+    """Lists and maps as JSON; a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    if column.nested:
+        return f"to_json({column.path})"
+    if column.type != "VARCHAR":
+        return column.path
+    return f"CASE WHEN regexp_matches({column.path}, '{_FORMULA}') THEN chr(39) || {column.path} ELSE {column.path} END"
+
+
 def _copy(connection: duckdb.DuckDBPyConnection, selection: Selection, into: Path, name: str) -> list[Path]:
     options = ["FORMAT parquet", "COMPRESSION zstd"]
     if selection.format == "csv":
         options = ["FORMAT csv", "HEADER", f"TIMESTAMPFORMAT '{_TIME}'"]
     order = "ORDER BY kafka_partition, kafka_offset"
     if selection.by_day:
-        options += ["PARTITION_BY (day)", f"FILENAME_PATTERN '{name}-{{i}}'"]
-        connection.execute(f"COPY (FROM chosen {order}) TO '{into}' ({', '.join(options)}, OVERWRITE_OR_IGNORE)")
+        options += ["PARTITION_BY (day)", f"FILENAME_PATTERN '{name}-{{i}}'", "OVERWRITE_OR_IGNORE"]
+        connection.execute(f"COPY (FROM chosen {order}) TO '{_quoted(into)}' ({', '.join(options)})")
     else:
-        connection.execute(f"COPY (FROM chosen {order}) TO '{into / name}.{selection.format}' ({', '.join(options)})")
+        file = into / f"{name}.{selection.format}"
+        connection.execute(f"COPY (FROM chosen {order}) TO '{_quoted(file)}' ({', '.join(options)})")
     return sorted(path.relative_to(into) for path in into.rglob(f"*.{selection.format}"))
+
+
+def _quoted(path: Path) -> str:
+    """A path within an SQL text."""
+    return str(path).replace("'", "''")
 
 
 def _put_in_place(unfinished: Path, folder: Path, made: list[Path], name: str) -> list[str]:
@@ -113,6 +130,7 @@ def _put_in_place(unfinished: Path, folder: Path, made: list[Path], name: str) -
         if not old.is_relative_to(unfinished):
             old.unlink()
     for path in made:
+        os.chmod(unfinished / path, _PRIVATE)
         with (unfinished / path).open("rb") as file:
             os.fsync(file.fileno())
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

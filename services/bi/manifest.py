@@ -91,5 +91,4 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.chmod(file.name, 0o644)
     os.replace(file.name, folder / FILE)

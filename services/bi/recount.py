@@ -60,7 +60,9 @@ class Recount:
     """Every figure as it should be, kept in DuckDB. refused: by cause, how many records do not count."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, refused: Counter[str], events: int) -> None:
-        self.connection, self.refused, self.events = connection, refused, events
+        self.connection = connection
+        self.refused = refused
+        self.events = events
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """The figures by row key."""

@@ -12,7 +12,7 @@ from services.runtime.settings import KafkaSettings
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Options of every aiokafka client of ours."""
+    """Options that every aiokafka client of this service uses."""
     options: dict[str, Any] = {
         "bootstrap_servers": servers(settings),
         "security_protocol": settings.security_protocol,

@@ -5,6 +5,7 @@ Must never be given a payload or a token; the redaction below is the last net, n
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import Any, TextIO, cast
 import orjson
 
 from services.runtime.imports import left_out
+from services.runtime.safe_text import safe
 
 with left_out("rich"):  # for coloured tracebacks, which are never shown: 3 MB in each process
     import structlog
@@ -81,7 +83,12 @@ def _redacted(key: str, value: Any) -> Any:
 
 
 def _to_json(event: Mapping[str, Any], **_: Any) -> str:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    """One line that cannot steer a terminal; a text that no encoder takes (a lone surrogate) is shown, not lost."""
+    try:
+        line = orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:
+        line = json.dumps(event, default=str)
+    return safe(line)
 
 
 class _Identity:

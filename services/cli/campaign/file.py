@@ -103,7 +103,10 @@ class _Loading:
     """One file on its way to requests; collects problems as it goes."""
 
     def __init__(self, file: Path, yaml: LinedYaml, document: CampaignDocument, suffix: str) -> None:
-        self._file, self._yaml, self._document, self._suffix = file, yaml, document, suffix
+        self._file = file
+        self._yaml = yaml
+        self._document = document
+        self._suffix = suffix
         self._problems: list[FileProblem] = []
         self._media: dict[Path, MediaFile] = {}
 

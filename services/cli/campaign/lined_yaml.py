@@ -21,7 +21,9 @@ class YamlProblemError(Exception):
 
     def __init__(self, line: int, message: str, message_en: str) -> None:
         super().__init__(f"{message} / {message_en}")
-        self.line, self.message, self.message_en = line, message, message_en
+        self.line = line
+        self.message = message
+        self.message_en = message_en
 
 
 @dataclass

@@ -25,7 +25,7 @@ def reason_of(error: OSError | ValueError) -> str:
 
 
 def _regular(path: Path) -> Path:
-    """Raises OSError for what is there but no file: a pipe or a device would be read for ever."""
+    """Raises OSError for a path that is not a regular file: reading a pipe or a device may never end."""
     if path.exists() and not path.is_file():
         raise OSError("不是普通文件 / no regular file")
     return path

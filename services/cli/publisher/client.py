@@ -65,7 +65,8 @@ class PublisherClient:
         self._http = httpx.Client(
             base_url=self.url, headers=headers, timeout=httpx.Timeout(60, connect=5), trust_env=False
         )
-        self._patience_s, self._waiting = patience_s, waiting
+        self._patience_s = patience_s
+        self._waiting = waiting
 
     def __enter__(self) -> PublisherClient:
         return self

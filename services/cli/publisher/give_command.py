@@ -1,4 +1,4 @@
-"""Gives one order to the publisher and shows what it means for each placement; with a rehearsal that writes nothing."""
+"""Sends one command to the publisher and shows what it changes for each placement. A rehearsal writes nothing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from rich.markup import escape
 from rich.table import Table
 
 from services.cli.publisher.session import connected
 from services.cli.terminal.command_options import How
-from services.cli.terminal.console import console
+from services.cli.terminal.console import cell, console, write
 from services.cli.terminal.exits import stopped
 from services.cli.terminal.times import local
 from services.publisher.api.command_requests import CommandAccepted
@@ -24,9 +23,9 @@ SHOWN = 20
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def give(how: How, kind: str, **fields: Any) -> None:
-    """Send the order and show its answer."""
-    order = {
+def give_command(how: How, kind: str, **fields: Any) -> None:
+    """Send the command and show its effects."""
+    command = {
         "kind": kind,
         "command_id": how.command_id or f"cmd-{uuid.uuid4().hex}",
         "reason": how.reason,
@@ -34,9 +33,9 @@ def give(how: How, kind: str, **fields: Any) -> None:
         **{name: value for name, value in fields.items() if value is not None},
     }
     with connected(how.publisher, how.token) as client:
-        answer = client.command(order, dry_run=how.dry_run)
+        answer = client.command(command, dry_run=how.dry_run)
     if how.as_json:
-        print(msgspec.json.encode(answer).decode())
+        write(msgspec.json.encode(answer).decode())
         return
     _show(answer, how.dry_run)
 
@@ -88,7 +87,7 @@ def _show(answer: CommandAccepted, dry_run: bool) -> None:
     for heading in ("发布位 / placement", "现在 / now", "之后 / then", "计划 / due", "说明 / notes"):
         table.add_column(heading, overflow="fold")
     for one in answer.effects[:SHOWN]:
-        table.add_row(one.placement_id, one.state, one.state_after, local(one.due_at), escape(one.note))
+        table.add_row(*map(cell, (one.placement_id, one.state, one.state_after, local(one.due_at), one.note)))
     console().print(table)
     if answer.affected > SHOWN:
         console().print(f"… 其余 {answer.affected - SHOWN} 个用 --json 查看 / the others with --json")

@@ -1,4 +1,4 @@
-"""The life of a placement in plain words, told from its ledger record. Pure: asks nobody, decides nothing."""
+"""The life of a placement in plain words, made from its ledger record. Pure: no I/O and no decisions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CLASSES: dict[ErrorClass, tuple[Words, Words]] = {
     ),
     "content": (
         ("内容不符合平台规定", "the content breaks a rule of the platform"),
-        ("按说明修改后发新版本（version 加一）", "change it as told and send the next version"),
+        ("按说明修改后发新版本（version 加一）", "change it as the reason says and send the next version"),
     ),
     "media": (
         ("图片或视频有问题", "a picture or video"),

@@ -1,4 +1,4 @@
-"""The options that every order has, in one place: how it is given, not what it is about."""
+"""The options that every operator command has: who gives it, why, and where. What it is about is the command's own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CommandId = Annotated[
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class How:
-    """How an order is given; each field is an option of every order."""
+    """How a command is given; each field is an option of every command."""
 
     reason: ReasonOption
     actor: ActorOption = None
@@ -39,8 +39,8 @@ class How:
     token: TokenOption = None
 
 
-def order(run: Callable[..., None]) -> Callable[..., None]:
-    """The command for `run(how, …)`: its own parameters say what the order is about, those of `How` come with it."""
+def command_options(run: Callable[..., None]) -> Callable[..., None]:
+    """Turn `run(how, …)` into a typer command that has the options of `How` beside its own parameters."""
     hints = get_type_hints(run, include_extras=True)
     subject = [
         one.replace(annotation=hints[one.name], kind=inspect.Parameter.KEYWORD_ONLY)

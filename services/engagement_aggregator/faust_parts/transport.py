@@ -50,7 +50,7 @@ class BatchThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships 
     async def _go_on_after_group_errors(self) -> None:
         """The client stops at an error of the group until it is asked about it, and fetching as below never asks.
 
-        Without this a broker that stumbles while it starts leaves a worker that is alive and owns nothing for ever.
+        Without this a broker that stumbles while it starts leaves a worker that is alive and never owns a partition.
         """
         while not self.should_stop:
             await self.sleep(_ASK_S)

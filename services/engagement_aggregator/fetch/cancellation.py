@@ -1,7 +1,7 @@
 """Cancellations that something below has swallowed.
 
 aiokafka leaves out the cancellation of its own tasks while it closes a client, and with it one of the task that waits;
-`asyncio.wait_for` prefers a result that is there. The task goes on, and whoever waits for its end waits for ever.
+`asyncio.wait_for` prefers a result that is there. The task goes on, and a caller that waits for its end never returns.
 """
 
 from __future__ import annotations

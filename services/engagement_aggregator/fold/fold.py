@@ -1,7 +1,7 @@
 """The fold of feedback: raw records of one partition in, changed rows and refused records out. Pure: no I/O, no clock.
 
 Every figure is a latest value or a count of identities, never a bare `+= 1`, so folding a record again changes
-nothing. Any split in batches and any moments of settling give the same rows. Must not be told offsets: what has been
+nothing. Any split in batches and any moments of settling give the same rows. Must not know offsets: what has been
 read is the caller's concern.
 """
 
@@ -44,7 +44,13 @@ _ITEMS_OF_A_ROW = 16  # 110 bytes against 1,700
 _ROWS_OF_A_POST = 4  # itself, its hour, its day, and a share in its parents
 _OPEN_POST_BYTES = 1_000  # of Python's, beside what C has of it
 _BYTES_OF_A_CHARACTER, _OWED_HOUR = 3, 12
-_BUGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # of ours; trouble with the disk is not
+_BUGS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)  # defects of this code, not of the disk
 _account: Callable[[Any], tuple[str, ...]] = attrgetter("brand_id", "campaign_id", "platform", "account")
 
 
@@ -218,7 +224,7 @@ class Fold:
             one.item(
                 change, minute, event_time.from_micros(asked.seen), self._closed, self._oldest, reply=kind == REPLY
             )
-            one.give(self._scanner)
+            one.checkin(self._scanner)
         elif change:
             came = (0, change) if kind == REPLY else (change, 0)
             while (hour := self._state.count(one.number, minute, *came, asked.seen)) is not None:
@@ -229,7 +235,7 @@ class Fold:
         """Let Python change a post, after all that came in for it before."""
         while (hour := self._state.apply(one.number)) is not None:
             self._load_hour(one, hour)
-        one.take(partial(self._hour, one))
+        one.checkout(partial(self._hour, one))
 
     def _hour(self, one: OpenPost, number: int) -> PostHour:
         copy = self._state.hour(one.number, number)
@@ -259,7 +265,7 @@ class Fold:
         try:
             self._change(one, event, at, is_new=is_new)
         finally:
-            post = one.give(self._scanner)
+            post = one.checkin(self._scanner)
         if one.marks_changed:
             self._follow_account(post)
 

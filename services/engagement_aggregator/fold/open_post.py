@@ -41,7 +41,7 @@ class OpenPost:
         self.sequence = _sequence(post)
         self.touched = self.marks_changed = False
 
-    def take(self, hours: Callable[[int], PostHour]) -> None:
+    def checkout(self, hours: Callable[[int], PostHour]) -> None:
         """Begin to change it; nothing of it may wait in C."""
         self.post = post = self._state.post(self.number, self.identity)
         self.windows = PostWindows(hours, post)
@@ -50,7 +50,7 @@ class OpenPost:
         self.sequence = _sequence(post)
         self.touched = self.marks_changed = False
 
-    def give(self, scanner: Scanner) -> PostState:
+    def checkin(self, scanner: Scanner) -> PostState:
         """Put the changes in their place, and let the scanner go on from there; returns what the copy was."""
         number, post, state = self.number, self.post, self._state
         state.put_post(number, post)
@@ -65,7 +65,7 @@ class OpenPost:
         return post
 
     def tell(self, scanner: Scanner, post: PostState) -> None:
-        """What the scanner goes on from. One that was not told takes what it knows already for news."""
+        """What the scanner goes on from. Without this it counts a known reading as a new one."""
         newest = NEVER_SEEN if post.newest is None else event_time.micros(post.newest)
         scanner.resume(self.number, self.sequence, newest, self.follows)
 

@@ -59,7 +59,7 @@ class Parents:
         return content.number, on_platform.number, campaign.number
 
     def followed(self, event: ReadFollowers, seen: datetime) -> None:
-        """An account told its followers, or why not, at `seen`."""
+        """Note an account's number of followers, or why it is missing, as observed at `seen`."""
         reading = event.followers
         state = (
             FollowersState(reason=reading.reason, reason_at=seen)

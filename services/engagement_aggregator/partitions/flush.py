@@ -38,7 +38,9 @@ class FlushWriter:
     def __init__(
         self, options: Mapping[str, Any], *, transactional_id: str, group: str, changelog: str, partition: int
     ) -> None:
-        self._group, self._changelog, self._partition = group, changelog, partition
+        self._group = group
+        self._changelog = changelog
+        self._partition = partition
         self._producer = AIOKafkaProducer(
             **options,
             client_id=transactional_id,

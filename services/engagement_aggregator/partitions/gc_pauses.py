@@ -17,7 +17,7 @@ _YOUNG, _ALL = 1, 2  # generations, as the collector counts them
 
 
 class GcPauses:
-    """One per process; told of each flush. clock: monotonic seconds."""
+    """One per process; notified of each flush. clock: monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock, self._next, self._whole = clock, 0.0, 0.0

@@ -74,8 +74,13 @@ class OwnedPartition:
         self.positions: dict[str, int] = {}
         self.behind: dict[str, int] = {}  # by source topic, told from outside
         self.is_open = False
-        self._settings, self._options, self._store, self._counts = settings, options, store, counts
-        self._flushed, self._shares, self._large = flushed, shares, large
+        self._settings = settings
+        self._options = options
+        self._store = store
+        self._counts = counts
+        self._flushed = flushed
+        self._shares = shares
+        self._large = large
         shares.join(self)
         self._changelog = TP(settings.changelog_topic, number)
         self._lineage = ""
@@ -210,7 +215,8 @@ class OwnedPartition:
 
     def abandon(self, reason: Exception) -> None:
         """End `run` with this error; nothing more is folded or written."""
-        self._abandoned, self.is_open = reason, False
+        self._abandoned = reason
+        self.is_open = False
         self._moved.set()
         self._full.set()
 

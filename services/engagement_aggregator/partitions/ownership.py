@@ -44,8 +44,11 @@ class Ownership:
         progress: Progress,
         fenced_pause_s: float,
     ) -> None:
-        self._make, self._rewind, self._health = make, rewind, health
-        self._progress, self._fenced_pause_s = progress, fenced_pause_s
+        self._make = make
+        self._rewind = rewind
+        self._health = health
+        self._progress = progress
+        self._fenced_pause_s = fenced_pause_s
         self.taking = False
         self._partitions: dict[int, OwnedPartition] = {}
         self._keepers: list[asyncio.Task[None]] = []

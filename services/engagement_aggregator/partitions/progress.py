@@ -1,4 +1,4 @@
-"""Progress of each source partition, so that one that stands still among busy ones is seen. No I/O; told the time."""
+"""Progress of each source partition, to find one that stands still while others move. No I/O; callers pass the time."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.registry import adapter, platforms
 from services.cli.oauth_redirect import ConsentRefusedError, RedirectError, awaited, code_in
 from services.cli.terminal.addresses import home_of
-from services.cli.terminal.console import console
+from services.cli.terminal.console import console, write
 from services.cli.terminal.exits import stopped
 
 HELP = """为一个账号授权（OAuth）：打开授权页，用户同意后取得令牌，交给适配器使用。
@@ -96,7 +96,7 @@ def connect(
 
 def _show(address: str, *, browser: bool) -> None:
     console().print("请在浏览器中打开并同意 / open this and agree:", markup=False)
-    print(address, flush=True)  # alone on its line, for scripts
+    write(address, flush=True)  # alone on its line, for scripts
     if browser:
         webbrowser.open(address)
 

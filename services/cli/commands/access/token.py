@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 
 from services.cli.terminal.addresses import home_of
-from services.cli.terminal.console import console, errors
+from services.cli.terminal.console import cell, console, errors, write
 from services.cli.terminal.exits import stopped
 from services.cli.terminal.times import local
 from services.publisher.access.roles import ROLES
@@ -55,7 +55,7 @@ def new(
 ) -> None:
     with _refused():
         token = _file(state_dir).new(name, tuple(role), tuple(brand), datetime.now(UTC))
-    print(token)  # alone on standard output, for scripts
+    write(token)  # alone on standard output, for scripts
     errors().print(ONCE, style="yellow", markup=False)
 
 
@@ -67,14 +67,15 @@ def listing(
         found = _file(state_dir).all()
     if as_json:
         shown = ({name: getattr(one, name) for name in one.__struct_fields__ if name != "sha256"} for one in found)
-        print(msgspec.json.encode(list(shown)).decode())
+        write(msgspec.json.encode(list(shown)).decode())
         return
     table = Table(title="访问令牌 / access tokens", title_justify="left")
     for heading in ("名字 / name", "角色 / roles", "品牌 / brands", "建立 / made", "状态 / state"):
         table.add_column(heading, overflow="fold")
     for one in found:
         state = "有效 / valid" if one.revoked_at is None else f"已吊销 / revoked {local(one.revoked_at)}"
-        table.add_row(one.name, " ".join(one.roles), " ".join(one.brands), local(one.created_at), state)
+        texts = (one.name, " ".join(one.roles), " ".join(one.brands), local(one.created_at), state)
+        table.add_row(*map(cell, texts))
     console().print(table)
 
 

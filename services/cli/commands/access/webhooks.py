@@ -1,4 +1,4 @@
-"""`tongbo webhooks`: who is told of placements and alerts, what was told, and telling it again."""
+"""`tongbo webhooks`: subscriptions to placements and alerts, their deliveries, and sending one again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.table import Table
 from schemas.events.webhook import WebhookDelivery
 from services.cli.commands.operate.dlq import KafkaOption
 from services.cli.terminal.addresses import home_of, kafka_settings
-from services.cli.terminal.console import console, errors
+from services.cli.terminal.console import cell, console, errors, write
 from services.cli.terminal.exits import stopped
 from services.cli.terminal.times import local
 from services.runtime.kafka.errors import KafkaProblem
@@ -51,8 +51,8 @@ def register(app: typer.Typer) -> None:
     commands.command("add", help="订阅；密钥只显示这一次 / subscribe, the secret is shown once")(add)
     commands.command("list", help="列出订阅 / list")(listing)
     commands.command("remove", help="取消订阅 / unsubscribe")(remove)
-    commands.command("log", help="投递记录 / what was told")(delivery_log)
-    commands.command("resend", help="再发一次 / tell it again")(resend)
+    commands.command("log", help="投递记录 / deliveries")(delivery_log)
+    commands.command("resend", help="再发一次 / send one delivery again")(resend)
     app.add_typer(commands, name="webhooks")
 
 
@@ -68,7 +68,7 @@ def add(
         one = _file(state_dir).add(url, tuple(event or ()), brand, datetime.now(UTC))
     errors().print(f"已订阅 / subscribed：{one.subscription_id}", style="green", markup=False)
     errors().print("验签密钥如下，只显示这一次 / the secret to check signatures with, shown only now:", style="yellow")
-    print(one.secret)  # alone on standard output, for scripts
+    write(one.secret)  # alone on standard output, for scripts
 
 
 def listing(state_dir: Folder = None) -> None:
@@ -78,9 +78,8 @@ def listing(state_dir: Folder = None) -> None:
     for heading in ("编号 / id", "地址 / address", "事件 / events", "品牌 / brand", "自 / since"):
         table.add_column(heading, overflow="fold")
     for one in found:
-        table.add_row(
-            one.subscription_id, one.url, " ".join(one.events) or "全部 / all", one.brand, local(one.created_at)
-        )
+        texts = (one.subscription_id, one.url, " ".join(one.events) or "全部 / all", one.brand, local(one.created_at))
+        table.add_row(*map(cell, texts))
     console().print(table)
 
 
@@ -117,7 +116,8 @@ def delivery_log(
     for one in sorted(chosen, key=lambda found: found.created_at)[-last:]:
         tried = one.attempts[-1] if one.attempts else None
         answer = "" if tried is None else str(tried.status) if tried.status else tried.problem
-        table.add_row(one.delivery_id, one.event, one.state, str(one.tries), local(tried.at) if tried else "", answer)
+        last_try = local(tried.at) if tried else ""
+        table.add_row(*map(cell, (one.delivery_id, one.event, one.state, str(one.tries), last_try, answer)))
     console().print(table)
 
 

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from services.cli.publisher.give_command import give, instant, seconds
+from services.cli.publisher.give_command import give_command, instant, seconds
 from services.cli.publisher.session import PublisherOption, connected
 from services.cli.terminal.addresses import TokenOption
-from services.cli.terminal.command_options import AsJson, How, order
-from services.cli.terminal.console import console
+from services.cli.terminal.command_options import AsJson, How, command_options
+from services.cli.terminal.console import cell, console, write
 from services.cli.terminal.exits import stopped
 from services.cli.terminal.times import local
 from services.publisher.api.command_requests import BrakeStatus
@@ -38,8 +37,10 @@ goes on when the brake is released or over. Needs a token with the role operate,
 
 def register(app: typer.Typer) -> None:
     commands = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
-    commands.command("set", help="刹车 / stop what would be published")(order(set_))
-    commands.command("release", help="解除，可分批 / let it go on, perhaps spread over some time")(order(release))
+    commands.command("set", help="刹车 / stop what would be published")(command_options(set_))
+    commands.command("release", help="解除，可分批 / let it go on, perhaps spread over some time")(
+        command_options(release)
+    )
     commands.command("list", help="正在生效的刹车 / brakes that are on")(listing)
     app.add_typer(commands, name="brake")
 
@@ -65,7 +66,7 @@ def set_(
             code=2,
         )
     scope = {"level": level} | {name: value for name, value in given.items() if value}
-    give(how, "brake_set", brand_id=brand, scope=scope, until=instant(until, "--until"))
+    give_command(how, "brake_set", brand_id=brand, scope=scope, until=instant(until, "--until"))
 
 
 def release(
@@ -76,14 +77,14 @@ def release(
     ] = None,
 ) -> None:
     """不写 --over：未过最晚时刻的立即发布，过了的记为 MISSED。Without --over what is too late by now is MISSED."""
-    give(how, "brake_release", brake_id=brake, over_s=seconds(over, "--over"))
+    give_command(how, "brake_release", brake_id=brake, over_s=seconds(over, "--over"))
 
 
 def listing(as_json: AsJson = False, publisher: PublisherOption = None, token: TokenOption = None) -> None:
     with connected(publisher, token) as client:
         found = client.brakes()
     if as_json:
-        print(msgspec.json.encode(found).decode())
+        write(msgspec.json.encode(found).decode())
         return
     if not found.brakes:
         console().print("没有生效的刹车 / no brake is on")
@@ -98,6 +99,6 @@ def _table(brakes: Iterable[BrakeStatus]) -> Table:
     for one in brakes:
         scope = " ".join(part for part in (one.brand_id, one.campaign_id, one.platform, one.account) if part)
         until = local(one.until) if one.until else "解除为止 / released"
-        reason = escape(f"{one.reason}（{one.actor}）")
-        table.add_row(one.brake_id, escape(scope), str(one.parked), reason, local(one.since), until)
+        reason = f"{one.reason}（{one.actor}）"
+        table.add_row(*map(cell, (one.brake_id, scope, str(one.parked), reason, local(one.since), until)))
     return table

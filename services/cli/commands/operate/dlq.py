@@ -12,7 +12,7 @@ from rich.table import Table
 
 from services.cli.reports.dead_letters import DeadLetterRedriver, Letter, checked, letters, open_letters, readable
 from services.cli.terminal.addresses import kafka_settings
-from services.cli.terminal.console import console, errors
+from services.cli.terminal.console import cell, console, errors, write
 from services.cli.terminal.exits import stopped
 from services.cli.terminal.times import local
 from services.runtime.dead_letters import OriginalOmitted
@@ -68,7 +68,8 @@ def listing(
     for (name, cause), found in sorted(groups.items()):
         times = [one.event.first_seen_at for one in found]
         sample = f"{found[-1].event.event_id}\n{found[-1].event.message[:120]}"
-        table.add_row(name, cause, str(len(found)), local(min(times)), local(max(times)), sample)
+        texts = (name, cause, str(len(found)), local(min(times)), local(max(times)), sample)
+        table.add_row(*map(cell, texts))
     console().print(table)
 
 
@@ -78,7 +79,7 @@ def show(letter_id: Annotated[str, typer.Argument(metavar="ID")], kafka: KafkaOp
     told.print(f"{one.event.service}  {one.event.topic}-{one.event.partition} @ {one.event.offset}", markup=False)
     told.print(f"{one.event.cause}：{one.event.message}", style="red", markup=False)
     try:
-        print(readable(one))
+        write(readable(one))
     except OriginalOmitted as error:
         raise stopped(str(error), "") from None
 

@@ -17,7 +17,7 @@ from services.cli.commands.operate.dlq import KafkaOption, YesOption
 from services.cli.publisher.session import PublisherOption, connected
 from services.cli.reports.root_causes import Cause, open_causes
 from services.cli.terminal.addresses import TokenOption, kafka_settings
-from services.cli.terminal.console import console
+from services.cli.terminal.console import cell, console
 from services.cli.terminal.exits import stopped
 from services.cli.terminal.times import local
 from services.runtime.kafka.admin import partition_count
@@ -69,17 +69,19 @@ def listing(context: typer.Context, brand: BrandOption = None, kafka: KafkaOptio
     for one in causes:
         samples = "\n".join(record.placement_id for record in one.placements[:SAMPLES])
         step = "\n".join(one.next_step)
-        table.add_row(one.name, str(len(one.placements)), local(one.since), step, f"{one.message[:120]}\n{samples}")
+        texts = (one.name, str(len(one.placements)), local(one.since), step, f"{one.message[:120]}\n{samples}")
+        table.add_row(*map(cell, texts))
     console().print(table)
 
 
 def show(cause: CauseArgument, brand: BrandOption = None, kafka: KafkaOption = None) -> None:
     one = _chosen(kafka, brand, cause)
-    table = Table(title=f"{one.name}：{one.message}", title_justify="left")
+    table = Table(title=cell(f"{one.name}：{one.message}"), title_justify="left")
     for heading in ("发布位 / placement", "状态 / state", "内容 / content", "账号 / account", "自 / since"):
         table.add_column(heading, overflow="fold")
     for record in one.placements:
-        table.add_row(record.placement_id, record.state, record.content_id, record.account, local(record.since))
+        texts = (record.placement_id, record.state, record.content_id, record.account, local(record.since))
+        table.add_row(*map(cell, texts))
     console().print(table)
 
 
@@ -96,11 +98,11 @@ def retry(
     one = _chosen(kafka, brand, cause)
     with connected(publisher, token) as client:
         for record in one.placements:
-            order = {
+            command = {
                 "kind": "retry", "command_id": f"cmd-{uuid.uuid4().hex}", "reason": reason, "actor": getpass.getuser(),
                 "placement_id": record.placement_id,
             }  # fmt: skip
-            answer = client.command(order, dry_run=not yes)
+            answer = client.command(command, dry_run=not yes)
             for effect in answer.effects:
                 after = f"{effect.state} → {effect.state_after}"
                 console().print(f"  {effect.placement_id}  {after}  {effect.note}", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`tongbo cancel | retract | retry | confirm | deny | release | reply`: orders about one placement."""
+"""`tongbo cancel | retract | retry | confirm | deny | release | reply`: commands about one placement."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.publisher.give_command import give, instant
-from services.cli.terminal.command_options import How, order
+from services.cli.publisher.give_command import give_command, instant
+from services.cli.terminal.command_options import How, command_options
 
 Placement = Annotated[str, typer.Argument(help="发布位编号 pl-…，见 tongbo status / id of the placement")]
 ALL = "需要 operate 角色；先加 --dry-run 看会怎样。Needs the role operate; look first with --dry-run."
@@ -76,14 +76,14 @@ Answer a comment; the same command never answers twice. {ALL}
 def register(app: typer.Typer) -> None:
     about_more: dict[str, Callable[..., None]] = {"confirm": confirm, "release": release, "reply": reply}
     for name, text in HELPS.items():
-        app.command(name, help=text)(order(about_more.get(name) or _plain(name)))
+        app.command(name, help=text)(command_options(about_more.get(name) or _plain(name)))
 
 
 def _plain(kind: str) -> Callable[..., None]:
-    """An order that says nothing but which placement it is about."""
+    """Make a command whose only field is the placement."""
 
     def run(how: How, placement: Placement) -> None:
-        give(how, kind, placement_id=placement)
+        give_command(how, kind, placement_id=placement)
 
     return run
 
@@ -96,7 +96,9 @@ def confirm(
     published_at: Annotated[str | None, typer.Option("--at", help="何时发布，默认现在 / when, default now")] = None,
 ) -> None:
     post = {"native_id": native_id, "url": url, "published_at": instant(published_at, "--at")}
-    give(how, "confirm", placement_id=placement, post={name: one for name, one in post.items() if one is not None})
+    give_command(
+        how, "confirm", placement_id=placement, post={name: one for name, one in post.items() if one is not None}
+    )
 
 
 def release(
@@ -106,7 +108,7 @@ def release(
         str | None, typer.Option(help="何时发布，如 30m 或带时区的时刻，默认立即 / when, default: now")
     ] = None,
 ) -> None:
-    give(how, "release", placement_id=placement, due_at=instant(at, "--at"))
+    give_command(how, "release", placement_id=placement, due_at=instant(at, "--at"))
 
 
 def reply(
@@ -115,4 +117,4 @@ def reply(
     comment: Annotated[str, typer.Option(help="要回复的评论编号 / id of the comment")],
     text: Annotated[str, typer.Option(help="回复内容 / what to answer")],
 ) -> None:
-    give(how, "reply", placement_id=placement, comment_id=comment, text=text)
+    give_command(how, "reply", placement_id=placement, comment_id=comment, text=text)

@@ -18,7 +18,7 @@ from services.cli.campaign.file import CampaignFileError, FileProblem, ReadyCamp
 from services.cli.publisher.client import PublisherClient, RefusedByPublisherError
 from services.cli.publisher.session import PublisherOption, connected
 from services.cli.terminal.addresses import TokenOption
-from services.cli.terminal.console import console, errors
+from services.cli.terminal.console import cell, console, errors, write
 from services.cli.terminal.exits import stopped
 from services.publisher.api.answers import ContentAccepted, VariantReport
 
@@ -83,7 +83,7 @@ def publish(
     except CampaignRefusedError as error:
         raise _told(error.problems, "不能这样发布 / it cannot be published like this", 1) from None
     if as_json:
-        print(msgspec.json.encode({"campaign_id": done.campaign_id, "contents": done.answers}).decode())
+        write(msgspec.json.encode({"campaign_id": done.campaign_id, "contents": done.answers}).decode())
         return
     for answer in done.answers:
         _show(answer)
@@ -143,7 +143,7 @@ def _told(problems: list[FileProblem], headline: str, code: int) -> typer.Exit:
 
 def _show(answer: ContentAccepted) -> None:
     variants = {(one.platform, one.account, one.slot): one for one in answer.variants}
-    table = Table(title=f"{answer.content_id} · 第 {answer.version} 版", title_justify="left", show_lines=True)
+    table = Table(title=cell(f"{answer.content_id} · 第 {answer.version} 版"), title_justify="left", show_lines=True)
     for heading in ("发布位 / placement", "时间 / due", "平台版本 / variant", "长度", "改动与提醒 / notes"):
         table.add_column(heading, overflow="fold")
     for placement in answer.placements:

@@ -16,7 +16,7 @@ from services.cli.local.layout import Layout
 from services.cli.local.local_token import local_token
 from services.cli.local.pipeline import NotReadyError, Pipeline, Plan, StoppedError
 from services.cli.local.session import AlreadyRunningError, owner_of, ownership
-from services.cli.terminal.console import console
+from services.cli.terminal.console import console, write
 from services.publisher.access.token_store import TokensError
 
 HELP = """启动整条流水线：Kafka、主题、平台模拟器、发布器、适配器、采集器、汇总器、看门狗、对外通知。
@@ -83,7 +83,7 @@ def _stay(layout: Layout, plan: Plan) -> int:
 
 def say(line: str) -> None:
     """Plain lines: standard output is a file where the pipeline runs in the background."""
-    print(line, flush=True)
+    write(line, flush=True)
 
 
 def _detach(layout: Layout, arguments: list[str]) -> int:

@@ -12,6 +12,7 @@ from services.cli.publisher.session import PublisherOption, connected
 from services.cli.reports.story import Language, Tone, told
 from services.cli.terminal.addresses import TokenOption
 from services.cli.terminal.console import console
+from services.runtime.safe_text import safe_line
 
 HELP = """一个发布位的来龙去脉：计划、改写、每一步、未知结果如何查清、错误的含义与下一步。
 
@@ -40,7 +41,7 @@ def explain(
     with connected(publisher, token, refusal=_with_hint) as client:
         detail = client.placement(placement)
     for line in told(detail, _named(detail.status.platform, lang), lang):
-        console().print(line.text, style=STYLES[line.tone], markup=False, soft_wrap=True)
+        console().print(safe_line(line.text), style=STYLES[line.tone], markup=False, soft_wrap=True)
 
 
 def _with_hint(refused: RefusedByPublisherError) -> str:

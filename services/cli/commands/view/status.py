@@ -13,7 +13,7 @@ from rich.table import Table
 from services.cli.publisher.client import PublisherClient, RefusedByPublisherError
 from services.cli.publisher.session import PublisherOption, connected
 from services.cli.terminal.addresses import TokenOption
-from services.cli.terminal.console import console
+from services.cli.terminal.console import console, write
 from services.cli.terminal.exits import stopped
 from services.cli.terminal.times import local
 from services.publisher.api.answers import (
@@ -61,7 +61,7 @@ def status(
     if found is None:
         raise stopped(f"没有叫“{name}”的活动、内容或发布位；tongbo status 列出全部", f"nothing is called {name!r}")
     if as_json:
-        print(msgspec.json.encode(found).decode())
+        write(msgspec.json.encode(found).decode())
         return
     _show(found, placements)
 

@@ -18,6 +18,7 @@ from services.cli.terminal.times import local
 from services.runtime.kafka.errors import KafkaProblem
 from services.runtime.kafka.reader import Tail, read_topic
 from services.runtime.kafka.records import Record
+from services.runtime.safe_text import safe_line
 from services.runtime.settings import KafkaSettings
 
 HELP = """看一个主题里流过的事件；Ctrl-C 结束。作者都是假名。
@@ -85,14 +86,14 @@ def in_order(records: Iterable[Record]) -> list[Record]:
 
 def shown(record: Record, decode: Callable[[bytes], Any], campaign: str | None, *, full: bool) -> Text | None:
     """One line for a record; None where it is of another campaign."""
-    key = (record.key or b"").decode(errors="replace")
+    key = safe_line((record.key or b"").decode(errors="replace"))
     where = f"{local(record.timestamp)} {record.partition}/{record.offset}"
     if record.value is None:
         return None if campaign else Text.assemble((where, "dim"), f" {key} ", ("（已删除 / deleted）", "red"))
     try:
         event: dict[str, Any] = msgspec.to_builtins(decode(record.value))
     except DecodeError as error:
-        return Text.assemble((where, "dim"), f" {key} ", (f"无法解析：{error}", "red"))
+        return Text.assemble((where, "dim"), f" {key} ", (f"无法解析：{safe_line(str(error))}", "red"))
     if campaign is not None and event.get("campaign_id") != campaign:
         return None
     if full:
@@ -104,5 +105,5 @@ def _summary(event: dict[str, Any]) -> str:
     names = [name for name in _LEADING if name in event]
     names += [name for name in event if name not in _ENVELOPE and name not in names]
     parts = [f"{name}={event[name]}" for name in names if event[name] not in (None, "", [], {}, ())]
-    text = "  ".join(parts).replace("\n", "⏎")
+    text = safe_line("  ".join(parts))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
