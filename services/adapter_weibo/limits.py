@@ -11,7 +11,7 @@ from services.adapter.localising.text import URL, gbk_length
 WAYS = ("open", "commercial")
 
 STATUS_MAX = 140  # Chinese characters: WB-WIKI 2/statuses/share [doc]
-SHORT_LINK = 11  # a link counts at least as the short link it becomes: 10–11 characters [memory]
+SHORT_LINK = 11  # any link counts as the short link that it becomes: 10–11 characters [memory]
 MAX_TOPICS = 3  # our choice: more topics look like spam
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/gif")
 PICTURE_BELOW = 5 * 1024 * 1024  # "< 5 MB": WB-WIKI 2/statuses/share [doc]
@@ -59,12 +59,9 @@ ENDPOINT_OF_API = {
 
 
 def status_length(text: str) -> int:
-    """Characters by the strictest of the countings that sources name: all characters, or half the GBK bytes.
+    """Characters by the stricter of the countings that sources name: all characters, or half the GBK bytes.
 
-    A URL counts in full, and at least as the short link that the platform makes of it.
+    A link counts SHORT_LINK, however long it is: the platform shows its short form.
     """
-    characters, halves = len(URL.sub("", text)), gbk_length(URL.sub("", text))
-    for match in URL.finditer(text):
-        characters += max(len(match.group()), SHORT_LINK)
-        halves += max(gbk_length(match.group()), 2 * SHORT_LINK)
-    return max(characters, (halves + 1) // 2)
+    links, prose = len(URL.findall(text)), URL.sub("", text)
+    return max(len(prose), (gbk_length(prose) + 1) // 2) + links * SHORT_LINK

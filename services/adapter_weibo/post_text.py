@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from schemas.events.content import Declarations, MasterContent
 from services.adapter.contract.accounts import Account
 from services.adapter.localising.report import Report
-from services.adapter.localising.text import MENTION, key_message_survives, normalise, without_end_mark
+from services.adapter.localising.text import join_sentences, key_message_survives, normalise, without_end_mark
 from services.adapter_weibo.limits import MAX_TOPICS, STATUS_MAX, status_length
 
 AD_LABEL, AI_LABEL = "（广告）", "（内容由AI生成）"
 TOPIC = re.compile(r"[#＃]([^#＃\n]+)[#＃]")
-_ENDS_IN_MENTION = re.compile(MENTION.pattern + r"$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class StatusText:
 
     @property
     def text(self) -> str:
-        words = (f"【{self.title}】" if self.title else "") + _glued(self.lead) + self.labels
+        words = (f"【{self.title}】" if self.title else "") + join_sentences(self.lead) + self.labels
         tags = " ".join(f"#{topic}#" for topic in self.topics)
         return " ".join(part for part in (words, tags, self.link) if part)
 
@@ -103,17 +102,6 @@ def with_sentences(status: StatusText, supply: tuple[str, ...], source: str, rep
             return status
         status = longer
     return status
-
-
-def _glued(pieces: tuple[str, ...]) -> str:
-    """Sentences side by side; one without an end mark gets one, and an @name the space that ends it."""
-    text = ""
-    for piece in pieces:
-        if text and without_end_mark(text) == text:
-            ends_open = text[-1].isascii() or _ENDS_IN_MENTION.search(text) is not None
-            text += " " if ends_open else "。"
-        text += piece
-    return text
 
 
 def allowed_topics(wanted: tuple[str, ...], account: Account, report: Report) -> tuple[str, ...]:

@@ -32,12 +32,13 @@ def status(outcome: object) -> str:
         ("茶tea", 4),
         ("😀", 2),
         (FAMILY, 10),
-        ("https://a.b/c", 13),
+        ("https://a.b/c", 11),
         ("http://a", 11),
-        ("茶 https://qinghe.example/spring/2026", 2 + len("https://qinghe.example/spring/2026")),
+        ("https://a.b/" + "c" * 2000 + " https://a.b/d", 1 + 2 * 11),
+        ("茶 https://qinghe.example/spring/2026", 2 + 11),
     ],
 )
-def test_length_is_the_strictest_counting_and_links_count_in_full(text: str, length: int) -> None:
+def test_length_is_the_strictest_counting_and_any_link_counts_as_a_short_one(text: str, length: int) -> None:
     assert status_length(text) == length
 
 
@@ -280,3 +281,26 @@ def test_same_master_gives_the_same_bytes_in_every_process() -> None:
             [sys.executable, "-c", _PRINT_DRAFT], capture_output=True, check=True, timeout=60, env=environment
         )
         assert there.stdout == here
+
+
+def test_one_traditional_name_does_not_stop_the_conversion() -> None:
+    account = msgspec.structs.replace(COMMERCIAL, script="traditional")
+    summary = "我们与鼎泰豐联名，后天发售。"
+    text = status(
+        localised(content(title="鼎泰豐联名茶", key_message="联名茶开售", summary=summary, topics=()), account)
+    )
+    assert "【鼎泰豐聯名茶】聯名茶開售。我們與鼎泰豐聯名，後天發售。" in text
+
+
+def test_closing_quotes_get_no_second_mark_and_latin_sentences_keep_their_blank() -> None:
+    summary = "她说“好茶！”我说（真的。）然后走了。Our tea is fresh. It is picked by hand. Come and try! See you."
+    text = status(
+        localised(content(title="一杯冷泡茶", key_message="一杯冷泡茶", summary=summary, topics=()), COMMERCIAL)
+    )
+    assert f"【一杯冷泡茶】{summary}" in text
+
+
+def test_a_long_link_counts_as_a_short_one() -> None:
+    link = "https://qinghe.example/p?" + "&".join(f"utm_{n}=abcdefgh{n}" for n in range(20))
+    text = status(localised(content(key_message="一杯冷泡茶", link=link), OPEN))
+    assert link in text

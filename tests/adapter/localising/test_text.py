@@ -8,6 +8,7 @@ from services.adapter.localising.text import (
     fingerprint,
     gbk_length,
     graphemes,
+    join_sentences,
     key_message_survives,
     sentences,
     strip_markdown,
@@ -30,6 +31,53 @@ def test_markdown_line_break_between_latin_words_is_a_space() -> None:
 def test_sentences_keep_their_end_marks_and_never_cut_a_url() -> None:
     text = "你好。“好吗？”看 https://a.b/?x=1;y=2 吧！\nv1.2 完"
     assert sentences(text) == ("你好。", "“好吗？”", "看 https://a.b/?x=1;y=2 吧！", "v1.2 完")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "她说“好茶！”我说（真的。）然后走了。",
+        "Our tea is fresh. It is picked by hand. Come and try! See you.",
+        "她说“好茶！”Our tea is fresh. “Really?” she asked. 『走吧！』她说。",
+        'He said "Go!" She left. "Why?" We came.',
+        '她说"好茶!"我说"好"。走!',
+        "看〈好茶！〉《茶经。》再来【好！】。",
+        "Ça va? Été à Paris! Only 9! 8 left.",
+        "좋아요! 네. 좋아요.",
+        "No. 5 is here. 茶!好!",
+    ],
+)
+def test_sentences_put_together_again_are_the_text(text: str) -> None:
+    assert join_sentences(sentences(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        (("青禾春茶", "三月开采"), "青禾春茶。三月开采"),
+        (("他说“好茶”", "走了"), "他说“好茶”。走了"),
+        (("Our tea", "It is fresh."), "Our tea It is fresh."),
+        (("Le thé du café", "Il est bon"), "Le thé du café Il est bon"),
+        (("谢谢 @青禾", "三月见"), "谢谢 @青禾 三月见"),
+        ((), ""),
+    ],
+)
+def test_a_sentence_without_an_end_mark_gets_a_mark_or_a_blank(pieces: tuple[str, ...], text: str) -> None:
+    assert join_sentences(pieces) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["\ue0009\ue001", "看 https://a.b/c \ue0000\ue001 \ue0001\ue001", "\ue000\ue001 @青禾"]
+)
+def test_no_character_of_a_text_is_taken_for_a_mark_of_our_own(text: str) -> None:
+    assert sentences(text) == (text,)
+    assert to_script(text, "traditional") == to_script(text, "simplified") == text
+
+
+@given(st.text(st.sampled_from("茶。“”!. aB\"'\ue000\ue0019@")))
+def test_any_text_has_sentences_and_a_script(text: str) -> None:
+    assert "".join("".join(sentences(text)).split()) == "".join(text.split())
+    assert to_script(text, "simplified") == text
 
 
 @pytest.mark.parametrize(("text", "length"), [("ab", 2), ("青茶", 4), ("😀", 4), ("", 0), ("a青", 3)])
@@ -80,6 +128,11 @@ def test_key_message_is_compared_without_whitespace_and_end_mark() -> None:
     assert key_message_survives("", "")
 
 
+def test_a_key_message_is_known_in_either_script() -> None:
+    assert key_message_survives("【新】我們後天發售！", "后天发售")
+    assert key_message_survives("我们后天发售", "後天發售。")
+
+
 @pytest.mark.parametrize(
     ("text", "script", "expected"),
     [
@@ -88,6 +141,13 @@ def test_key_message_is_compared_without_whitespace_and_end_mark() -> None:
         ("著名的乾隆", "simplified", "著名的乾隆"),
         ("以後的頭髮", "traditional", "以後的頭髮"),
         ("问 @青禾生活馆 https://a.b/c", "traditional", "問 @青禾生活馆 https://a.b/c"),
+        ("鼎泰豐联名茶", "traditional", "鼎泰豐聯名茶"),
+        ("我们与鼎泰豐联名，后天发售。", "traditional", "我們與鼎泰豐聯名，後天發售。"),
+        ("我們與张学友聯名，後天發售。", "traditional", "我們與張學友聯名，後天發售。"),
+        ("我们与鼎泰豐联名，著名的乾隆。", "simplified", "我们与鼎泰丰联名，著名的乾隆。"),
+        ("鼎泰丰與我們聯名，皇后里程。", "simplified", "鼎泰丰与我们联名，皇后里程。"),
+        ("聯名茶後天開售，范先生到場，里程碑。", "traditional", "聯名茶後天開售，范先生到場，里程碑。"),
+        ("范先生，后天", "traditional", "範先生，後天"),
     ],
 )
 def test_script_changes_words_but_no_account_names(text: str, script: str, expected: str) -> None:
