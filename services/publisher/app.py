@@ -76,7 +76,8 @@ def assemble(
 def application(parts: Parts, settings: PublisherSettings) -> Litestar:
     """The HTTP application; refuses work with 503 until the log has been read."""
 
-    def ready_or_refused(_: Request[Any, Any, Any]) -> None:
+    async def ready_or_refused(_: Request[Any, Any, Any]) -> None:
+        """A coroutine, because a function would wait for one of the threads that check contents."""
         if not parts.follower.ready:
             detail = "正在从日志恢复状态，请稍后重试 / still reading the log, try again shortly"
             raise unavailable("not_ready", detail, 1)

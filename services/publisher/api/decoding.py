@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec import inspect as described
 
 from services.publisher.api.problems import Problem, RequestRefusedError, invalid
+from services.publisher.api.text_safety import unsafe_texts
 
 T = TypeVar("T", bound=Struct)
 
@@ -31,7 +32,7 @@ def decoded(raw: bytes, kind: type[T]) -> T:
 
 def converted(value: object, kind: type[T]) -> tuple[T | None, list[Problem]]:
     """`value` as a `kind`, or None and everything that is wrong with it."""
-    problems = list(_problems(value, kind, ""))
+    problems = [*unsafe_texts(value), *_problems(value, kind, "")]
     if problems:
         return None, problems
     return msgspec.convert(value, type=kind), []

@@ -23,7 +23,7 @@ from services.publisher.content.check_media import inline_ids, media
 from services.publisher.content.check_quota import quotas
 from services.publisher.content.check_similarity import likeness
 from services.publisher.content.check_targets import named, targets
-from services.publisher.content.check_text import identity, texts, variants
+from services.publisher.content.check_text import identity, texts, variants, workload
 from services.publisher.content.known import Known
 from services.publisher.content.plan import ContentPlan
 from services.runtime.logging import get_logger
@@ -46,13 +46,18 @@ def judged(request: ContentRequest, known: Known, stamp: Stamp) -> ContentPlan:
     problems = [*texts(request), *identity(request, known), *variants(request)]
     files = media(request, known, problems)
     usable = targets(request, known, stamp.now, problems)
+    problems.extend(workload(request, {(target.platform, target.account) for target, _ in usable.values()}))
     master = _master(request, known, stamp, files, tuple(target for target, _ in usable.values()))
     reports: list[VariantReport] = []
     # A content that is broken in itself would be refused by every platform for that same reason once more.
     if not any(one.target is None for one in problems):
+        drafts: dict[tuple[str, str], Localised] = {}
         for number, (target, account) in usable.items():
             adapter = known.adapter(target.platform)
-            localised = _localised(adapter, master, target, account)
+            place = target.platform, target.account
+            if place not in drafts:  # slots of one account get the same words
+                drafts[place] = _localised(adapter, master, target, account)
+            localised = drafts[place]
             problems.extend(_refusals(adapter, number, target, localised))
             problems.extend(quotas(adapter, number, target, account, known, master))
             confirmed = request.confirm_similar

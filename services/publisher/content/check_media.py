@@ -12,7 +12,7 @@ from services.publisher.api.requests import ContentRequest, MediaRequest
 from services.publisher.content.addresses import address_problem
 from services.publisher.content.known import Known
 
-_INLINE = re.compile(r"!\[[^\]]*\]\(media:([^)\s]+)\)")
+_INLINE = re.compile(r"!\[[^\[\]]{0,1000}\]\(media:([^)\s]{1,300})\)")  # bounded: time is linear in the text
 
 
 def inline_ids(body: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from schemas.events.content import MasterContent, Target
+from services.adapter.localising.text import stream_safe
 
 ALIKE = 0.8
 WINDOW = timedelta(hours=24)
@@ -80,7 +81,7 @@ def _said(content: MasterContent, target: Target) -> _Said:
 
 def _runs(text: str) -> frozenset[int]:
     """Hashes of all runs of letters; the same in every process, as answers must be."""
-    plain = unicodedata.normalize("NFKC", _LINK.sub("", text)).casefold()
+    plain = unicodedata.normalize("NFKC", stream_safe(_LINK.sub("", text))).casefold()
     letters = "".join(one for one in plain if one.isalnum())
     if len(letters) <= _RUN:
         return frozenset({zlib.crc32(letters.encode())})

@@ -33,6 +33,7 @@ from services.publisher.desks.queries import Queries
 from services.publisher.http.bearer import needs
 from services.publisher.http.bodies import StrictBody
 from services.publisher.http.problem_responses import documented
+from services.publisher.http.urgent import urgently
 from services.publisher.media.uploads import MediaRefusedError, UploadStore
 from services.runtime import metrics
 
@@ -120,16 +121,16 @@ def check_content(
 
 
 @post("/contents/{content_id:str}/cancel", dto=StrictBody[CancelRequest], return_dto=None, status_code=202,
-      sync_to_thread=True, responses={**_WRITTEN, **documented(404)}, summary="取消内容 / cancel a content",
+      responses={**_WRITTEN, **documented(404)}, summary="取消内容 / cancel a content",
       tags=["contents"], opt=needs("operate", "publish"))  # fmt: skip
-def cancel_content(
+async def cancel_content(
     content_id: FromPath[str],
     data: JSONBody[CancelRequest],
     desk: NamedDependency[ContentHandler],
     granted: NamedDependency[Granted],
 ) -> Response[CancelAccepted]:
     """还没有调用平台的发布位不再调用。Placements that were not called yet are not called any more."""
-    return _taken("cancel", desk.cancel(content_id, data, granted))
+    return _taken("cancel", await urgently(desk.cancel, content_id, data, granted))
 
 
 @get("/contents/{content_id:str}", sync_to_thread=True, responses=documented(401, 403, 404, 503),
@@ -197,10 +198,10 @@ async def upload_media(
         await sync_to_thread(upload.discard)
 
 
-@post("/commands", dto=StrictBody[CommandRequest], return_dto=None, status_code=202, sync_to_thread=True,
+@post("/commands", dto=StrictBody[CommandRequest], return_dto=None, status_code=202,
       responses={**_WRITTEN, **documented(404)}, summary="下达指令 / give a command", tags=["commands"],
       opt=needs("operate"))  # fmt: skip
-def give_command(
+async def give_command(
     data: JSONBody[CommandRequest], commands: NamedDependency[CommandHandler], granted: NamedDependency[Granted]
 ) -> Response[CommandAccepted]:
     """刹车、解除、取消、撤回、重试、确认、否认、放行、回复；Kafka 确认后才答复 202。
@@ -209,25 +210,25 @@ def give_command(
     From a second after that on no call leaves against a brake or a cancel. The answer foresees what happens to each
     placement; what did happen, or why it was refused, stands in the placement's history.
     """
-    answer, repeated = commands.take(data, granted)
+    answer, repeated = await urgently(commands.take, data, granted)
     return _taken("command", ContentAnswer(msgspec.json.encode(answer), repeated))
 
 
-@post("/commands/check", dto=StrictBody[CommandRequest], return_dto=None, status_code=200, sync_to_thread=True,
+@post("/commands/check", dto=StrictBody[CommandRequest], return_dto=None, status_code=200,
       responses={**_WRITTEN, **documented(404)}, summary="试算指令 / try a command", tags=["commands"],
       opt=needs("operate"))  # fmt: skip
-def check_command(
+async def check_command(
     data: JSONBody[CommandRequest], commands: NamedDependency[CommandHandler], granted: NamedDependency[Granted]
 ) -> CommandAccepted:
     """与下达相同的答复，但什么也不写。The same answer; nothing is written."""
-    return commands.check(data, granted)
+    return await urgently(commands.check, data, granted)
 
 
-@get("/brakes", sync_to_thread=True, responses=documented(401, 403, 503), summary="正在生效的刹车 / brakes that are on",
+@get("/brakes", responses=documented(401, 403, 503), summary="正在生效的刹车 / brakes that are on",
      tags=["commands"], opt=needs("read"))  # fmt: skip
-def list_brakes(commands: NamedDependency[CommandHandler], granted: NamedDependency[Granted]) -> BrakeList:
+async def list_brakes(commands: NamedDependency[CommandHandler], granted: NamedDependency[Granted]) -> BrakeList:
     """哪些刹车正在生效、各拦下多少个发布位。Which brakes are on and how many placements each holds."""
-    return commands.brakes(granted)
+    return await urgently(commands.brakes, granted)
 
 
 @route("/campaigns", http_method=[HttpMethod.OPTIONS], status_code=204, include_in_schema=False, opt=needs("read"),
