@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from schemas.events.content import MasterContent, Target
-from services.adapter.localising.text import stream_safe
+from services.adapter.localising.stream_safe import stream_safe
 
 ALIKE = 0.8
 WINDOW = timedelta(hours=24)
