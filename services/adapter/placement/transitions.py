@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from schemas.events.content import MasterContent, Schedule, Target
+from schemas.events.content import MasterContent, Target
 from schemas.events.placement import (
     Draft,
     Failure,
@@ -20,7 +20,6 @@ from schemas.events.placement import (
     PostRef,
     State,
     StepRecord,
-    placement_id,
 )
 from services.adapter.contract.publication import Step
 
@@ -44,21 +43,14 @@ def intended(
     content: MasterContent, target: Target, draft: Draft | None, failure: Failure | None, now: datetime, worker: str
 ) -> PlacementRecord:
     """A new placement: INTENDED with its draft, or REJECTED where it does not fit."""
-    due_at = _due(target.schedule, content.occurred_at)
+    due_at = content.due_at(target)
     state: State = "INTENDED" if failure is None else "REJECTED"
     note = (
         f"已接收第 {content.version} 版，计划 {due_at.isoformat()} 发布"
         if failure is None
         else "不符合平台要求，不会发布"
     )
-    placement = placement_id(
-        brand_id=content.brand_id,
-        campaign_id=content.campaign_id,
-        content_id=content.content_id,
-        platform=target.platform,
-        account=target.account,
-        slot=target.slot,
-    )
+    placement = content.placement_id(target)
     return PlacementRecord(
         event_id=f"{placement}:1",
         occurred_at=now,
@@ -87,7 +79,7 @@ def intended(
 
 def version_of(content: MasterContent, target: Target, fitted: Draft | Failure) -> NewerVersion:
     """What a placement takes over from a version of its content."""
-    due_at = _due(target.schedule, content.occurred_at)
+    due_at = content.due_at(target)
     return NewerVersion(
         content_version=content.version,
         kind=content.kind,
@@ -306,7 +298,3 @@ def changed(
         history=(*old.history, entry),
         **changes,
     )
-
-
-def _due(schedule: Schedule | None, accepted_at: datetime) -> datetime:
-    return schedule.due_at if schedule else accepted_at
