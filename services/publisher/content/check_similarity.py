@@ -9,6 +9,7 @@ from services.adapter.contract.adapter import Adapter
 from services.publisher.api.problems import Problem, problem
 from services.publisher.content.check_targets import named
 from services.publisher.content.known import Known
+from services.runtime.clock import shown
 
 
 def likeness(
@@ -18,7 +19,7 @@ def likeness(
     alike = None if confirmed else known.alike(master, target)
     if alike is None:
         return
-    percent, at = f"{alike.share:.0%}", alike.due_at.isoformat(timespec="minutes")
+    percent, at = f"{alike.share:.0%}", shown(alike.due_at)
     yield problem(
         f"targets[{number}]",
         "similar_content",

@@ -14,6 +14,7 @@ from services.publisher.api.problems import Problem, problem
 from services.publisher.api.requests import ContentRequest, TargetRequest
 from services.publisher.content.known import Known
 from services.publisher.content.schedule import ScheduleError, resolved
+from services.runtime.clock import shown
 
 
 def targets(
@@ -104,7 +105,7 @@ def _schedule(field: str, asked: TargetRequest, now: datetime, wrong: list[Probl
             problem(
                 f"{field}.schedule",
                 "due_in_the_past",
-                f"计划时间 {schedule.due_at.isoformat()} 已过，且超出 late_within_s，只会被记为 MISSED",
+                f"计划时间 {shown(schedule.due_at)} 已过，且超出 late_within_s，只会被记为 MISSED",
                 "the time has passed by more than late_within_s: it could only be MISSED",
                 "请改为将来的时间，或去掉 schedule 立即发布 / choose a later time, or none to post at once",
                 named(asked),

@@ -70,7 +70,7 @@ def test_the_story_has_plan_form_every_step_and_the_link_in_order() -> None:
 
 
 def test_times_are_told_on_the_clock_of_shanghai_with_what_was_waited() -> None:
-    assert "11-01 12:00:10 +9.0 秒 UNKNOWN [submit]" in text()
+    assert "11-01 12:00:10 +08:00 +9.0 秒 UNKNOWN [submit]" in text()
 
 
 def test_an_unknown_outcome_says_how_it_was_cleared() -> None:
