@@ -6,15 +6,12 @@ import json
 import threading
 import time
 import urllib.request
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from typing import NamedTuple, Protocol
-from zoneinfo import ZoneInfo
 
 _REFRESH_S = 0.5
 _SET_BACK_S = 60.0  # simulated seconds; less is measuring error
-
-BEIJING = ZoneInfo("Asia/Shanghai")
 
 
 class Clock(Protocol):
@@ -151,10 +148,3 @@ def clock_from(setting: str | None) -> Clock:
         f"时钟设置“{setting}”无效：请填 system 或 http:// 地址"
         f" / clock must be `system` or an http:// address, not {setting!r}"
     )
-
-
-def shown(moment: datetime, zone: tzinfo = BEIJING) -> str:
-    """How people read a time, the same everywhere: `11-23 12:41:20 +08:00`. Without its zone it would mislead."""
-    here = moment.astimezone(zone)
-    distance = f"{here:%z}"
-    return f"{here:%m-%d %H:%M:%S} {distance[:3]}:{distance[3:5]}"

@@ -9,9 +9,9 @@ import httpx
 import pytest
 import typer
 
+from schemas.moments import shown
 from services.cli.publisher.client import _retry_after_s
 from services.cli.terminal.times import local
-from services.runtime.clock import shown
 
 NOW = datetime(2026, 11, 23, 4, 41, 20, tzinfo=UTC)
 

@@ -19,6 +19,7 @@ from typing import Any
 from schemas.events.alert import Alert, Severity
 from schemas.events.placement import PlacementRecord
 from schemas.internal.callback import PlatformCallback
+from schemas.moments import shown
 from services.adapter.accounts import alerts
 from services.adapter.accounts.credentials import FileCredentials
 from services.adapter.contract.account import AccountHealth
@@ -26,7 +27,6 @@ from services.adapter.contract.accounts import Account
 from services.adapter.contract.adapter import Adapter
 from services.adapter.contract.errors import PlatformError
 from services.adapter.contract.shared import Budget, Tokens
-from services.runtime.clock import shown
 from services.runtime.logging import get_logger
 
 THRESHOLDS: tuple[tuple[str, timedelta, Severity], ...] = (

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from schemas.moments import shown
 from services.adapter.accounts.budgets import applies, plain
 from services.adapter.contract.content import RateLimit
-from services.runtime.clock import shown
 
 
 @dataclass(frozen=True, slots=True)

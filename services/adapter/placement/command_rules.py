@@ -22,11 +22,11 @@ from schemas.events.commands import (
     UnknownDenied,
 )
 from schemas.events.placement import PlacementRecord
+from schemas.moments import shown
 from services.adapter.contract.adapter import Adapter
 from services.adapter.placement import command_transitions
 from services.adapter.placement import transitions as to
 from services.adapter.placement.outcome_rules import has_been_there
-from services.runtime.clock import shown
 
 DOUBTFUL = frozenset({"UNKNOWN", "NEEDS_HUMAN"})
 UNDER_WAY = frozenset({"CALLING", "UNKNOWN", "NEEDS_HUMAN", "ACCEPTED"})

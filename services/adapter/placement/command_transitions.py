@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from schemas.events.commands import BrakeSet, PlacementCommand, ReplyRequested
 from schemas.events.placement import Failure, PlacementRecord, ReplyRecord
+from schemas.moments import shown
 from services.adapter.placement import transitions as to
-from services.runtime.clock import shown
 
 
 def parked(

@@ -22,8 +22,8 @@ from schemas.events.placement import (
     State,
     StepRecord,
 )
+from schemas.moments import shown
 from services.adapter.contract.publication import Step
-from services.runtime.clock import shown
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 300.0

@@ -6,8 +6,8 @@ import os
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from schemas.moments import shown
 from services.cli.terminal.exits import stopped
-from services.runtime.clock import shown
 
 DEFAULT_ZONE = "Asia/Shanghai"
 

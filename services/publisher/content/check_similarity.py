@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.events.content import MasterContent, Target
+from schemas.moments import shown
 from services.adapter.contract.adapter import Adapter
 from services.publisher.api.problems import Problem, problem
 from services.publisher.content.check_targets import named
 from services.publisher.content.known import Known
-from services.runtime.clock import shown
 
 
 def likeness(

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from msgspec import structs
 
 from schemas.events.content import Schedule, Target
+from schemas.moments import shown
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.registry import UnknownPlatformError
 from services.publisher.api.problems import Problem, problem
 from services.publisher.api.requests import ContentRequest, TargetRequest
 from services.publisher.content.known import Known
 from services.publisher.content.schedule import ScheduleError, resolved
-from services.runtime.clock import shown
 
 
 def targets(
