@@ -12,15 +12,23 @@ from urllib.parse import urljoin, urlsplit
 import httpcore
 
 from services.adapter.contract.errors import PlatformError
+from services.adapter.media.deadline import DeadlineBackend
 from services.adapter.media.public_addresses import ForbiddenAddressError, first_public
 
 MOST_REDIRECTS = 3
 TIMEOUT_S = 30.0
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TIMEOUTS = {"timeout": {"connect": 5.0, "read": TIMEOUT_S, "write": TIMEOUT_S, "pool": TIMEOUT_S}}
+SLOWEST_BYTES_PER_S = 50_000  # of a server that is worth waiting for
+PORTS = frozenset({443, 8443})
 
 Resolve = Callable[[str, int], list[str]]
 Choose = Callable[[str, Iterable[str]], str]
+
+
+def most_seconds(size: int) -> float:
+    """How long a file of so many bytes may take."""
+    return TIMEOUT_S + size / SLOWEST_BYTES_PER_S
 
 
 def refused(message: str) -> PlatformError:
@@ -59,7 +67,11 @@ class GuardedBackend(httpcore.NetworkBackend):
 
 
 class Downloader:
-    """schemes: `https` alone in life. most_bytes: above this no file is taken, whatever it promised."""
+    """schemes: `https` alone in life. most_bytes: above this no file is taken, whatever it promised.
+
+    ports: that may be asked, None = any. most_s: how long a file of so many bytes may take in all, redirects included.
+    Each download has connections of its own: no server can use up those of others.
+    """
 
     def __init__(
         self,
@@ -68,25 +80,31 @@ class Downloader:
         schemes: frozenset[str] = frozenset({"https"}),
         most_bytes: int = 4 << 30,
         ssl_context: ssl.SSLContext | None = None,
+        ports: frozenset[int] | None = PORTS,
+        most_s: Callable[[int], float] = most_seconds,
     ) -> None:
-        context = ssl_context or ssl.create_default_context()
-        self._pool = httpcore.ConnectionPool(ssl_context=context, network_backend=backend or GuardedBackend())
-        self._schemes, self._most_bytes = schemes, most_bytes
+        self._context = ssl_context or ssl.create_default_context()
+        self._backend = backend or GuardedBackend()
+        self._schemes, self._most_bytes, self._ports, self._most_s = schemes, most_bytes, ports, most_s
 
     def fetch(self, url: str, to: BinaryIO, *, size: int, sha256: str, content_type: str) -> None:
         """Write the file at `url` to `to`; raises PlatformError where it is not the file that was promised."""
         if size > self._most_bytes:
             raise refused(f"素材有 {size} 字节，超过上限 {self._most_bytes} / larger than what is fetched")
         try:
-            self._follow(url, to, size=size, sha256=sha256, content_type=content_type)
+            limited = DeadlineBackend(self._backend, self._most_s(size))
+            with httpcore.ConnectionPool(ssl_context=self._context, network_backend=limited) as pool:
+                self._follow(pool, url, to, size=size, sha256=sha256, content_type=content_type)
         except ForbiddenAddressError as error:
             raise refused(str(error)) from error
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
             raise away(f"素材下载中断（{type(error).__name__}）/ download broke off") from error
 
-    def _follow(self, url: str, to: BinaryIO, *, size: int, sha256: str, content_type: str) -> None:
+    def _follow(
+        self, pool: httpcore.ConnectionPool, url: str, to: BinaryIO, *, size: int, sha256: str, content_type: str
+    ) -> None:
         for _ in range(MOST_REDIRECTS + 1):
-            with self._pool.stream(
+            with pool.stream(
                 "GET", self._address(url), headers={"User-Agent": "tongbo"}, extensions=TIMEOUTS
             ) as answer:
                 headers = {name.lower().decode("latin-1"): text.decode("latin-1") for name, text in answer.headers}
@@ -111,10 +129,15 @@ class Downloader:
             raise refused("素材地址不是合法的网址 / the media address is no valid address") from None
         if parts.scheme not in self._schemes or not parts.hostname:
             raise refused("素材地址必须是 https / the media address must be https")
+        try:
+            parts.hostname.encode("ascii")
+            port = parts.port or 443
+        except (ValueError, UnicodeError):  # names in other letters have a form in ASCII, which is written instead
+            raise refused("素材地址的主机名或端口不合法 / the media address has no valid host or port") from None
+        if self._ports is not None and port not in self._ports:
+            allowed = "、".join(map(str, sorted(self._ports)))
+            raise refused(f"素材地址的端口只能是 {allowed} / the port of a media address must be one of these")
         return found
-
-    def close(self) -> None:
-        self._pool.close()
 
 
 def _led_to(url: str, location: str) -> str:

@@ -11,6 +11,12 @@ from collections.abc import Iterable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Not public, though Python's tables do not say so of all of them: NAT64 of one's own network (RFC 8215), the old site
+# addresses, IPv4 addresses written as IPv6 ones in two forgotten ways, and where Azure answers its own machines.
+NEVER = tuple(
+    ipaddress.ip_network(one)
+    for one in ("64:ff9b:1::/48", "fec0::/10", "::/96", "::ffff:0:0:0/96", "168.63.129.16/32", "100.100.100.200/32")
+)
 
 
 class ForbiddenAddressError(Exception):
@@ -26,7 +32,11 @@ def is_public(address: str) -> bool:
         found: Address = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    return all(one.is_global and not one.is_multicast for one in _meant(found))
+    return all(one.is_global and not one.is_multicast and not _never(one) for one in _meant(found))
+
+
+def _never(address: Address) -> bool:
+    return any(address.version == network.version and address in network for network in NEVER)
 
 
 def first_public(host: str, addresses: Iterable[str]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -15,9 +17,10 @@ import pytest
 
 from schemas.events.placement import DraftMedia
 from services.adapter.contract.errors import PlatformError
-from services.adapter.media.download import Downloader, GuardedBackend
+from services.adapter.media.download import Downloader, GuardedBackend, most_seconds
 from services.adapter.media.public_addresses import ForbiddenAddressError, first_public, is_public
 from services.adapter.media.verified import VerifiedMedia
+from tests.waiting import wait_for
 
 PICTURE = b"\xff\xd8\xff" + b"tea" * 1000
 
@@ -51,7 +54,7 @@ def server() -> Iterator[Server]:
             pass
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True).start()
     state.url = f"http://127.0.0.1:{listening.server_port}"
     yield state
     listening.shutdown()
@@ -65,12 +68,14 @@ def loopback_too(host: str, addresses: Iterable[str]) -> str:
 
 
 @pytest.fixture
-def fetcher() -> Iterator[Downloader]:
+def fetcher() -> Downloader:
     made = Downloader(
-        backend=GuardedBackend(choose=loopback_too), schemes=frozenset({"http", "https"}), most_bytes=1 << 20
+        backend=GuardedBackend(choose=loopback_too),
+        schemes=frozenset({"http", "https"}),
+        most_bytes=1 << 20,
+        ports=None,
     )
-    yield made
-    made.close()
+    return made
 
 
 def fetch(fetcher: Downloader, url: str, size: int = len(PICTURE), sha256: str | None = None) -> bytes:
@@ -107,7 +112,7 @@ def test_one_private_address_among_public_ones_refuses_the_host() -> None:
 
 def test_the_guard_in_its_plain_form_never_reaches_this_machine(server: Server) -> None:
     server.answers["/a.jpg"] = (200, {"Content-Type": "image/jpeg"}, PICTURE)
-    plain = Downloader(schemes=frozenset({"http", "https"}))
+    plain = Downloader(schemes=frozenset({"http", "https"}), ports=None)
     for host in ("127.0.0.1", "localhost", "0.0.0.0", "[::1]", "2130706433", "0x7f.1"):
         with pytest.raises(PlatformError) as caught:
             fetch(plain, server.url.replace("127.0.0.1", host) + "/a.jpg")
@@ -127,7 +132,7 @@ def test_a_name_that_resolves_differently_the_second_time_is_looked_up_once(serv
     backend = GuardedBackend(resolve)
     backend._inner = _Recording(connected)  # type: ignore[assignment]
     with pytest.raises(PlatformError):
-        fetch(Downloader(backend=backend, schemes=frozenset({"http"})), "http://rebind.example/a.jpg")
+        fetch(Downloader(backend=backend, schemes=frozenset({"http"}), ports=None), "http://rebind.example/a.jpg")
     assert looked_up == ["rebind.example"]
     assert connected == ["93.184.216.34"]
 
@@ -249,3 +254,100 @@ def test_a_stored_file_that_was_changed_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(PlatformError, match="sha256"):
         VerifiedMedia(tmp_path).read(media)
+
+
+class _Drip(threading.Thread):
+    """A server that sends a byte of its answer each time it is told to go on, and never ends."""
+
+    def __init__(self, beginning: bytes) -> None:
+        super().__init__(daemon=True)
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}/a.jpg"
+        self.sent, self._beginning = 0, beginning
+
+    def run(self) -> None:
+        with suppress(OSError):
+            connection, _ = self.listening.accept()
+            connection.recv(4096)
+            connection.sendall(self._beginning)
+            while True:
+                connection.sendall(b"x")
+                self.sent += 1
+                threading.Event().wait(0.02)
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"HTTP/1.1 200 OK\r\nX-Long: ",
+        b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 3003\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"",
+    ],
+    ids=["header", "body", "chunk size", "status"],
+)
+def test_a_server_that_drips_is_left_when_the_time_for_the_whole_file_is_over(beginning: bytes) -> None:
+    drip = _Drip(beginning)
+    drip.start()
+    patient = Downloader(
+        backend=GuardedBackend(choose=loopback_too), schemes=frozenset({"http"}), ports=None, most_s=lambda size: 1.0
+    )
+    with pytest.raises(PlatformError) as caught:
+        fetch(patient, drip.url)
+    assert (caught.value.sent, caught.value.retriable) == ("no", True)
+    assert drip.sent > 5, "each byte came in time"
+    drip.listening.close()
+
+
+def test_ten_servers_that_drip_keep_no_other_download_waiting(server: Server, fetcher: Downloader) -> None:
+    server.answers["/a.jpg"] = (200, {"Content-Type": "image/jpeg"}, PICTURE)
+    drips = [_Drip(b"HTTP/1.1 200 OK\r\nX-Long: ") for _ in range(12)]
+    over = threading.Event()
+
+    def hang(url: str) -> None:
+        with suppress(PlatformError):
+            fetch(fetcher, url)
+        over.set()
+
+    for drip in drips:
+        drip.start()
+        threading.Thread(target=hang, args=(drip.url,), daemon=True).start()
+    wait_for(lambda: all(drip.sent for drip in drips), "all of them drip")
+    assert fetch(fetcher, f"{server.url}/a.jpg") == PICTURE
+    assert not over.is_set(), "they still drip"
+    for drip in drips:
+        drip.listening.close()
+
+
+def test_a_file_may_take_its_size_at_a_slow_pace_and_half_a_minute() -> None:
+    assert most_seconds(0) == 30
+    assert most_seconds(50_000_000) == 30 + 1000
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://media.example:22/a.jpg", "端口"), ("https://media.example:6379/a.jpg", "端口"),
+        ("https://media.example:99999/a.jpg", "合法"), ("https://例子.测试/a.jpg", "合法"),
+        ("https://media.example:80/a.jpg", "端口"),
+    ],
+)  # fmt: skip
+def test_other_ports_and_names_in_other_letters_are_refused_with_words(url: str, words: str) -> None:
+    def never(host: str, port: int) -> list[str]:
+        raise AssertionError("nobody is asked")
+
+    guarded = Downloader(backend=GuardedBackend(resolve=never))
+    with pytest.raises(PlatformError) as caught:
+        fetch(guarded, url)
+    assert (caught.value.outcome, words in caught.value.message) == ("refused", True)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "64:ff9b:1::a00:1", "64:ff9b:1:ffff::1", "fec0::1", "feff::1", "::8.8.8.8", "::1", "::", "::ffff:0:8.8.8.8",
+        "168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::168.63.129.16", "100.100.100.200",
+    ],
+)  # fmt: skip
+def test_what_only_looks_public_is_not(address: str) -> None:
+    assert not is_public(address)

@@ -54,7 +54,7 @@ def authority(tmp_path: Path) -> Authority:
 @pytest.fixture
 def platform(authority: Authority) -> Iterator[Platform]:
     with Platform(authority.keystore("127.0.0.1")) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield server
         server.shutdown()

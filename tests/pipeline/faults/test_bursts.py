@@ -17,6 +17,7 @@ from tests.pipeline.stack import ACCOUNTS, Stack, content
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 
 POSTS, CALLS, PER_S = 500, 200, 10.0
+LATE_S = 1.0
 # Few calls at a time: how long one is on its way must not differ by the second that the limit leaves for that. And
 # patient ones: a lost answer is another story, told in test_lost_answers.
 SETTINGS = {"TONGBO_MOST_CALLS": "32", "TONGBO_CALL_TIMEOUT_S": "30"}
@@ -70,7 +71,9 @@ def test_five_hundred_posts_of_one_second_all_end_within_the_rate(tmp_path: Path
         assert Counter(record.state for record in records.values()) == {"LIVE": POSTS}
         times = [at.timestamp() for at in _posted_at(stack)]
         assert len(times) == POSTS
-        assert _most_within(times, PER_S) <= CALLS
+        # A call that was reserved may reach a busy machine's platform this much later than its neighbours.
+        assert _most_within(times, PER_S - LATE_S) <= CALLS
+        assert times[-1] - times[0] >= (POSTS / CALLS - 1) * PER_S - LATE_S, "they were not held back at all"
         assert max(Counter(record.revision for record in records.values())) < 40
 
 
