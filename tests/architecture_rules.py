@@ -38,7 +38,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "httpx": (r"services\.adapter\.wire\.http", r"services\..+\.client"),
     "httpcore": (
         r"services\.adapter\.wire\.connections",
-        r"services\.adapter\.media\.download",
+        r"services\.adapter\.media\.(download|deadline)",
         r"services\.webhooks\.client",
     ),
     "aiohttp": (r"services\.simulator(\..+)?", r"services\.adapter_\w+\.simulator(\..+)?"),

@@ -69,13 +69,12 @@ def loopback_too(host: str, addresses: Iterable[str]) -> str:
 
 @pytest.fixture
 def fetcher() -> Downloader:
-    made = Downloader(
+    return Downloader(
         backend=GuardedBackend(choose=loopback_too),
         schemes=frozenset({"http", "https"}),
         most_bytes=1 << 20,
         ports=None,
     )
-    return made
 
 
 def fetch(fetcher: Downloader, url: str, size: int = len(PICTURE), sha256: str | None = None) -> bytes:
