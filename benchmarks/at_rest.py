@@ -1,7 +1,8 @@
 """What the pipeline costs while nothing happens: CPU seconds a minute of each service and of the broker.
 
 `python -m benchmarks.at_rest [--seconds N] [--json FILE]` starts `tongbo up` in a folder of its own, waits until it is
-settled and measures. Services, broker, and what runs beside them (simulator, supervisor) are added up apart.
+settled and measures. Services, broker, and what runs beside them (simulator, supervisor) are added up apart. Then, on a
+pipeline of its own, how soon a call leaves after a pause and how soon a brake holds: rest must not make them slower.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.fan_out import woken
 from benchmarks.runs.processes import ProcessTree
 
 ROOT = Path(__file__).parents[1]
@@ -71,8 +73,12 @@ def main() -> None:
     spent = measure(options.seconds)
     for name, value in (spent | totals(spent)).items():
         print(f"{name:28} {value:6.2f} CPU s/min")
+    with tempfile.TemporaryDirectory() as folder:
+        after = woken.measure(Path(folder) / "woken")
+    print(json.dumps(after, indent=1))
     if options.json:
-        options.json.write_text(json.dumps({"processes": spent, "totals": totals(spent)}, indent=1) + "\n")
+        found = {"processes": spent, "totals": totals(spent), "woken": after}
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

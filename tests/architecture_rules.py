@@ -115,6 +115,17 @@ def schemas_import_nothing_of_ours(tree: Tree) -> list[str]:
     return [f"{a} imports {b}" for a, b in tree.imports() if _in(a, "schemas") and _in(b, "services")]
 
 
+def due_time_and_identity_stand_once(tree: Tree) -> list[str]:
+    """`MasterContent.due_at` and `MasterContent.placement_id` are asked; nobody puts them together anew."""
+    again = re.compile(r"schedule\.due_at if |\bplacement_id\(\s*brand_id=")
+    return [
+        f"{path.relative_to(tree.root)} has its own: {found.group()!r}"
+        for path in tree.sources()
+        if path.name != "content.py" or path.parent.name != "events"
+        for found in again.finditer(path.read_text())
+    ]
+
+
 def runtime_imports_no_service(tree: Tree) -> list[str]:
     return [
         f"{a} imports {b}"
@@ -296,6 +307,7 @@ def every_service_has_a_readme(tree: Tree) -> list[str]:
 RULES: tuple[Rule, ...] = (
     no_module_hides_from_the_rules,
     schemas_import_nothing_of_ours,
+    due_time_and_identity_stand_once,
     runtime_imports_no_service,
     adapters_never_reach_each_other,
     no_service_imports_an_adapter,

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from services.runtime.embedded_broker import EmbeddedBroker
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.settings import KafkaSettings
+from tests.order import put_in_order
 
 PARTITIONS = 4
 BROKER_UP_WITHIN_S = 150.0  # seconds on an idle machine, half a minute has been seen on a busy one
@@ -28,6 +29,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 settings.load_profile("unhurried")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    put_in_order(items)
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,16 @@ BROKEN: list[tuple[Rule, dict[str, str], str]] = [
         "schemas.events.content",
     ),
     (
+        rules.due_time_and_identity_stand_once,
+        {"services/publisher/plan.py": "due = target.schedule.due_at if target.schedule else now"},
+        "services/publisher/plan.py",
+    ),
+    (
+        rules.due_time_and_identity_stand_once,
+        {"services/watchdog/late.py": "key = placement_id(\n    brand_id=content.brand_id)"},
+        "services/watchdog/late.py",
+    ),
+    (
         rules.runtime_imports_no_service,
         {"services/runtime/loop.py": "import services.adapter.wire.http"},
         "runtime.loop",

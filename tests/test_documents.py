@@ -10,6 +10,7 @@ import pytest
 
 from schemas.contract.topic_files import topic_templates
 from schemas.events.placement import ErrorClass, State
+from schemas.words import all_words
 from services.adapter.contract.accounts import load_accounts
 
 ROOT = Path(__file__).parents[1]
@@ -94,4 +95,9 @@ def test_the_vocabulary_has_every_state_error_class_and_topic() -> None:
     words = set(re.findall(r"`([^`]+)`", (ROOT / "docs/vocabulary.md").read_text()))
     topics = {spec.name for spec in topic_templates()}
     assert words >= {*get_args(State), *get_args(ErrorClass)}
+    states, classes = all_words()
+    names = {name: said.name for name, said in states.items()} | {name: said.name for name, said in classes.items()}
+    for name, words_of_it in names.items():
+        if name != "ACCEPTED_BY_PUBLISHER":  # no state of the ledger
+            assert f"| `{name}` | {words_of_it.zh} |" in (ROOT / "docs/vocabulary.md").read_text()
     assert {name.replace("{service}", "<service>") for name in topics} <= words

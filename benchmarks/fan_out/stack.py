@@ -121,6 +121,10 @@ class FanOutStack:
         self._wait("calls", all_there)
         return calls
 
+    def calls_so_far(self) -> dict[int, float]:
+        """Those that the platform has answered by now, which may be fewer than were published."""
+        return self._calls()
+
     def slow(self, delay_s: float) -> None:
         """From now on each answer takes so long; the simulator counts those calls, which is how their end is told."""
         body = {"platform": "weibo", "endpoint": ENDPOINT, "kind": "slow", "rate": 1, "delay_s": delay_s}
@@ -203,6 +207,8 @@ class FanOutStack:
             "*",
             "--role",
             "publish",
+            "--role",
+            "operate",
         ]
         return subprocess.run(
             command, env=self._env, cwd=ROOT, capture_output=True, text=True, check=True

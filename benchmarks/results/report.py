@@ -152,6 +152,12 @@ def _at_rest(found: Mapping[str, Any]) -> str:
     totals = found["totals"]
     rows = [[name, _shown(spent)] for name, spent in found["processes"].items()]
     text = f"**At rest**, CPU seconds a minute: all services {totals['services']:.2f}, broker {totals['broker']:.2f}."
+    if woken := found.get("woken"):
+        pause, brake = woken["after_a_pause"], woken["brake"]
+        text += (
+            f" Accepted → request leaves the adapter, after a pause: p50 {pause['p50_ms']} ms, at most"
+            f" {pause['max_ms']} ms; the last call left {brake['holds_after_ms']:.0f} ms after the answer to a brake."
+        )
     return f"{text}\n\n{_table(['process', 'CPU s/min'], rows)}"
 
 

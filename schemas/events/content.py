@@ -1,7 +1,9 @@
-"""Master content: what a brand wants to say once, before any platform has had its way with it."""
+"""Master content: what a brand wants to say once, before it is rewritten for the platforms."""
 
 from __future__ import annotations
 
+import hashlib
+from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -71,6 +73,12 @@ class Declarations(Struct, frozen=True, kw_only=True, omit_defaults=True):
     advertisement: bool = False
 
 
+def placement_id(*, brand_id: str, campaign_id: str, content_id: str, platform: str, account: str, slot: str) -> str:
+    """The identity of a placement: a hash *without* the content version, so a new version is never a second post."""
+    identity = "\x1f".join((brand_id, campaign_id, content_id, platform, account, slot))
+    return "pl-" + hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+
 class MasterContent(Event, frozen=True, kw_only=True, tag="MasterContent"):
     """One version of one content with the places it goes to. A higher version supersedes a lower one.
 
@@ -99,6 +107,21 @@ class MasterContent(Event, frozen=True, kw_only=True, tag="MasterContent"):
         """The human variant that applies: one for this account before one for the whole platform."""
         mine = [v for v in self.variants if v.platform == platform and v.account in (None, account)]
         return min(mine, key=lambda v: v.account is None, default=None)
+
+    def placement_id(self, target: Target) -> str:
+        """The identity of this content's placement on one of its targets; the same for every version."""
+        return placement_id(
+            brand_id=self.brand_id,
+            campaign_id=self.campaign_id,
+            content_id=self.content_id,
+            platform=target.platform,
+            account=target.account,
+            slot=target.slot,
+        )
+
+    def due_at(self, target: Target) -> datetime:
+        """When the content is due on one of its targets: as scheduled, or at once on acceptance."""
+        return target.schedule.due_at if target.schedule else self.occurred_at
 
 
 class ContentCancelled(Event, frozen=True, kw_only=True, tag="ContentCancelled"):

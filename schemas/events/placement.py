@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -19,12 +18,6 @@ ErrorClass = Literal[
     "auth", "quota", "content", "media", "account_risk", "platform_down", "network_unknown", "needs_human", "bug",
 ]  # fmt: skip
 Effect = Literal["none", "orphan", "post"]
-
-
-def placement_id(*, brand_id: str, campaign_id: str, content_id: str, platform: str, account: str, slot: str) -> str:
-    """The identity of a placement: a hash *without* the content version, so a new version is never a second post."""
-    identity = "\x1f".join((brand_id, campaign_id, content_id, platform, account, slot))
-    return "pl-" + hashlib.sha256(identity.encode()).hexdigest()[:24]
 
 
 class Dropped(Struct, frozen=True, kw_only=True):

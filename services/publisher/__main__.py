@@ -51,6 +51,7 @@ def main(context: ServiceContext[PublisherSettings]) -> int:
         remedy = "换一个端口，或填 0 使用任意空闲端口 / use another port, or 0"
         raise SettingsError([SettingProblem("TONGBO_PUBLISHER_PORT", wrong, remedy)]) from error
     _first_token(parts.tokens, context.clock)
+    parts.canaries.start()
     parts.follower.start()
     server.start()
     log.info("publisher_listening", url=server.url)
@@ -60,6 +61,7 @@ def main(context: ServiceContext[PublisherSettings]) -> int:
         server.close()
         context.stop.set()
         parts.follower.join(5.0)
+        parts.canaries.close(5.0)
         parts.writer.close()
     if server.failed:
         raise RuntimeError("the API server ended by itself")

@@ -45,6 +45,7 @@ class Parts:
     tokens: TokensFile
     media: UploadStore
     follower: LogFollower
+    canaries: CanaryRelay
     writer: LogWriter
 
 
@@ -60,7 +61,7 @@ def assemble(
     placements = Placements(register)
     orders = CommandLog()
     writer = LogWriter(settings.kafka, settings.acknowledge_within_s)
-    canaries = CanaryRelay(writer, settings.instance)
+    canaries = CanaryRelay(LogWriter(settings.kafka, settings.acknowledge_within_s), settings.instance)
     follower = LogFollower(settings.kafka, register, placements, canaries, orders, stop, health)
     media = UploadStore(settings.media_dir)
     doubts = UnconfirmedWrites(register, clock, reader_of(settings.kafka))
@@ -70,7 +71,7 @@ def assemble(
     def reading(granted: Granted) -> Queries:
         return Queries(register, placements, clock, granted)
 
-    return Parts(desk, commands, reading, TokensFile(settings.state_dir), media, follower, writer)
+    return Parts(desk, commands, reading, TokensFile(settings.state_dir), media, follower, canaries, writer)
 
 
 def application(parts: Parts, settings: PublisherSettings) -> Litestar:
@@ -81,6 +82,9 @@ def application(parts: Parts, settings: PublisherSettings) -> Litestar:
         if not parts.follower.ready:
             detail = "正在从日志恢复状态，请稍后重试 / still reading the log, try again shortly"
             raise unavailable("not_ready", detail, 1)
+        if parts.follower.stuck:
+            detail = "读取日志出错，正在重试，状态可能已过时 / reading the log fails, what would be shown may be old"
+            raise unavailable("log_not_followed", detail, 5)
 
     def reading_of(granted: NamedDependency[Granted]) -> Queries:
         return parts.reading(granted)

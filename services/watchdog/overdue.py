@@ -11,44 +11,42 @@ from datetime import datetime, timedelta
 
 from schemas.events.alert import Severity
 from schemas.events.content import ContentCancelled, MasterContent, Target
-from schemas.events.placement import FINAL_STATES, PlacementRecord, State, placement_id
+from schemas.events.placement import FINAL_STATES, PlacementRecord, State
+from schemas.words import Words, state_words
 from services.watchdog.trouble import Trouble
 
 KIND = "placement_overdue"
 NOT_TAKEN_IN = "not_taken_in"
-# state → (Chinese, English, way out in Chinese, in English, severity while it may still be sent)
-_WORDS: dict[str, tuple[str, str, str, str, Severity]] = {
+_NOT_TAKEN_IN = Words("适配器尚未接手", "no adapter has taken it in")
+# state → (way out, severity while it may still be sent)
+_WAYS_OUT: dict[str, tuple[Words, Severity]] = {
     NOT_TAKEN_IN: (
-        "适配器尚未接手", "no adapter has taken it in",
-        "检查该平台的适配器是否在运行、死信里有没有这份内容（tongbo dlq）",
-        "check that the adapter runs, and look for the content in `tongbo dlq`", "warning",
+        Words(
+            "检查该平台的适配器是否在运行、死信里有没有这份内容（tongbo dlq）",
+            "check that the adapter runs, and look for the content in `tongbo dlq`",
+        ), "warning",
     ),
     "INTENDED": (
-        "还没有发出", "not sent yet",
-        "检查该平台的适配器与它的日志；tongbo explain 说明在等什么",
-        "check the adapter and its log; `tongbo explain` says what it waits for", "warning",
+        Words(
+            "检查该平台的适配器与它的日志；tongbo explain 说明在等什么",
+            "check the adapter and its log; `tongbo explain` says what it waits for",
+        ), "warning",
     ),
     "CALLING": (
-        "正在调用平台", "a call is on its way",
-        "等待调用结束；适配器已停止时，重启后会自动核对",
-        "wait for the call; where the adapter is down, it looks for the post after its restart", "warning",
+        Words(
+            "等待调用结束；适配器已停止时，重启后会自动核对",
+            "wait for the call; where the adapter is down, it looks for the post after its restart",
+        ), "warning",
     ),
     "ACCEPTED": (
-        "平台已受理，尚未上线", "accepted by the platform and not live yet",
-        "等待平台审核；很久没有结果请到平台后台查看",
-        "wait for the platform's review; look into its own console if that takes long", "info",
+        Words(
+            "等待平台审核；很久没有结果请到平台后台查看",
+            "wait for the platform's review; look into its own console if that takes long",
+        ), "info",
     ),
-    "PARKED": (
-        "被刹车拦住", "held by a brake", "确认后放行或取消", "release or cancel it", "info",
-    ),
-    "UNKNOWN": (
-        "结果未知，正在核对", "its outcome is unknown and looked for",
-        "等待核对；请不要人工重发", "wait for the search; do not post it by hand", "warning",
-    ),
-    "NEEDS_HUMAN": (
-        "需要人工处理", "it needs a person",
-        "按 tongbo explain 的说明处理", "do what `tongbo explain` says", "critical",
-    ),
+    "PARKED": (Words("确认后放行或取消", "release or cancel it"), "info"),
+    "UNKNOWN": (Words("等待核对；请不要人工重发", "wait for the search; do not post it by hand"), "warning"),
+    "NEEDS_HUMAN": (Words("按 tongbo explain 的说明处理", "do what `tongbo explain` says"), "critical"),
 }  # fmt: skip
 
 
@@ -128,7 +126,8 @@ class Awaiting:
 
 
 def trouble(one: Awaited, now: datetime) -> Trouble:
-    zh, en, way_out, way_out_en, severity = _WORDS[one.state]
+    says = _NOT_TAKEN_IN if one.state == NOT_TAKEN_IN else state_words(one.state).says
+    way_out, severity = _WAYS_OUT[one.state]
     too_late = now > one.late_until
     if too_late and severity == "warning":
         severity = "critical"
@@ -140,10 +139,10 @@ def trouble(one: Awaited, now: datetime) -> Trouble:
         about=one.placement_id,
         severity=severity,
         since=one.due_at,
-        title=f"{where} 的发布 {one.content_id} 逾期未决：{zh}{end}",
-        title_en=f"placement {one.content_id} on {where} is overdue: {en}{end_en}",
-        way_out=way_out,
-        way_out_en=way_out_en,
+        title=f"{where} 的发布 {one.content_id} 逾期未决：{says.zh}{end}",
+        title_en=f"placement {one.content_id} on {where} is overdue: {says.en}{end_en}",
+        way_out=way_out.zh,
+        way_out_en=way_out.en,
         brand_id=one.brand_id,
         trace_id=one.trace_id,
         campaign_id=one.campaign_id,
@@ -157,11 +156,8 @@ def trouble(one: Awaited, now: datetime) -> Trouble:
 
 
 def _expected(content: MasterContent, target: Target) -> Awaited:
-    due_at = target.schedule.due_at if target.schedule else content.occurred_at
-    identity = placement_id(
-        brand_id=content.brand_id, campaign_id=content.campaign_id, content_id=content.content_id,
-        platform=target.platform, account=target.account, slot=target.slot,
-    )  # fmt: skip
+    due_at = content.due_at(target)
+    identity = content.placement_id(target)
     return Awaited(
         identity, content.brand_id, content.campaign_id, content.content_id, content.version, target.platform,
         target.account, content.trace_id, due_at, due_at + timedelta(seconds=target.late_within_s), NOT_TAKEN_IN,

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.events.content import placement_id
 from schemas.events.feedback import CommentObserved
-from schemas.events.placement import PlacementRecord, placement_id
+from schemas.events.placement import PlacementRecord
 from tests.chaos.plan import Publication
 from tests.engagement_aggregator.recount.posts import Difference
 

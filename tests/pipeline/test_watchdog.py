@@ -11,8 +11,7 @@ from msgspec.structs import replace
 
 from schemas.codec import decoder
 from schemas.events.alert import Alert
-from schemas.events.content import MasterContent
-from schemas.events.placement import placement_id
+from schemas.events.content import MasterContent, placement_id
 from services.runtime.kafka.reader import read_topic
 from tests.pipeline.stack import Stack, content
 

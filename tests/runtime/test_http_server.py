@@ -9,9 +9,11 @@ import urllib.request
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+import httpx
 import pytest
 
 from services.runtime.http_server import HttpServer
+from tests.sockets import without_delay
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Scope]]
@@ -41,6 +43,16 @@ def test_it_answers_until_it_is_closed_which_is_no_failure() -> None:
         urllib.request.urlopen(server.url, timeout=WITHIN_S)
     assert not stop.is_set()
     assert not server.failed
+
+
+def test_no_answer_waits_for_an_acknowledgement_of_the_client() -> None:
+    server = HttpServer("probe", hello, "127.0.0.1", 0, threading.Event(), lifespan=False)
+    server.start()
+    port = int(server.url.rpartition(":")[2])
+    with httpx.Client(trust_env=False, timeout=WITHIN_S) as client:
+        assert client.get(server.url).text == "你好"
+        assert without_delay(port) == [True]
+    server.close()
 
 
 def test_a_server_that_ends_by_itself_stops_its_service_instead_of_leaving_nobody_to_answer() -> None:

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from services.simulator.http.server import SimulatorServer
+from tests.sockets import without_delay
 
 
 def own_listeners() -> set[tuple[str, int]]:
@@ -36,3 +37,9 @@ def test_the_admin_api_does_not_answer_under_the_address_others_would_use(sim: S
     for address in other_addresses():
         with pytest.raises(OSError), socket.create_connection((address, port), timeout=2):  # noqa: PT011 - any refusal
             pass
+
+
+def test_no_answer_waits_for_an_acknowledgement_of_the_client(sim: SimulatorServer) -> None:
+    with httpx.Client(trust_env=False) as client:
+        assert client.get(f"{sim.url}/_sim/info").status_code == 200
+        assert without_delay(int(sim.url.rpartition(":")[2])) == [True]

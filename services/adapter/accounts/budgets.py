@@ -21,6 +21,7 @@ from services.adapter.accounts.rate_window import RateWindow
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.content import RateLimit
 from services.adapter.contract.errors import NotSentError, PlatformError
+from services.runtime import metrics
 from services.runtime.logging import get_logger
 
 FILE = "budgets.sqlite3"
@@ -177,6 +178,7 @@ class AccountBudget:
         if isinstance(asked.answer, PlatformError):
             raise asked.answer
         assert asked.answer is not None
+        metrics.BUDGET_WAIT_SECONDS.labels(self.account.platform).observe(asked.answer)
         return asked.answer
 
     def _answer_all(self, first: _Asked) -> None:

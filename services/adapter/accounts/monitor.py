@@ -19,6 +19,7 @@ from typing import Any
 from schemas.events.alert import Alert, Severity
 from schemas.events.placement import PlacementRecord
 from schemas.internal.callback import PlatformCallback
+from schemas.moments import shown
 from services.adapter.accounts import alerts
 from services.adapter.accounts.credentials import FileCredentials
 from services.adapter.contract.account import AccountHealth
@@ -223,8 +224,8 @@ def _warning(
         event_id=f"alert:{KIND}:{who}:{name}:{ends.date().isoformat()}", occurred_at=now, observed_at=now,
         brand_id=account.brand_id, trace_id=who, alert_key=f"{KIND}:{who}", kind=KIND, severity=severity,
         status="open", since=now, platform=account.platform, account=account.account,
-        value=float(count), title=f"{who} 的授权将于 {ends.isoformat()} 到期，之后计划的 {count} 条发布会失败",
-        title_en=f"authorisation of {who} ends at {ends.isoformat()}; {count} scheduled placements would fail",
+        value=float(count), title=f"{who} 的授权将于 {shown(ends)} 到期，之后计划的 {count} 条发布会失败",
+        title_en=f"authorisation of {who} ends at {shown(ends)}; {count} scheduled placements would fail",
         way_out="到期前重新授权该账号", way_out_en="authorise the account anew before that",
         evidence=tuple(placements[:100]),
     )  # fmt: skip
@@ -236,6 +237,6 @@ def _resolved(account: Account, ends: datetime, now: datetime) -> Alert:
         event_id=f"alert:{KIND}:{who}:resolved:{ends.date().isoformat()}", occurred_at=now, observed_at=now,
         brand_id=account.brand_id, trace_id=who, alert_key=f"{KIND}:{who}", kind=KIND, severity="info",
         status="resolved", since=now, platform=account.platform, account=account.account,
-        title=f"{who} 的授权已更新，有效至 {ends.isoformat()}",
-        title_en=f"authorisation of {who} is good until {ends.isoformat()}",
+        title=f"{who} 的授权已更新，有效至 {shown(ends)}",
+        title_en=f"authorisation of {who} is good until {shown(ends)}",
     )  # fmt: skip

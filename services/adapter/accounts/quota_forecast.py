@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from schemas.moments import shown
 from services.adapter.accounts.budgets import applies, plain
 from services.adapter.contract.content import RateLimit
 
@@ -32,7 +33,7 @@ class Overfull:
     def message(self) -> str:
         return (
             f"{self.rate.per_s:g} 秒内最多 {self.rate.calls} 次“{self.rate.endpoint}”，"
-            f"计划中有 {self.planned} 次（从 {self.starts_at.isoformat()} 起）"
+            f"计划中有 {self.planned} 次（从 {shown(self.starts_at)} 起）"
             f" / {self.planned} planned, {self.rate.calls} allowed"
         )
 

@@ -16,6 +16,7 @@ from typing import Literal
 from opencc import OpenCC
 
 from services.adapter.localising.plain_words import strip_markdown as strip_markdown  # noqa: PLC0414
+from services.adapter.localising.stream_safe import stream_safe
 
 Script = Literal["simplified", "traditional"]
 
@@ -26,8 +27,6 @@ MENTION = re.compile(r"@[\w\-]+")
 _ZWJ = "\u200d"
 _INVISIBLE = re.compile(r"[\s\u200b-\u200f\u2060\ufeff\ufe00-\ufe0f]+")
 _SENTENCE = re.compile(r".+?(?:[。！？!?；;…]+[”’」』）)】》〉］\]]*|\.(?=\s)|$)", re.DOTALL)
-_MOST_MARKS = 30
-_UNCOMMON = re.compile(rf"[^\x00-\u02ff\u2e80-\ua4cf\uac00-\ud7af]{{{_MOST_MARKS + 1},}}")  # where marks may be stacked
 _TOPIC_MARKS = re.compile(r"[#＃]")
 _END_MARKS = "。！？!?；;….，,、：: "
 _SENTENCE_MARKS = "。！？!?；;….．"
@@ -149,24 +148,6 @@ def _uncuttable(text: str) -> list[str]:
 def normalise(text: str) -> str:
     """Canonical Unicode, without whitespace and invisible characters: how two texts are compared."""
     return _INVISIBLE.sub("", unicodedata.normalize("NFC", stream_safe(text)))
-
-
-def stream_safe(text: str) -> str:
-    """The text with at most 30 combining marks in a row, so that putting it into a canonical form takes linear time.
-
-    Strangers' texts come here too; more marks than that are no word of any language (Unicode, Stream-Safe Text Format).
-    """
-    return _UNCOMMON.sub(_without_stacked_marks, text)
-
-
-def _without_stacked_marks(run: re.Match[str]) -> str:
-    kept: list[str] = []
-    count = 0
-    for one in run.group():
-        count = count + 1 if unicodedata.combining(one) else 0
-        if count <= _MOST_MARKS:
-            kept.append(one)
-    return "".join(kept)
 
 
 def fingerprint(text: str) -> str:

@@ -22,6 +22,7 @@ from schemas.events.commands import (
     UnknownDenied,
 )
 from schemas.events.placement import PlacementRecord
+from schemas.moments import shown
 from services.adapter.contract.adapter import Adapter
 from services.adapter.placement import command_transitions
 from services.adapter.placement import transitions as to
@@ -118,7 +119,7 @@ class CommandRules:
         if has_been_there(record):
             return self._refuse(record, command, "平台已经受理过这条帖子，不能按从未发布处理")
         if record.call_deadline is not None and command.occurred_at <= record.call_deadline:
-            why = f"否认得太早：请求可能在 {record.call_deadline.isoformat()} 之前才到达平台，请之后再核对一次"
+            why = f"否认得太早：请求可能在 {shown(record.call_deadline)} 之前才到达平台，请之后再核对一次"
             return self._refuse(record, command, why)
         if record.cancel_requested:
             cancelled = to.cancelled(record, f"{command.actor} 确认没有发布（{command.reason}）", now, self.worker)
@@ -135,7 +136,7 @@ class CommandRules:
         if record.state != "PARKED":
             return self._refuse(record, command, f"状态是 {record.state}，没有被刹车拦下")
         due_at = max(command.due_at or self.now(), self.now())
-        what = f"放行，{due_at.isoformat()} 发布"
+        what = f"放行，{shown(due_at)} 发布"
         return command_transitions.planned(record, command, what, due_at, self.now(), self.worker)
 
     def _reply(self, record: PlacementRecord, command: ReplyRequested) -> PlacementRecord:

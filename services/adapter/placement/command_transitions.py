@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from schemas.events.commands import BrakeSet, PlacementCommand, ReplyRequested
 from schemas.events.placement import Failure, PlacementRecord, ReplyRecord
+from schemas.moments import shown
 from services.adapter.placement import transitions as to
 
 
@@ -22,7 +23,7 @@ def parked(
 
     not_sent: of a call that was held back at the last moment, for its line of history only.
     """
-    until = f"到 {brake.until.isoformat()}" if brake.until else "直到有人解除"
+    until = f"到 {shown(brake.until)}" if brake.until else "直到有人解除"
     changed = to.changed(
         old, now, "PARKED", f"被刹车拦下，没有发出：{brake.reason}", worker,
         step=old.step, waiting_on=f"刹车“{brake.reason}”（{brake.actor}），{until}", next_attempt_at=None,

@@ -183,7 +183,7 @@ class OutcomeRules:
 
     def _pause(self, record: PlacementRecord, error: PlatformError) -> float:
         least = to.AUTH_DELAY_S if error.error_class == "auth" else 0.0
-        return max(least, error.retry_after_s or to.back_off_s(record.attempt - 1))
+        return max(least, error.retry_after_s or to.back_off_s(record.attempt - 1, record.placement_id))
 
     def _in(self, seconds: float) -> datetime:
         return self.now() + timedelta(seconds=seconds)

@@ -5,12 +5,13 @@ Decides nothing about time or I/O; `worker.py` says when, this file says what th
 
 from __future__ import annotations
 
+import zlib
 from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
 
-from schemas.events.content import MasterContent, Schedule, Target
+from schemas.events.content import MasterContent, Target
 from schemas.events.placement import (
     Draft,
     Failure,
@@ -20,12 +21,13 @@ from schemas.events.placement import (
     PostRef,
     State,
     StepRecord,
-    placement_id,
 )
+from schemas.moments import shown
 from services.adapter.contract.publication import Step
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 300.0
+SPREAD = 0.25
 AUTH_DELAY_S = 60.0
 LONGEST_WORDS = 600  # characters of a note, a message or a reason in a record that is written anew with each change
 
@@ -35,30 +37,26 @@ def short(words: str) -> str:
     return words if len(words) <= LONGEST_WORDS else words[: LONGEST_WORDS - 1] + "…"
 
 
-def back_off_s(attempt: int) -> float:
-    """Exponential, without jitter: the ledger says when, and it should be explainable."""
-    return float(min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(attempt, 10)))
+def back_off_s(attempt: int, placement: str) -> float:
+    """Exponential, and up to a quarter longer, by the placement and the attempt.
+
+    A thousand placements that failed together do not come back together; and as nothing is left to chance, the ledger's
+    "next attempt" can be explained.
+    """
+    pause: float = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(attempt, 10))
+    return pause * (1 + SPREAD * zlib.crc32(f"{placement} {attempt}".encode()) / 2**32)
 
 
 def intended(
     content: MasterContent, target: Target, draft: Draft | None, failure: Failure | None, now: datetime, worker: str
 ) -> PlacementRecord:
     """A new placement: INTENDED with its draft, or REJECTED where it does not fit."""
-    due_at = _due(target.schedule, content.occurred_at)
+    due_at = content.due_at(target)
     state: State = "INTENDED" if failure is None else "REJECTED"
     note = (
-        f"已接收第 {content.version} 版，计划 {due_at.isoformat()} 发布"
-        if failure is None
-        else "不符合平台要求，不会发布"
+        f"已接收第 {content.version} 版，计划 {shown(due_at)} 发布" if failure is None else "不符合平台要求，不会发布"
     )
-    placement = placement_id(
-        brand_id=content.brand_id,
-        campaign_id=content.campaign_id,
-        content_id=content.content_id,
-        platform=target.platform,
-        account=target.account,
-        slot=target.slot,
-    )
+    placement = content.placement_id(target)
     return PlacementRecord(
         event_id=f"{placement}:1",
         occurred_at=now,
@@ -87,7 +85,7 @@ def intended(
 
 def version_of(content: MasterContent, target: Target, fitted: Draft | Failure) -> NewerVersion:
     """What a placement takes over from a version of its content."""
-    due_at = _due(target.schedule, content.occurred_at)
+    due_at = content.due_at(target)
     return NewerVersion(
         content_version=content.version,
         kind=content.kind,
@@ -103,7 +101,7 @@ def superseded(old: PlacementRecord, by: NewerVersion, now: datetime, worker: st
     """A newer version of a content of which nothing was called that could have made a post."""
     fits = by.draft is not None
     note = f"改用第 {by.content_version} 版，" + (
-        f"计划 {by.due_at.isoformat()} 发布" if fits else "不符合平台要求，不会发布"
+        f"计划 {shown(by.due_at)} 发布" if fits else "不符合平台要求，不会发布"
     )
     return changed(
         old,
@@ -229,7 +227,7 @@ def retry_later(
     """Back to INTENDED: nothing happened on the platform, the same step will be tried again at `at`."""
     again = changed(
         old, now, "INTENDED", note, worker,
-        step=old.step, waiting_on=f"{note}，{at.isoformat()} 再试", next_attempt_at=at, failure=failure,
+        step=old.step, waiting_on=f"{note}，{shown(at)} 再试", next_attempt_at=at, failure=failure,
     )  # fmt: skip
     return replace(again, history=_without_repetition(again.history))
 
@@ -264,7 +262,7 @@ def rejected(old: PlacementRecord, failure: Failure, now: datetime, worker: str)
 
 def missed(old: PlacementRecord, now: datetime, worker: str) -> PlacementRecord:
     return changed(
-        old, now, "MISSED", f"已过最晚发布时间 {old.late_until.isoformat()}，按计划不再发布", worker,
+        old, now, "MISSED", f"已过最晚发布时间 {shown(old.late_until)}，按计划不再发布", worker,
         step=old.step, waiting_on="", next_attempt_at=None,
     )  # fmt: skip
 
@@ -306,7 +304,3 @@ def changed(
         history=(*old.history, entry),
         **changes,
     )
-
-
-def _due(schedule: Schedule | None, accepted_at: datetime) -> datetime:
-    return schedule.due_at if schedule else accepted_at

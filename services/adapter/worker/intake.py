@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from schemas.events.content import ContentCancelled, MasterContent, Target
-from schemas.events.placement import Draft, Failure, PlacementRecord, placement_id
+from schemas.events.placement import Draft, Failure, PlacementRecord
 from services.adapter.contract.accounts import Accounts
 from services.adapter.contract.adapter import Adapter
 from services.adapter.contract.publication import Publication
@@ -47,14 +47,7 @@ class Intake:
         return [r for e in entries for r in self._cancel(e, cancel.reason or "内容已取消")]
 
     def _target(self, content: MasterContent, target: Target) -> list[PlacementRecord]:
-        key = placement_id(
-            brand_id=content.brand_id,
-            campaign_id=content.campaign_id,
-            content_id=content.content_id,
-            platform=target.platform,
-            account=target.account,
-            slot=target.slot,
-        )
+        key = content.placement_id(target)
         entry = self.ledger.entries.get(key)
         if entry is not None and entry.record.content_version >= content.version:
             return []  # delivered again

@@ -30,6 +30,8 @@ class Ledger:
     """All placements of the held partitions, with an agenda of what wants attention when."""
 
     entries: dict[str, LedgerEntry] = field(default_factory=dict)
+    unknown: int = 0  # how many of them are UNKNOWN
+    unreadable: dict[str, int] = field(default_factory=dict)  # placements whose record nobody can read → partition
     _agenda: list[tuple[datetime, str]] = field(default_factory=list)
     _of_content: dict[str, set[str]] = field(default_factory=dict)
     _of_post: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)  # (account, native id) → placements
@@ -40,6 +42,9 @@ class Ledger:
         if entry is None:
             entry = self.entries[record.placement_id] = LedgerEntry(record, partition)
             self._of_content.setdefault(record.content_id, set()).add(record.placement_id)
+            self.unknown += record.state == "UNKNOWN"
+        else:
+            self.unknown += (record.state == "UNKNOWN") - (entry.record.state == "UNKNOWN")
         entry.record = record
         self._index(record)
         if record.state in WAITING_STATES and record.next_attempt_at is not None:
@@ -97,7 +102,9 @@ class Ledger:
 
     def forget(self, partitions: Iterable[int]) -> None:
         gone = set(partitions)
+        self.unreadable = {key: partition for key, partition in self.unreadable.items() if partition not in gone}
         self.entries = {key: entry for key, entry in self.entries.items() if entry.partition not in gone}
+        self.unknown = sum(entry.record.state == "UNKNOWN" for entry in self.entries.values())
         self._of_content, self._of_post = {}, {}
         for placement, entry in self.entries.items():
             self._of_content.setdefault(entry.record.content_id, set()).add(placement)

@@ -167,7 +167,7 @@ class PostActions:
     def _again(self, record: PlacementRecord, error: PlatformError) -> bool:
         """Whether there is another try, and when."""
         tries = self._tries[record.placement_id] = self._tries.get(record.placement_id, 0) + 1
-        self._later(record, error.retry_after_s or to.back_off_s(tries - 1))
+        self._later(record, error.retry_after_s or to.back_off_s(tries - 1, record.placement_id))
         return tries < MOST_TRIES
 
     def _later(self, record: PlacementRecord, seconds: float) -> None:

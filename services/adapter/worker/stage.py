@@ -30,6 +30,7 @@ from services.adapter.worker.live_checks import LiveCheckSchedule
 from services.adapter.worker.post_actions import PostActions
 from services.adapter.worker.recorder import PlacementRecorder
 from services.adapter.worker.scheduler import REST_S, PlacementScheduler, Turn
+from services.runtime import metrics
 from services.runtime.clock import Clock, ahead
 from services.runtime.consume import Drop, Due, Emit, Outcome, ToDeadLetter
 from services.runtime.kafka.partitions import partition_of
@@ -78,6 +79,7 @@ class AdapterStage:
         self.adapter = adapter
         self.ledger = Ledger()
         self.calls = caller.calls
+        metrics.UNKNOWN_OUTCOMES.labels(adapter.platform).set_function(lambda: self.ledger.unknown)
         self._clock = clock
         self._read_ledger = read_ledger
         self._worker = worker
@@ -100,12 +102,7 @@ class AdapterStage:
     def assigned(self, partitions: Sequence[int]) -> None:
         """Read the ledger of these partitions; a call that nobody is making any more becomes UNKNOWN or a new try."""
         for partition in partitions:
-            newest = {record.key: record for record in self._read_ledger(partition)}
-            for raw in newest.values():
-                if raw.value is not None:
-                    record = _decode_record(raw.value)
-                    if record.platform == self.adapter.platform:
-                        self.ledger.put(record, partition)
+            self._read_back(partition)
         held = set(partitions)
         for entry in self.ledger.interrupted():
             if entry.partition in held:
@@ -118,6 +115,30 @@ class AdapterStage:
             self._recorder.agenda.track(entry)
         self._scheduler.look_at_parked_again()
         log.info("ledger_rebuilt", partitions=list(partitions), placements=len(self.ledger.entries))
+
+    def _read_back(self, partition: int) -> None:
+        """One record that cannot be read stops its own placement only: nothing is posted for it until it is mended."""
+        newest = {record.key: record for record in self._read_ledger(partition)}
+        for key, raw in newest.items():
+            if raw.value is None:
+                continue
+            try:
+                record = _decode_record(raw.value)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                placement = (key or b"").decode("utf-8", "replace")
+                self.ledger.unreadable[placement] = partition
+                log.error(
+                    "ledger_record_unreadable", placement_id=placement, partition=partition, offset=raw.offset,
+                    why=str(error)[:500],
+                )  # fmt: skip
+                continue
+            if record.platform == self.adapter.platform:
+                self.ledger.put(record, partition)
+
+    def _unreadable(self, content: MasterContent) -> list[str]:
+        """Placements of this content on this platform of which nobody knows whether they were posted."""
+        mine = [target for target in content.targets if target.platform == self.adapter.platform]
+        return [key for key in map(content.placement_id, mine) if key in self.ledger.unreadable]
 
     def revoked(self, partitions: Sequence[int]) -> None:
         self._recovered = [entry for entry in self._recovered if entry.partition not in partitions]
@@ -142,6 +163,12 @@ class AdapterStage:
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             return ToDeadLetter("undecodable", f"无法解析的内容事件 / cannot decode: {error}")
         match event:
+            case MasterContent() if unreadable := self._unreadable(event):
+                return ToDeadLetter(
+                    "ledger_unreadable",
+                    f"台账中 {'、'.join(unreadable)} 的记录无法读取，是否发过无从得知；修好后重放"
+                    " / its ledger record cannot be read, so nobody knows whether it was posted: mend it, then replay",
+                )
             case MasterContent():
                 changed = self._intake.content(event)
             case ContentCancelled():

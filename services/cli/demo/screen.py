@@ -14,21 +14,14 @@ from rich.text import Text
 from schemas.events.aggregate import EngagementAggregate, MetricTotal
 from schemas.events.feedback import CommentObserved
 from schemas.events.placement import PlacementRecord
+from schemas.words import state_words
 from services.adapter.contract.registry import adapter, platforms
 
-STATES = {
-    "INTENDED": ("待发布", "cyan"),
-    "CALLING": ("发布中", "yellow"),
-    "ACCEPTED": ("审核中", "yellow"),
-    "PARKED": ("已暂停", "magenta"),
-    "UNKNOWN": ("结果未知", "bold red"),
-    "NEEDS_HUMAN": ("待人工", "bold red"),
-    "LIVE": ("已上线", "green"),
-    "REJECTED": ("被拒绝", "red"),
-    "MISSED": ("已错过", "red"),
-    "CANCELLED": ("已取消", "dim"),
-    "REMOVED": ("已移除", "red"),
-}
+STYLES = {
+    "INTENDED": "cyan", "CALLING": "yellow", "ACCEPTED": "yellow", "PARKED": "magenta", "UNKNOWN": "bold red",
+    "NEEDS_HUMAN": "bold red", "LIVE": "green", "REJECTED": "red", "MISSED": "red", "CANCELLED": "dim",
+    "REMOVED": "red",
+}  # fmt: skip
 FIGURES = (
     ("views", "播放/阅读"), ("likes", "赞"), ("comments", "评论"), ("shares", "转发"), ("saves", "收藏"),
 )  # fmt: skip
@@ -73,7 +66,7 @@ def screen(view: View, width: int, height: int | None) -> RenderableType:
 def states_of(view: View) -> str:
     """All placements in one line: `已上线 10，待发布 3`."""
     counts = Counter[str](record.state for record in view.records)
-    counted = [f"{STATES[state][0]} {counts[state]}" for state in STATES if counts[state]]
+    counted = [f"{state_words(state).name.zh} {counts[state]}" for state in STYLES if counts[state]]
     if view.expected > len(view.records):
         counted.append(f"未入账 {view.expected - len(view.records)}")
     return "，".join(counted)
@@ -89,9 +82,9 @@ def _table(title: str, title_en: str) -> Table:
 def _states(records: Sequence[PlacementRecord]) -> Table:
     table = _table("发布位", "placements")
     table.add_column("平台 / platform")
-    present = [state for state in STATES if any(record.state == state for record in records)]
+    present = [state for state in STYLES if any(record.state == state for record in records)]
     for state in present:
-        label, style = STATES[state]
+        label, style = state_words(state).name.zh, STYLES[state]
         table.add_column(f"{label} {state}", style=style, justify="right")
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for record in records:
@@ -116,7 +109,7 @@ def _posts(view: View, room: int, *, wide: bool) -> Table:
     table.add_column("地址 / address", no_wrap=True, overflow="ellipsis", ratio=1)
     ordered = sorted(view.records, key=lambda r: (r.is_final, r.platform, r.account, r.due_at, r.content_id))
     for record in ordered[:room]:
-        label, style = STATES[record.state]
+        label, style = state_words(record.state).name.zh, STYLES[record.state]
         row = view.rows.get(f"post:{record.platform}:{record.post.native_id}") if record.post else None
         url = (record.post.url or "") if record.post else ""
         table.add_row(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -136,11 +138,22 @@ class PublisherClient:
             if answer.is_success:
                 return msgspec.json.decode(answer.content, type=kind)
             problem = RefusedByPublisherError(_document(answer))
-            wait_s = min(float(answer.headers.get("Retry-After", "0") or 0), _LONGEST_WAIT_S)
+            wait_s = min(_retry_after_s(answer), _LONGEST_WAIT_S)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() + wait_s > deadline:
                 raise problem
             self._waiting(problem.document.detail)
             time.sleep(max(wait_s, 0.5))
+
+
+def _retry_after_s(answer: httpx.Response) -> float:
+    """Seconds, or until the date that a proxy writes (RFC 9110 §10.2.3); nothing where it is neither."""
+    said = answer.headers.get("Retry-After", "").strip()
+    if said.isascii() and said.isdigit():
+        return float(said)
+    try:
+        return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):  # no date, or one without a zone
+        return 0.0
 
 
 def _quoted(name: str) -> str:

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
+from schemas.words import state_words
 from services.cli.publisher.session import connected
 from services.cli.terminal.command_options import How
 from services.cli.terminal.console import cell, console, write
 from services.cli.terminal.exits import stopped
 from services.cli.terminal.times import local
 from services.publisher.api.command_requests import CommandAccepted
-from services.publisher.log.placements import STATES_ZH
 
 SHOWN = 20
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -75,7 +75,7 @@ def instant(text: str | None, option: str) -> str | None:
 
 def _show(answer: CommandAccepted, dry_run: bool) -> None:
     after = Counter(effect.state_after for effect in answer.effects)
-    listed = "、".join(f"{STATES_ZH.get(state, state)} {count}" for state, count in after.items())
+    listed = "、".join(f"{state_words(state).says.zh} {count}" for state, count in after.items())
     would = "将会（演练，未写入）/ would (rehearsal)" if dry_run else "已下达 / given"
     console().print(
         f"{would}：{answer.command_id}，涉及 {answer.affected} 个发布位 / {answer.affected} placements {listed}",

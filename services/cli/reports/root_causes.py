@@ -9,27 +9,14 @@ from datetime import datetime
 
 from schemas.events.failure import FailureHandled
 from schemas.events.placement import PlacementRecord
+from schemas.words import Words, error_class_words
 
 FAILED_STATES = frozenset({"REJECTED", "MISSED", "NEEDS_HUMAN", "REMOVED"})
-# class → (Chinese, English)
-_NEXT: dict[str, tuple[str, str]] = {
-    "auth": ("重新授权账号，然后重试", "authorise the account anew, then retry"),
-    "quota": ("等额度恢复或改到以后，再重试", "wait for the quota or move it, then retry"),
-    "content": ("按平台的说明修改内容，发新版本", "change the content as the platform says and send a new version"),
-    "media": ("更换或重新导出素材，发新版本", "replace the media and send a new version"),
-    "account_risk": (
-        "先到平台后台处理账号风险，确认后再放行或重试",
-        "clear the account with the platform first, then retry",
+_OTHER_CAUSES = {
+    "missed": Words(
+        "错过了时间：改时间发新版本，或确认不再发", "too late: a new version at another time, or let it be"
     ),
-    "platform_down": ("平台恢复后重试", "retry when the platform is back"),
-    "network_unknown": ("先核对帖子是否存在：tongbo confirm 或 deny", "look for the post: `tongbo confirm` or `deny`"),
-    "needs_human": ("按 tongbo explain 的说明人工完成", "finish it by hand as `tongbo explain` says"),
-    "bug": ("把日志交给维护者；修好后重试", "give the log to the maintainers, retry when mended"),
-    "missed": (
-        "错过了时间：改时间发新版本，或确认不再发",
-        "too late: a new version at another time, or let it be",
-    ),
-    "removed": ("上线后被移除：到平台后台查看原因", "removed after it was live: ask the platform why"),
+    "removed": Words("上线后被移除：到平台后台查看原因", "removed after it was live: ask the platform why"),
 }
 
 
@@ -58,7 +45,8 @@ class Cause:
 
     @property
     def next_step(self) -> tuple[str, str]:
-        return _NEXT.get(self.error_class, _NEXT["bug"])
+        words = _OTHER_CAUSES.get(self.error_class) or error_class_words(self.error_class).when_failed
+        return words.zh, words.en
 
 
 def open_causes(

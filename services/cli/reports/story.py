@@ -7,69 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from schemas.events.placement import ErrorClass, Failure, HistoryEntry, PlacementRecord, State
+from schemas.events.placement import Failure, HistoryEntry, PlacementRecord, State
+from schemas.words import Words, error_class_words, state_words
 from services.cli.terminal.times import duration, local
 from services.publisher.api.answers import PlacementDetail, PlacementStatus
 
 Language = Literal["zh", "en"]
 Tone = Literal["title", "plain", "good", "bad", "wait", "dim"]
-Words = tuple[str, str]  # Chinese, English
 
-STATES: dict[State, Words] = {
-    "INTENDED": ("已记下，等待发布", "noted, waiting to be posted"),
-    "CALLING": ("正在调用平台", "calling the platform"),
-    "ACCEPTED": ("平台已受理，还没有上线", "the platform took it, not live yet"),
-    "PARKED": ("被刹车暂停", "parked by a brake"),
-    "UNKNOWN": ("结果未知：请求可能已到达平台", "outcome unknown: the request may have arrived"),
-    "NEEDS_HUMAN": ("需要人工处理", "a person has to act"),
-    "LIVE": ("已上线", "live"),
-    "REJECTED": ("被拒绝，不会发布", "rejected, will not be posted"),
-    "MISSED": ("错过最晚时间，没有发布", "missed its latest time, not posted"),
-    "CANCELLED": ("已取消", "cancelled"),
-    "REMOVED": ("上线后被移除", "was live and is gone"),
-}
 TONES: dict[State, Tone] = {
     "LIVE": "good", "REJECTED": "bad", "MISSED": "bad", "REMOVED": "bad", "NEEDS_HUMAN": "bad", "UNKNOWN": "wait",
     "PARKED": "wait",
 }  # fmt: skip
-CLASSES: dict[ErrorClass, tuple[Words, Words]] = {
-    "auth": (
-        ("账号授权有问题", "the account's authorisation"),
-        ("检查应用密钥和账号授权，必要时重新授权", "check app secret and authorisation, authorise again if needed"),
-    ),
-    "quota": (
-        ("平台额度用完或调用太频繁", "the platform's quota or pace"),
-        ("额度恢复后系统会自动再试；急用请换账号", "it is tried again when the quota is back"),
-    ),
-    "content": (
-        ("内容不符合平台规定", "the content breaks a rule of the platform"),
-        ("按说明修改后发新版本（version 加一）", "change it as the reason says and send the next version"),
-    ),
-    "media": (
-        ("图片或视频有问题", "a picture or video"),
-        ("更换或重新导出媒体文件，再发新版本", "replace the file and send the next version"),
-    ),
-    "account_risk": (
-        ("账号被平台风控", "the platform sees a risk in the account"),
-        ("登录平台后台处理，解除后再发", "settle it in the platform's back office first"),
-    ),
-    "platform_down": (
-        ("平台连不上或出错", "the platform was not reachable"),
-        ("不用处理，系统会自动再试", "nothing to do, it is tried again"),
-    ),
-    "network_unknown": (
-        ("请求发出后没有收到答复", "no answer came after the request was sent"),
-        ("不用处理，系统先查找再决定，不会重复发布", "nothing to do: it looks first and never posts twice"),
-    ),
-    "needs_human": (
-        ("系统无法自行判断", "the system cannot tell by itself"),
-        ("请到平台后台核对后确认", "look in the platform's back office and confirm"),
-    ),
-    "bug": (
-        ("系统缺陷", "a defect of the system"),
-        ("请把日志交给维护者", "give the log to the maintainers"),
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +45,7 @@ class _Teller:
         return Line(tone, zh if self.language == "zh" else en)
 
     def pick(self, words: Words) -> str:
-        return words[0] if self.language == "zh" else words[1]
+        return words.zh if self.language == "zh" else words.en
 
     def span(self, start: datetime, end: datetime) -> str:
         seconds = max(0.0, (end - start).total_seconds())
@@ -135,7 +84,7 @@ class _Teller:
         for entry in record.history:
             waited = f" +{self.span(before.at, entry.at)}" if before else ""
             step = f" [{entry.step}]" if entry.step else ""
-            words = entry.note if self.language == "zh" and entry.note else self.pick(STATES[entry.state])
+            words = entry.note if self.language == "zh" and entry.note else self.pick(state_words(entry.state).says)
             yield Line(TONES.get(entry.state, "plain"), f"{local(entry.at)}{waited} {entry.state}{step} {words}")
             if unknown and entry.state != "UNKNOWN":
                 yield self._cleared(unknown, entry)
@@ -152,20 +101,20 @@ class _Teller:
         return self.say("dim", f"  未知状态持续 {spent} 后解除：{zh}", f"  cleared after {spent}: {en}")
 
     def _why(self, failure: Failure) -> Iterator[Line]:
-        meaning, next_step = CLASSES[failure.error_class]
+        meaning = error_class_words(failure.error_class)
         code = f" {failure.code}" if failure.code else ""
-        strange = "" if failure.recognised else self.pick(("（未识别的错误码）", " (unrecognised code)"))
+        strange = "" if failure.recognised else self.pick(Words("（未识别的错误码）", " (unrecognised code)"))
         yield self.say(
             "bad",
-            f"  原因：{meaning[0]}{code}{strange}：{failure.message}",
-            f"  why: {meaning[1]}{code}{strange}: {failure.message}",
+            f"  原因：{meaning.says.zh}{code}{strange}：{failure.message}",
+            f"  why: {meaning.says.en}{code}{strange}: {failure.message}",
         )
         sent = {
             "no": ("请求没有发出", "the request was never sent"),
             "yes": ("平台给了答复", "the platform answered"),
             "unknown": ("发出后没有答复", "sent without an answer"),
         }[failure.sent]
-        yield self.say("dim", f"  {sent[0]}；下一步：{next_step[0]}", f"  {sent[1]}; next: {next_step[1]}")
+        yield self.say("dim", f"  {sent[0]}；下一步：{meaning.way_out.zh}", f"  {sent[1]}; next: {meaning.way_out.en}")
 
     def steps(self, record: PlacementRecord) -> Iterator[Line]:
         if not record.steps:
@@ -174,7 +123,7 @@ class _Teller:
         yield self.say("dim", f"已完成的步骤：{names}", f"finished steps: {names}")
 
     def now(self, record: PlacementRecord) -> Iterator[Line]:
-        state = self.pick(STATES[record.state])
+        state = self.pick(state_words(record.state).says)
         since = local(record.since)
         tone = TONES.get(record.state, "plain")
         yield self.say(tone, f"现在：{state}（自 {since}）", f"now: {state} (since {since})")

@@ -6,19 +6,28 @@ import os
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from schemas.moments import shown
+from services.cli.terminal.exits import stopped
+
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
 def shown_zone() -> ZoneInfo:
+    """Ends the command where TONGBO_ZONE names no zone: times in another one would be read wrongly."""
+    name = os.environ.get("TONGBO_ZONE") or DEFAULT_ZONE
     try:
-        return ZoneInfo(os.environ.get("TONGBO_ZONE") or DEFAULT_ZONE)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo(DEFAULT_ZONE)
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise stopped(
+            f"TONGBO_ZONE={name!r} 不是时区名，请写如 Asia/Shanghai 或 UTC",
+            f"TONGBO_ZONE={name!r} is no time zone: write one such as Asia/Shanghai or UTC",
+            code=2,
+        ) from None
 
 
 def local(moment: datetime) -> str:
-    """`11-23 12:41:20`."""
-    return moment.astimezone(shown_zone()).strftime("%m-%d %H:%M:%S")
+    """`11-23 12:41:20 +08:00`, in the operator's zone."""
+    return shown(moment, shown_zone())
 
 
 def duration(seconds: float) -> str:

@@ -12,7 +12,7 @@ from services.adapter.contract.adapter import Adapter
 from services.publisher.api.problems import Problem, problem
 from services.publisher.content.check_targets import named
 from services.publisher.content.known import Known
-from services.publisher.log.accepted import planned
+from services.publisher.content.plan import planned_post
 
 
 def quotas(
@@ -24,10 +24,13 @@ def quotas(
         return
     earlier = [one for one in master.targets[: master.targets.index(target)] if named(one) != named(target)]
     same_account = [one for one in earlier if (one.platform, one.account) == (target.platform, target.account)]
-    before = [*known.planned(target.platform, target.account), *(planned(master, one) for one in same_account)]
+    before = [
+        *known.planned_posts(target.platform, target.account),
+        *(planned_post(master, one) for one in same_account),
+    ]
     late_s = float(target.late_within_s)
     full_already = {one.rate for one in limits_exceeded(before, rates, late_s)}
-    for overfull in limits_exceeded([*before, planned(master, target)], rates, late_s):
+    for overfull in limits_exceeded([*before, planned_post(master, target)], rates, late_s):
         if overfull.rate in full_already:
             continue
         zh, _, en = overfull.message.partition(" / ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.events.content import MasterContent, Target
+from schemas.moments import shown
 from services.adapter.contract.adapter import Adapter
 from services.publisher.api.problems import Problem, problem
 from services.publisher.content.check_targets import named
@@ -18,7 +19,7 @@ def likeness(
     alike = None if confirmed else known.alike(master, target)
     if alike is None:
         return
-    percent, at = f"{alike.share:.0%}", alike.due_at.isoformat(timespec="minutes")
+    percent, at = f"{alike.share:.0%}", shown(alike.due_at)
     yield problem(
         f"targets[{number}]",
         "similar_content",

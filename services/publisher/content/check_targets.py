@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from msgspec import structs
 
 from schemas.events.content import Schedule, Target
+from schemas.moments import shown
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.registry import UnknownPlatformError
 from services.publisher.api.problems import Problem, problem
@@ -104,7 +105,7 @@ def _schedule(field: str, asked: TargetRequest, now: datetime, wrong: list[Probl
             problem(
                 f"{field}.schedule",
                 "due_in_the_past",
-                f"计划时间 {schedule.due_at.isoformat()} 已过，且超出 late_within_s，只会被记为 MISSED",
+                f"计划时间 {shown(schedule.due_at)} 已过，且超出 late_within_s，只会被记为 MISSED",
                 "the time has passed by more than late_within_s: it could only be MISSED",
                 "请改为将来的时间，或去掉 schedule 立即发布 / choose a later time, or none to post at once",
                 named(asked),

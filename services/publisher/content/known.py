@@ -17,8 +17,8 @@ from services.publisher.media.uploads import StoredMedia
 class Known:
     """What a content is judged by. versions: of this content so far, oldest first. find_media: by sha256.
 
-    planned: what other contents will post on an account (platform, account). alike: another content that says nearly
-    the same there within a day.
+    planned_posts: what other contents will post on an account (platform, account). alike: another content that says
+    nearly the same there within a day.
     """
 
     campaign_brand: str | None
@@ -26,5 +26,5 @@ class Known:
     accounts: Accounts
     adapter: Callable[[str], Adapter]
     find_media: Callable[[str], StoredMedia | None]
-    planned: Callable[[str, str], Sequence[Planned]] = lambda platform, account: ()
+    planned_posts: Callable[[str, str], Sequence[Planned]] = lambda platform, account: ()
     alike: Callable[[MasterContent, Target], Alike | None] = lambda content, target: None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from schemas.events.content import MasterContent, Target
-from schemas.events.placement import placement_id
+from services.adapter.accounts.budgets import POST
+from services.adapter.accounts.quota_forecast import Planned
 from services.publisher.api.answers import Accepted, ContentAccepted, PlannedPlacement, VariantReport
 
 
@@ -26,32 +27,23 @@ class ContentPlan:
             brand_id=self.master.brand_id,
             accepted_at=self.master.occurred_at,
             trace_id=self.master.trace_id,
-            placements=tuple(planned(self.master, target, state) for target in self.master.targets),
+            placements=tuple(planned_placement(self.master, target, state) for target in self.master.targets),
             variants=self.variants,
             warnings=self.warnings,
         )
 
 
-def identity_of(master: MasterContent, target: Target) -> str:
-    return placement_id(
-        brand_id=master.brand_id,
-        campaign_id=master.campaign_id,
-        content_id=master.content_id,
-        platform=target.platform,
-        account=target.account,
-        slot=target.slot,
-    )
+def planned_post(master: MasterContent, target: Target) -> Planned:
+    """The call that would post the content on a target, as the limits of the account count it."""
+    slot = f"{master.content_id}→{target.platform}/{target.account}/{target.slot}"
+    return Planned(POST, master.due_at(target), slot)
 
 
-def due_at(master: MasterContent, target: Target) -> datetime:
-    """When it is due: as scheduled, or at once on acceptance."""
-    return target.schedule.due_at if target.schedule else master.occurred_at
-
-
-def planned(master: MasterContent, target: Target, state: Accepted) -> PlannedPlacement:
-    due = due_at(master, target)
+def planned_placement(master: MasterContent, target: Target, state: Accepted) -> PlannedPlacement:
+    """A target as the answer to the client shows it."""
+    due = master.due_at(target)
     return PlannedPlacement(
-        placement_id=identity_of(master, target),
+        placement_id=master.placement_id(target),
         platform=target.platform,
         account=target.account,
         slot=target.slot,

@@ -181,7 +181,7 @@ class ContentHandler:
             accounts=seen_accounts(granted, self._accounts),
             adapter=self._adapter,
             find_media=self._media.find,
-            planned=lambda platform, account: self._register.planned(platform, account, request.content_id),
+            planned_posts=lambda platform, account: self._register.planned_posts(platform, account, request.content_id),
             alike=self._register.alike,
         )
 

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from schemas.codec import DecodeError, decoder
 from schemas.events.content import CampaignDefined, ContentCancelled, MasterContent, MasterContentEvent, Target
 from schemas.topics import topic
-from services.adapter.accounts.budgets import POST
 from services.adapter.accounts.quota_forecast import Planned
-from services.publisher.content.plan import identity_of
 from services.publisher.content.similarity import Alike, Likeness
+from services.publisher.log.planned_posts import PlannedPosts
 from services.runtime.kafka.records import Record
 from services.runtime.logging import get_logger
 
@@ -88,12 +87,6 @@ class _Content:
         return any(cancel.version >= self.versions[-1].version for cancel in self.cancels)
 
 
-def planned(event: MasterContent, target: Target) -> Planned:
-    """When a target of an accepted content is to go out."""
-    due_at = target.schedule.due_at if target.schedule else event.occurred_at
-    return Planned(POST, due_at, f"{event.content_id}→{target.platform}/{target.account}/{target.slot}")
-
-
 class AcceptedLog:
     """What the log says was accepted."""
 
@@ -104,6 +97,7 @@ class AcceptedLog:
         self._contents: dict[str, _Content] = {}
         self._by_campaign: dict[str, list[str]] = {}
         self._by_placement: dict[str, str] = {}
+        self._planned = PlannedPosts()
         self._likeness = Likeness()
 
     def apply(self, record: Record) -> None:
@@ -140,8 +134,13 @@ class AcceptedLog:
             content.versions.append(event)
             content.versions.sort(key=lambda one: one.version)
             for target in event.targets:
-                self._by_placement[identity_of(event, target)] = event.content_id
-                self._likeness.add(event, target)
+                self._by_placement[event.placement_id(target)] = event.content_id
+        if content.versions and not content.withdrawn:
+            self._planned.put(content.versions[-1])
+            self._likeness.put(content.versions[-1])
+        else:
+            self._planned.drop(event.content_id)
+            self._likeness.drop(event.content_id)
 
     def entry(self, identity: str) -> AcceptedEvent | None:
         with self._lock:
@@ -166,30 +165,15 @@ class AcceptedLog:
             found = self._contents.get(content_id)
             return tuple(found.versions) if found else ()
 
-    def planned(self, platform: str, account: str, besides: str) -> tuple[Planned, ...]:
+    def planned_posts(self, platform: str, account: str, besides: str) -> tuple[Planned, ...]:
         """Posts on that account of the newest versions of all contents but one, cancelled ones left out."""
         with self._lock:
-            newest = [
-                content.versions[-1]
-                for content_id, content in self._contents.items()
-                if content_id != besides and content.versions and not content.withdrawn
-            ]
-        return tuple(
-            planned(event, target)
-            for event in newest
-            for target in event.targets
-            if (target.platform, target.account) == (platform, account)
-        )
+            return self._planned.on(platform, account, besides)
 
     def alike(self, event: MasterContent, target: Target) -> Alike | None:
         """Another content, not cancelled, whose newest version says nearly the same on that account within a day."""
         with self._lock:
-            newest = {
-                content_id: content.versions[-1].version
-                for content_id, content in self._contents.items()
-                if content_id != event.content_id and content.versions and not content.withdrawn
-            }
-            return self._likeness.nearest(event, target, newest)
+            return self._likeness.nearest(event, target)
 
     def cancels(self, content_id: str) -> tuple[ContentCancelled, ...]:
         with self._lock:

@@ -52,6 +52,7 @@ class LogFollower:
         self._moved = threading.Condition()
         self._next: dict[tuple[str, int], int] = {}
         self._ready = threading.Event()
+        self._stuck = False
         self._thread = threading.Thread(target=self._follow, name="log-follower", daemon=True)
 
     def start(self) -> None:
@@ -71,6 +72,11 @@ class LogFollower:
         """Whether it is ready and still follows."""
         return self.ready and self._health.verdict().ready
 
+    @property
+    def stuck(self) -> bool:
+        """Whether reading failed by a fault of this service and has not come back since: what is known may be old."""
+        return self._stuck
+
     def wait_for(self, topic: str, partition: int, offset: int, timeout_s: float) -> bool:
         """Whether the record at `offset` has been read within the time."""
         with self._moved:
@@ -84,6 +90,10 @@ class LogFollower:
                 self._pause("kafka_away", error)
             except (KafkaProblem, WrongPartitionsError) as error:
                 self._pause("log_follower_failed", error)
+            except Exception as error:  # this thread is the only one that reads: it must not end
+                self._stuck = True
+                log.exception("log_follower_failed")
+                self._pause("log_follower_retries", error)
 
     def _follow_once(self) -> None:
         # Reading anew from the start after an error is harmless: what is known already changes nothing.
@@ -100,6 +110,7 @@ class LogFollower:
                     self._health.waiting("Kafka 无应答 / Kafka does not answer")
                 elif self._ready.is_set() or tail.caught_up():
                     self._ready.set()
+                    self._stuck = False
                     self._health.progress()
         finally:
             tail.close()

@@ -9,28 +9,14 @@ from schemas.codec import DecodeError, decoder
 from schemas.events.content import MasterContent, Target
 from schemas.events.placement import FINAL_STATES, PlacementRecord
 from schemas.topics import topic
+from schemas.words import state_words
 from services.publisher.api.answers import PlacementDetail, PlacementStatus
-from services.publisher.content.plan import due_at, identity_of
 from services.publisher.log.accepted import AcceptedLog
 from services.runtime.kafka.records import Record
 from services.runtime.logging import get_logger
 
 TOPIC = topic("placement-ledger").name
 ACCEPTED = "ACCEPTED_BY_PUBLISHER"
-STATES_ZH = {
-    ACCEPTED: "发布服务已接收",
-    "INTENDED": "待发布",
-    "CALLING": "正在调用平台",
-    "ACCEPTED": "平台已受理，等待上线",
-    "PARKED": "已刹车，暂停",
-    "UNKNOWN": "结果未知，正在核对",
-    "NEEDS_HUMAN": "需要人工处理",
-    "LIVE": "已上线",
-    "REJECTED": "被拒绝",
-    "MISSED": "错过时间，未发布",
-    "CANCELLED": "已取消",
-    "REMOVED": "上线后被移除",
-}
 _decode = decoder("placement-ledger")
 
 log = get_logger(__name__)
@@ -77,7 +63,7 @@ class Placements:
         """Every placement that any version of the content named, in the order of the versions."""
         wanted: dict[str, tuple[MasterContent, Target]] = {}
         for master in self._register.versions(content_id):
-            wanted.update({identity_of(master, target): (master, target) for target in master.targets})
+            wanted.update({master.placement_id(target): (master, target) for target in master.targets})
         return tuple(self._status(key, master, target, now) for key, (master, target) in wanted.items())
 
     def of_campaign(self, campaign_id: str, now: datetime) -> tuple[PlacementStatus, ...]:
@@ -115,7 +101,7 @@ def _from_ledger(record: PlacementRecord, title: str, now: datetime) -> Placemen
         account=record.account,
         slot=record.slot,
         state=record.state,
-        state_zh=STATES_ZH[record.state],
+        state_zh=state_words(record.state).says.zh,
         final=record.state in FINAL_STATES,
         overdue=record.state not in FINAL_STATES and now > record.late_until,
         waiting_on=record.waiting_on,
@@ -129,7 +115,7 @@ def _from_ledger(record: PlacementRecord, title: str, now: datetime) -> Placemen
 
 
 def _not_taken_over(key: str, master: MasterContent, target: Target, now: datetime) -> PlacementStatus:
-    due = due_at(master, target)
+    due = master.due_at(target)
     late_until = due + timedelta(seconds=target.late_within_s)
     return PlacementStatus(
         placement_id=key,
@@ -142,7 +128,7 @@ def _not_taken_over(key: str, master: MasterContent, target: Target, now: dateti
         account=target.account,
         slot=target.slot,
         state=ACCEPTED,
-        state_zh=STATES_ZH[ACCEPTED],
+        state_zh=state_words(ACCEPTED).says.zh,
         final=False,
         overdue=now > late_until,
         waiting_on="等待平台适配器接手",

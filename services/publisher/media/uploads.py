@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 import uuid
+from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -18,7 +20,7 @@ from msgspec import Meta, Struct
 from PIL import Image, UnidentifiedImageError
 
 from schemas.events.envelope import Sha256
-from services.publisher.media.mp4 import BrokenVideoError, is_mp4, measured
+from services.publisher.media.mp4 import BrokenVideoError, is_mp4, measured, picture_inside
 
 _EXTENSIONS = {
     "image/jpeg": "jpg",
@@ -29,9 +31,15 @@ _EXTENSIONS = {
     "video/mp4": "mp4",
     "video/quicktime": "mov",
 }
-_PICTURES = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp", "BMP": "image/bmp"}
+# What Pillow may try: it knows dozens of other formats, and some of those start other programs.
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
+# What it may find. MPO is a JPEG with a second picture inside, as phones and cameras make it.
+_PICTURES = {name: f"image/{name.lower()}" for name in _FORMATS} | {"MPO": "image/jpeg"}
 _HEAD = 16
+_MOST_REMEMBERED = 4096
 _MOST_PIXELS = 80_000_000  # below the size at which Pillow itself warns of a decompression bomb
+_ABANDONED_S = 24 * 3600.0  # an upload that was not touched for so long belongs to a process that is gone
+_decoding = threading.Lock()  # one picture at a time, as each may take hundreds of megabytes
 
 
 class MediaRefusedError(Exception):
@@ -70,6 +78,7 @@ class UploadStore:
         self._incoming = self.folder / ".incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
         self._placing = threading.Lock()
+        self._forget_abandoned()
 
     def receive(self) -> Upload:
         """A new upload, to be written in pieces."""
@@ -86,7 +95,14 @@ class UploadStore:
         target = self.folder / f"{sha256}.{_EXTENSIONS[probe.content_type]}"
         with self._placing:
             os.replace(arrived, target)
-        return _stored(target, sha256)
+        return _described(target, sha256, _measured.put(target, probe))
+
+    def _forget_abandoned(self) -> None:
+        """What a killed process has left half-way; others may be receiving at this moment."""
+        for path in self._incoming.iterdir():
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                    path.unlink()
 
     def _path(self, sha256: str) -> Path | None:
         for extension in _EXTENSIONS.values():
@@ -144,8 +160,11 @@ def check(path: Path) -> None:
 
 
 def _stored(path: Path, sha256: str) -> StoredMedia:
+    return _described(path, sha256, _measured.of(path))
+
+
+def _described(path: Path, sha256: str, probe: _Probe) -> StoredMedia:
     status = path.stat()
-    probe = _measured_once(path, status.st_size, status.st_mtime_ns)
     return StoredMedia(
         uri=path.as_uri(),
         sha256=sha256,
@@ -157,14 +176,45 @@ def _stored(path: Path, sha256: str) -> StoredMedia:
     )
 
 
-@lru_cache(maxsize=4096)
-def _measured_once(path: Path, _size: int, _changed: int) -> _Probe:
-    return _probe(path)
+class _Measurements:
+    """The newest measurements, so that a file is decoded once and not with every content that shows it."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[tuple[Path, int, int], _Probe] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, path: Path) -> _Probe:
+        with self._lock:
+            found = self._found.get(_state_of(path))
+        return found or self.put(path, _probe(path))
+
+    def put(self, path: Path, probe: _Probe) -> _Probe:
+        with self._lock:
+            self._found[_state_of(path)] = probe
+            while len(self._found) > _MOST_REMEMBERED:
+                self._found.popitem(last=False)
+        return probe
+
+
+_measured = _Measurements()
+
+
+def _state_of(path: Path) -> tuple[Path, int, int]:
+    status = path.stat()
+    return path, status.st_size, status.st_mtime_ns
 
 
 def _probe(path: Path) -> _Probe:
     with path.open("rb") as file:
-        if is_mp4(file.read(_HEAD)):
+        head = file.read(_HEAD)
+        if form := picture_inside(head):
+            raise MediaRefusedError(
+                "picture_of_a_phone",
+                f"这是 {form} 图片，各平台都不接受",
+                f"this is a {form} picture, which no platform takes",
+                "请导出为 JPEG 后再用 / export it as JPEG",
+            )
+        if is_mp4(head):
             return _video(file, path.stat().st_size)
     return _picture(path)
 
@@ -181,7 +231,7 @@ def _video(file: BinaryIO, size: int) -> _Probe:
 
 def _picture(path: Path) -> _Probe:
     try:
-        with Image.open(path) as picture:
+        with _decoding, Image.open(path, formats=_FORMATS) as picture:
             content_type = _PICTURES.get(picture.format or "")
             width, height = picture.size
             if width * height > _MOST_PIXELS:
@@ -191,10 +241,12 @@ def _picture(path: Path) -> _Probe:
         raise _unknown_type() from None
     except Image.DecompressionBombError:
         raise _too_large(0, 0) from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except MediaRefusedError:
+        raise
+    except Exception as error:  # decoders document no error types; whatever it is, the file is what is wrong
         raise MediaRefusedError(
             "broken_picture",
-            f"图片损坏或没有传完（{error}）",
+            f"图片损坏或没有传完（{type(error).__name__}）",
             "the picture is broken or cut short",
             "请重新导出后上传 / export and upload it again",
         ) from None

@@ -17,6 +17,7 @@ from random import SystemRandom
 from services.runtime.children import ending_with_us
 from services.runtime.embedded_broker.jars import fetch_jars, java
 from services.runtime.embedded_broker.layout import HOST, Access, Quorum, server_properties
+from services.runtime.embedded_broker.startup_cache import cache_options
 from services.runtime.kafka.admin import wait_for_kafka
 from services.runtime.kafka.errors import KafkaUnavailable
 from services.runtime.settings import KafkaSettings
@@ -86,10 +87,10 @@ class EmbeddedBroker:
         """Bring the broker up and wait until it answers; raises BrokerFailed or JarsUnavailable."""
         if self.running:
             return self
-        class_path = self._prepared(say)
+        jars = self._prepared(say)
         attempts = _ATTEMPTS_ON_FREE_PORTS if self._wished_port == 0 else 1
         for attempt in range(1, attempts + 1):
-            self._start_once(class_path)
+            self._start_once(jars)
             try:
                 self._await_answer(timeout_s)
             except BrokerFailed:
@@ -109,14 +110,14 @@ class EmbeddedBroker:
         """Until a launched node answers; raises BrokerFailed."""
         self._await_answer(timeout_s)
 
-    def stop(self) -> None:
-        """End the broker cleanly (SIGTERM); after half a minute by force. Does nothing if it is not running."""
+    def stop(self, within_s: float = _STOP_TIMEOUT_S) -> None:
+        """End the broker cleanly (SIGTERM); after that time by force. Does nothing if it is not running."""
         if self._process is None:
             return
         if self.running:
             self._process.terminate()
             try:
-                self._process.wait(_STOP_TIMEOUT_S)
+                self._process.wait(within_s)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -141,15 +142,15 @@ class EmbeddedBroker:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _prepared(self, say: Callable[[str], None] | None) -> str:
-        """Directories made, nobody else on them, and the class path."""
+    def _prepared(self, say: Callable[[str], None] | None) -> list[Path]:
+        """Directories made, nobody else on them, and the jars."""
         self._refuse_second_broker()
-        class_path = os.pathsep.join(str(jar) for jar in fetch_jars(say))
+        jars = fetch_jars(say)
         self._log_dir.mkdir(parents=True, exist_ok=True)
         self._data_dir.mkdir(parents=True, exist_ok=True)
-        return class_path
+        return jars
 
-    def _start_once(self, class_path: str) -> None:
+    def _start_once(self, jars: list[Path]) -> None:
         if self._port == 0:
             self._port = free_port()
         if self._access is not None:
@@ -159,17 +160,18 @@ class EmbeddedBroker:
         text = server_properties(self._data_dir, self._port, quorum, self._node, self._access, self._internal_port)
         properties.write_text(text, "latin-1")
         if not (self._data_dir / "log" / "meta.properties").exists():
-            self._format(class_path, properties, quorum.cluster_id)
+            self._format(jars, properties, quorum.cluster_id)
         with (self._log_dir / "broker.out").open("ab") as output:
             self._process = subprocess.Popen(
                 [
                     str(java()),
                     *_MEMORY,
+                    *self._cache_options(jars),
                     f"-Xmx{quorum.heap}",
                     *self._java_options,
                     *self._log_options(),
                     "-cp",
-                    class_path,
+                    _class_path(jars),
                     "kafka.Kafka",
                     str(properties),
                 ],
@@ -181,11 +183,26 @@ class EmbeddedBroker:
             )
         self._pid_file.write_text(f"{self._process.pid}\n", "ascii")
 
-    def _format(self, class_path: str, properties: Path, cluster: str) -> None:
+    def _cache_options(self, jars: list[Path]) -> tuple[str, ...]:
+        """None where the caller makes a cache by this very start."""
+        making = any(option.startswith("-XX:AOTCacheOutput") for option in self._java_options)
+        return () if making else cache_options(jars)
+
+    def _format(self, jars: list[Path], properties: Path, cluster: str) -> None:
         tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster, "-c", str(properties)]
         tool += [part for one in (self._access.credentials() if self._access else ()) for part in ("--add-scram", one)]
         done = subprocess.run(
-            [str(java()), "-Xmx128m", *self._log_options(), "-cp", class_path, *tool],
+            [
+                str(java()),
+                "-Xmx128m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",  # it is over before a better compiler would pay
+                *self._cache_options(jars),
+                *self._log_options(),
+                "-cp",
+                _class_path(jars),
+                *tool,
+            ],
             capture_output=True,
             timeout=_FORMAT_TIMEOUT_S,
             check=False,
@@ -273,6 +290,10 @@ def free_port() -> int:
             probe.bind((HOST, port))
             return port
     raise BrokerFailed("没有找到空闲端口 / no free port was found")
+
+
+def _class_path(jars: list[Path]) -> str:
+    return os.pathsep.join(str(jar) for jar in jars)
 
 
 def _listens(port: int) -> bool:

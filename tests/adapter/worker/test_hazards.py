@@ -173,7 +173,7 @@ def test_days_of_failing_calls_do_not_make_a_record_that_no_broker_takes() -> No
     loop = Loop(platform)
     loop.take(content(late_s=30 * 24 * 3600))
     for _ in range(200):
-        loop.clock.advance(301)
+        loop.clock.advance(376)
         loop.run(2)
     assert loop.record.state == "INTENDED"
     assert platform.calls.count("submit") > 190
@@ -192,7 +192,7 @@ def test_a_record_of_a_placement_that_is_refused_in_long_words_stays_small_and_g
     loop = Loop(platform)
     loop.take(content(late_s=30 * 24 * 3600))
     for _ in range(60):
-        loop.clock.advance(301)
+        loop.clock.advance(376)
         loop.run(2)
     assert loop.record.state == "INTENDED"
     assert max(len(one.value or b"") for one in loop.topic) < 64_000

@@ -101,7 +101,7 @@ def test_a_thousand_attempts_leave_a_small_record() -> None:
     loop = Loop(Platform(answers={"submit": list(errors)}))
     loop.take(content(late_s=365 * 24 * 3600))
     for _ in range(1_000):
-        loop.clock.advance(301)
+        loop.clock.advance(376)
         loop.turn()
     assert loop.record.state == "INTENDED"
     assert max(len(one.value or b"") for one in loop.topic) < SMALL
@@ -160,7 +160,7 @@ def test_whatever_people_and_platforms_do_the_record_stays_small_and_says_the_sa
                 held, brake = brake, None if brake else _brake()
                 loop.command(brake or _release(held or _brake()))
             case "time":
-                loop.clock.advance(301)
+                loop.clock.advance(376)
             case _:
                 give(loop, kind)
         loop.turn()

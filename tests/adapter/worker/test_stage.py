@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 
+import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from services.adapter.contract.errors import NoAnswerError, NotSentError, Outcome, PlatformError
 from services.adapter.contract.publication import Accepted, Done, Live, NotFound, Pending, Rejected, Undecidable
+from services.adapter.placement.transitions import back_off_s
 from services.runtime.consume import ToDeadLetter
-from services.runtime.kafka.records import Record
+from services.runtime.kafka.records import Outgoing, Record
 from tests.adapter.scripted import PATIENCE_S, SUBMIT, UPLOAD, Loop, Platform, content, live
 
 
@@ -58,11 +62,53 @@ def test_a_request_that_never_left_is_simply_sent_again() -> None:
     assert loop.record.state == "INTENDED"
     loop.run()
     assert platform.calls == ["submit"], "not before the pause is over"
-    loop.clock.advance(1)
+    loop.clock.advance(1.25)
     loop.run(2)
-    loop.clock.advance(2)
+    loop.clock.advance(2.5)
     assert loop.run().state == "LIVE"
     assert platform.calls == ["submit"] * 3
+
+
+def test_placements_that_fail_together_do_not_all_come_back_together() -> None:
+    pauses = [back_off_s(attempt, f"pl-{number}") for number in range(1000) for attempt in (3,)]
+    assert 8 <= min(pauses) < 8.1
+    assert 9.9 < max(pauses) <= 10
+    tenths = Counter(int(pause * 10) for pause in pauses)
+    assert max(tenths.values()) < 100
+    assert back_off_s(3, "pl-1") == back_off_s(3, "pl-1") != back_off_s(2, "pl-1") * 2, "explainable, and new each time"
+
+
+def test_a_ledger_record_that_cannot_be_read_stops_its_own_placement_only() -> None:
+    loop = Loop(Platform())
+    loop.take(content())
+    broken = loop.record.placement_id
+    written = loop.topic.pop()
+    loop.topic.append(Outgoing(written.topic, b'{"placement_id": 7', written.key, written.partition))
+    loop.crash()
+    assert loop.stage.ledger.unreadable == {broken: 0}
+    loop.take(content(version=2))
+    assert [one.cause for one in loop.refused] == ["ledger_unreadable"]
+    assert broken in loop.refused[0].message
+    loop.take(msgspec.structs.replace(content(), content_id="other", event_id="other"))
+    assert loop.run().state == "LIVE"
+    assert len(loop.platform.calls) == 1, "nobody knows whether the first was posted"
+    loop.stage.revoked([0])
+    assert loop.stage.ledger.unreadable == {}
+
+
+def test_the_number_of_unknown_outcomes_is_a_metric_that_rises_and_falls() -> None:
+    def shown() -> float | None:
+        return REGISTRY.get_sample_value("tongbo_unknown_outcomes", {"platform": "echo"})
+
+    platform = Platform(answers={"submit": [NoAnswerError("x")]}, looks=[live("9")])
+    loop = Loop(platform)
+    assert shown() == 0
+    loop.take(content())
+    loop.run()
+    assert (loop.record.state, shown()) == ("UNKNOWN", 1)
+    loop.clock.advance(60)
+    loop.run()
+    assert (loop.record.state, shown()) == ("LIVE", 0)
 
 
 def test_a_timeout_after_sending_is_looked_for_and_never_posted_twice() -> None:

@@ -19,7 +19,8 @@ from schemas.events.placement import (
     State,
     StepRecord,
 )
-from services.cli.reports.story import CLASSES, STATES, Language, told
+from schemas.words import state_words
+from services.cli.reports.story import Language, told
 from services.publisher.api.answers import PlacementDetail, PlacementStatus
 
 START = datetime(2026, 11, 1, 4, 0, tzinfo=UTC)
@@ -69,7 +70,7 @@ def test_the_story_has_plan_form_every_step_and_the_link_in_order() -> None:
 
 
 def test_times_are_told_on_the_clock_of_shanghai_with_what_was_waited() -> None:
-    assert "11-01 12:00:10 +9.0 秒 UNKNOWN [submit]" in text()
+    assert "11-01 12:00:10 +08:00 +9.0 秒 UNKNOWN [submit]" in text()
 
 
 def test_an_unknown_outcome_says_how_it_was_cleared() -> None:
@@ -96,8 +97,9 @@ def test_what_it_waits_for_is_told_while_it_is_not_final() -> None:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_state_and_every_error_class_has_words(language: Language) -> None:
-    assert set(STATES) == set(get_args(State))
-    assert set(CLASSES) == set(get_args(ErrorClass))
+    for state in get_args(State):
+        words = state_words(state).says
+        assert (words.zh if language == "zh" else words.en) in text(replace(RECORD, state=state), language)
     for error_class in get_args(ErrorClass):
         failure = Failure(error_class=error_class, code="123", message="平台的话", sent="yes", recognised=False)
         entry = HistoryEntry(at=START, state="REJECTED", failure=failure)

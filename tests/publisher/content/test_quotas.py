@@ -14,8 +14,8 @@ from services.publisher.api.problems import RequestRefusedError
 from services.publisher.api.requests import ContentRequest
 from services.publisher.content.acceptance import Stamp, judged
 from services.publisher.content.known import Known
-from services.publisher.content.plan import ContentPlan
-from services.publisher.log.accepted import AcceptedLog, planned
+from services.publisher.content.plan import ContentPlan, planned_post
+from services.publisher.log.accepted import AcceptedLog
 from tests.publisher.conftest import ACCOUNTS, content
 from tests.publisher.toy_adapter import registry
 
@@ -35,7 +35,7 @@ def _judge(
     *targets: dict[str, Any], known_plans: tuple[ContentPlan, ...] = (), accounts: Accounts = DAILY
 ) -> ContentPlan:
     request = msgspec.convert(content("c", content_id="n", targets=list(targets)), ContentRequest)
-    others = [planned(plan.master, one) for plan in known_plans for one in plan.master.targets]
+    others = [planned_post(plan.master, one) for plan in known_plans for one in plan.master.targets]
     known = Known("qinghe", (), accounts, registry, lambda sha256: None, lambda platform, account: others)
     return judged(request, known, Stamp(now=NOW, trace_id="t", idempotency_key=None, request_sha256="0" * 64))
 
@@ -61,4 +61,4 @@ def test_two_slots_of_one_content_count_as_two_posts() -> None:
 
 
 def test_a_register_without_contents_plans_nothing() -> None:
-    assert AcceptedLog().planned("toy", "tea", "n") == ()
+    assert AcceptedLog().planned_posts("toy", "tea", "n") == ()

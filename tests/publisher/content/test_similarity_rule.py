@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from services.publisher.api.requests import ContentRequest
 from services.publisher.content.acceptance import Stamp, judged
 from services.publisher.content.known import Known
 from services.publisher.content.similarity import Likeness
+from services.publisher.log.planned_posts import PlannedPosts
 from tests.publisher.conftest import ACCOUNTS, content
 from tests.publisher.toy_adapter import registry
 
@@ -27,7 +29,7 @@ def judge(likeness: Likeness, **changes: Any) -> MasterContent:
     request = msgspec.convert(body | {"summary": WORDS} | changes, ContentRequest)
     known = Known(
         "qinghe", (), ACCOUNTS, registry, lambda sha256: None,
-        alike=lambda one, target: likeness.nearest(one, target, {"old": 1}),
+        alike=likeness.nearest,
     )  # fmt: skip
     return judged(request, known, Stamp(now=NOW, trace_id="t", idempotency_key=None, request_sha256="0" * 64)).master
 
@@ -37,7 +39,7 @@ def said() -> Likeness:
     """One content, `old`, has been accepted."""
     likeness = Likeness()
     old = replace(judge(Likeness()), content_id="old")
-    likeness.add(old, old.targets[0])
+    likeness.put(old)
     return likeness
 
 
@@ -59,11 +61,60 @@ def test_other_words_and_another_day_are_no_repetition(said: Likeness) -> None:
         judge(Likeness()).targets[0],
         schedule=Schedule(due_at=NOW + timedelta(hours=25), wall_clock="2026-11-02T17:00"),
     )
-    assert said.nearest(judge(Likeness()), later, {"old": 1}) is None
+    assert said.nearest(judge(Likeness()), later) is None
 
 
 def test_only_the_version_that_counts_is_compared(said: Likeness) -> None:
     new = judge(Likeness())
-    assert said.nearest(new, new.targets[0], {"old": 1}) is not None
-    assert said.nearest(new, new.targets[0], {"old": 2}) is None
-    assert said.nearest(new, new.targets[0], {}) is None, "cancelled"
+    assert said.nearest(new, new.targets[0]) is not None
+    other = replace(
+        new, content_id="old", version=2, title="春茶到店", summary="欢迎周末来店里尝一尝", key_message="送茶巾"
+    )
+    said.put(other)
+    assert said.nearest(new, new.targets[0]) is None
+    said.put(replace(new, content_id="old", version=3))
+    assert said.nearest(new, new.targets[0]) is not None
+    said.drop("old")
+    assert said.nearest(new, new.targets[0]) is None, "cancelled"
+
+
+def test_a_content_is_never_its_own_repetition(said: Likeness) -> None:
+    old = replace(judge(Likeness()), content_id="old")
+    assert said.nearest(old, old.targets[0]) is None
+
+
+@pytest.mark.parametrize("changed", [0, 5, 15, 40])
+def test_the_share_of_long_texts_is_that_of_all_their_runs_within_a_few_hundredths(changed: int) -> None:
+    random = Random(7)
+    letters = [chr(0x4E00 + random.randrange(3000)) for _ in range(6000)]
+    new = replace(judge(Likeness()), body="".join(letters))
+    for at in random.sample(range(6000), 60 * changed // 10):
+        letters[at] = "改"
+    old = replace(new, content_id="old", body="".join(letters))
+
+    def runs(body: str) -> set[str]:
+        return {body[at : at + 4] for at in range(len(body) - 3)}
+
+    true = len(runs(new.body) & runs(old.body)) / len(runs(new.body) | runs(old.body))
+    likeness = Likeness()
+    likeness.put(old)
+    found = likeness.nearest(new, new.targets[0])
+    assert (found is not None) == (true >= 0.8)
+    if found is not None:
+        assert abs(found.share - true) < 0.07
+
+
+def test_what_was_due_long_ago_is_forgotten_and_what_is_near_is_kept() -> None:
+    likeness, posts, new = Likeness(), PlannedPosts(), judge(Likeness())
+    for day in range(2_000):
+        at = NOW + timedelta(days=day)
+        content_ = replace(new, content_id=f"c{day}", occurred_at=at, event_id=f"c{day}", summary=f"{day}" * 9)
+        likeness.put(content_)
+        posts.put(content_)
+    assert len(likeness._of_content) <= 600
+    assert len(likeness._by_hash) <= 600 * 12
+    assert len(posts.on("toy", "tea", "none")) <= 200
+    assert len(posts._accounts_of) <= 200
+    last = replace(new, content_id="x", occurred_at=NOW + timedelta(days=1999), summary="1999" * 9)
+    assert likeness.nearest(last, last.targets[0]) is not None
+    assert posts.on("toy", "tea", "none")[-1].due_at == NOW + timedelta(days=1999)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.adapter.localising.text import normalise, stream_safe
+from services.adapter.localising.stream_safe import stream_safe
+from services.adapter.localising.text import normalise
 from services.publisher.api.command_requests import CommandRequest
 from services.publisher.api.decoding import decoded
 from services.publisher.api.problems import RequestRefusedError

@@ -54,7 +54,7 @@ def broken(draw: st.DrawFn, whole: Any) -> Any:
 
 
 @st.composite
-def reworded(draw: st.DrawFn, whole: Any, fields: frozenset[str]) -> Any:
+def reworded(draw: st.DrawFn, whole: Any, fields: frozenset[str], inserted: st.SearchStrategy[str] = fragment) -> Any:
     """A copy with fragments put into its texts: what the first checks let through, and the rules must cope with."""
     found = copy.deepcopy(whole)
     texts = [one for one in paths(found) if not fields.isdisjoint(one) and isinstance(_at(found, one), str)]
@@ -62,7 +62,7 @@ def reworded(draw: st.DrawFn, whole: Any, fields: frozenset[str]) -> Any:
         place = draw(st.sampled_from(texts))
         text = _at(found, place)
         at = draw(st.integers(0, len(text)))
-        _holder(found, place)[place[-1]] = text[:at] + draw(fragment) + text[at:]
+        _holder(found, place)[place[-1]] = text[:at] + draw(inserted) + text[at:]
     return found
 
 

@@ -11,7 +11,6 @@ import pytest
 from schemas.codec import decoder, encode
 from schemas.events.content import ContentCancelled, MasterContent
 from schemas.events.placement import HistoryEntry, PlacementRecord, PostRef
-from services.publisher.log.placements import STATES_ZH
 from services.runtime.kafka.partitions import partition_of
 from services.runtime.kafka.producer import Producer
 from services.runtime.kafka.reader import read_partition
@@ -198,7 +197,7 @@ def test_where_a_placement_stands_follows_the_ledger(
     wait_for(lambda: publisher.http.get(address).json()["status"]["state"] == "LIVE", "the status is live")
     shown = publisher.http.get(address).json()
     assert shown["status"]["url"] == "https://toy.example/1"
-    assert shown["status"]["state_zh"] == STATES_ZH["LIVE"]
+    assert shown["status"]["state_zh"] == "已上线"
     assert shown["record"]["history"][0]["note"] == "已上线"
     listed = publisher.http.get("/placements", params={"campaign": campaign["campaign_id"]}).json()["placements"]
     assert sorted(one["state"] for one in listed) == ["ACCEPTED_BY_PUBLISHER", "LIVE"]

@@ -20,9 +20,10 @@ from schemas.codec import decoder
 from schemas.events.content import CampaignDefined, ContentCancelled, MasterContent
 from services.cli.campaign.file import load
 from services.publisher.api.problems import ProblemDocument
+from services.publisher.api.text_safety import unsafe_texts
 from services.runtime.kafka.reader import read_topic
 from services.runtime.settings import KafkaSettings
-from tests.publisher.desks.mutations import broken, fragment, reworded
+from tests.publisher.desks.mutations import FRAGMENTS, broken, fragment, reworded
 from tests.publisher.process import ROOT, Process, publisher_process
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
@@ -33,6 +34,7 @@ UNSUITABLE = "positive_data_acceptance,use_after_free,ensure_resource_availabili
 CAMPAIGN = {"campaign_id": "hostile", "brand_id": "qinghe", "name": "n", "objective": "launch"}
 CANCEL = {"reason": "价格写错了", "actor": "小王", "version": 1}
 WORDS = frozenset({"title", "key_message", "summary", "body", "text", "name", "reason", "actor"})
+SAFE = st.sampled_from([one for one in FRAGMENTS if not list(unsafe_texts(one))])
 REFUSED = {400, 404, 409, 413, 415, 422}
 
 Identity = tuple[str, str, int]
@@ -102,7 +104,7 @@ def requests(contents: list[dict[str, Any]]) -> st.SearchStrategy[tuple[str, byt
     @st.composite
     def made(draw: st.DrawFn) -> tuple[str, bytes]:
         kind, whole = draw(wholes)
-        body = draw(broken(whole) | reworded(whole, WORDS))
+        body = draw(broken(whole) | reworded(whole, WORDS) | reworded(whole, WORDS, SAFE))
         try:
             raw = msgspec.json.encode(body)
         except (UnicodeEncodeError, OverflowError):

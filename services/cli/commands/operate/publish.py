@@ -14,12 +14,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
+from schemas.events.content import Schedule
 from services.cli.campaign.file import CampaignFileError, FileProblem, ReadyCampaign, load, paths_of
 from services.cli.publisher.client import PublisherClient, RefusedByPublisherError
 from services.cli.publisher.session import PublisherOption, connected
 from services.cli.terminal.addresses import TokenOption
 from services.cli.terminal.console import cell, console, errors, write
 from services.cli.terminal.exits import stopped
+from services.cli.terminal.times import shown_zone
 from services.publisher.api.answers import ContentAccepted, VariantReport
 
 HELP = """发布一个活动：YAML + Markdown + 媒体文件，先整体检查，再上传、定义活动、逐条发布。
@@ -148,7 +150,7 @@ def _show(answer: ContentAccepted) -> None:
         table.add_column(heading, overflow="fold")
     for placement in answer.placements:
         variant = variants.get((placement.platform, placement.account, placement.slot))
-        due = placement.schedule.wall_clock.replace("T", "\n") if placement.schedule else "立即 / at once"
+        due = _due(placement.schedule) if placement.schedule else "立即 / at once"
         where = f"{placement.platform} {placement.account}\n[dim]{placement.placement_id}[/dim]"
         if variant is None:
             table.add_row(where, due, "", "", "")
@@ -169,3 +171,13 @@ def _preview(variant: VariantReport) -> str:
 def _notes(variant: VariantReport) -> str:
     lines = [f"− {escape(one.what)}：{escape(one.why)}" for one in variant.dropped]
     return "\n".join(lines + [f"[yellow]! {escape(one)}[/yellow]" for one in variant.warnings])
+
+
+def _due(schedule: Schedule) -> str:
+    """As its author wrote it, with its zone; where the operator's clock shows another time, that one too."""
+    written = f"{schedule.wall_clock.replace('T', ' ')}\n{schedule.zone}"
+    here = shown_zone()
+    same = schedule.due_at.utcoffset() is not None and (
+        schedule.due_at.astimezone(here).replace(tzinfo=None).isoformat(timespec="seconds") == schedule.wall_clock
+    )
+    return written if same else f"{written}\n({schedule.due_at.astimezone(here):%m-%d %H:%M} {here.key})"

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from schemas.words import state_words
 from services.cli.publisher.client import PublisherClient, RefusedByPublisherError
 from services.cli.publisher.session import PublisherOption, connected
 from services.cli.terminal.addresses import TokenOption
@@ -23,7 +24,6 @@ from services.publisher.api.answers import (
     PlacementDetail,
     PlacementStatus,
 )
-from services.publisher.log.placements import STATES_ZH
 
 HELP = """各发布位的状态。不写编号列出所有活动；也可以写活动、内容或发布位的编号。
 
@@ -104,7 +104,7 @@ def _campaigns(found: CampaignList) -> Table:
     for heading in ("编号 / id", "名称 / name", "内容 / contents", "发布位 / placements"):
         table.add_column(heading, overflow="fold")
     for one in found.campaigns:
-        states = "  ".join(f"{STATES_ZH.get(state, state)} {count}" for state, count in one.states.items())
+        states = "  ".join(f"{state_words(state).says.zh} {count}" for state, count in one.states.items())
         table.add_row(escape(one.campaign_id), escape(one.name), str(len(one.contents)), states or "—")
     return table
 
