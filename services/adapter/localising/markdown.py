@@ -108,7 +108,7 @@ def _hidden_block(state: StateBlock, start_line: int, end_line: int, silent: boo
         return True
     state.line = last + 1
     if kind != "!--":
-        state.push("left_out", "", 0).meta = f"<{kind}>"
+        state.push("left_out", "", 0).info = f"<{kind}>"
     if rest:
         state.push("paragraph_open", "p", 1).map = [last, last + 1]
         inline = state.push("inline", "", 0)
@@ -162,7 +162,7 @@ def _clean(tokens: list[Token], remarks: list[TextRemark]) -> None:
         elif token.nesting == -1 and opened:
             opened.pop()
         if token.type == "left_out":
-            remarks.append(TextRemark("left_out", 0, token.meta))
+            remarks.append(TextRemark("left_out", 0, token.info))
         if token.type != "inline":
             continue
         children = token.children or []
