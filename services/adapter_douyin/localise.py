@@ -14,6 +14,7 @@ from schemas.events.placement import Draft, DraftMedia
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.content import Localised, MediaLimit
 from services.adapter.localising.lexicon import check, lexicon_version
+from services.adapter.localising.plain_words import captioned
 from services.adapter.localising.report import Report, draft_media
 from services.adapter.localising.text import (
     MENTION,
@@ -21,7 +22,6 @@ from services.adapter.localising.text import (
     fingerprint,
     key_message_survives,
     sentences,
-    strip_markdown,
     to_script,
 )
 from services.adapter_douyin import limits
@@ -150,7 +150,7 @@ def _body_sentences(body: str, report: Report) -> tuple[str, ...]:
     if not body.strip():
         return ()
     report.rules.append("markdown_to_plain_text")
-    return sentences(_without_urls(strip_markdown(body), report))
+    return sentences(_without_urls(captioned(body, report, "body"), report))
 
 
 def _fitting(optional: list[str], room: int, report: Report) -> str:

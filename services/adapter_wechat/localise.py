@@ -36,7 +36,14 @@ def localise(content: MasterContent, target: Target, account: Account) -> Locali
     if form == "newspic" and account.way == "mass":
         _refuse_mass_pictures(account, notes)
     made = newspic(content, words, notes) if form == "newspic" else news(content, words, notes)
-    found = lexicon.check({words.title_field: words.title, "summary": words.digest, words.body_field: made.text})
+    found = lexicon.check(
+        {
+            words.title_field: words.title,
+            "author": words.author,
+            "summary": words.digest,
+            words.body_field: made.readable,
+        }
+    )
     notes.refusals += found.refusals
     if notes.refusals:
         return Localised(None, tuple(notes.refusals))
@@ -53,7 +60,7 @@ def localise(content: MasterContent, target: Target, account: Account) -> Locali
         rules_version=f"{RULES}+lexicon-{lexicon.lexicon_version()}",
         rules_applied=tuple(notes.rules),
         dropped=tuple(notes.dropped),
-        warnings=found.warnings,
+        warnings=(*notes.warnings, *found.warnings),
         length_used=made.length,
         length_limit=made.limit,
     )

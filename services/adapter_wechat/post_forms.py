@@ -7,11 +7,20 @@ from dataclasses import dataclass, replace
 
 from schemas.events.content import MasterContent, MediaRef
 from schemas.events.placement import DraftMedia
-from services.adapter.localising.article import Article, ArticleRules, as_markdown, placeholders, render_article
+from services.adapter.localising.article import (
+    Article,
+    ArticleRules,
+    as_markdown,
+    is_local,
+    placeholders,
+    render_article,
+)
 from services.adapter.localising.fitting import Fitting
-from services.adapter.localising.text import key_message_survives, sentences, strip_markdown, truncate
+from services.adapter.localising.markdown import read
+from services.adapter.localising.plain_words import captioned, plain_words
+from services.adapter.localising.text import key_message_survives, sentences, truncate
 from services.adapter_wechat import limits
-from services.adapter_wechat.settings import ARTICLE_CSS
+from services.adapter_wechat.settings import ARTICLE_CSS, INHERITED_STYLE, LEAN_CSS
 
 LINK_HOSTS = ("mp.weixin.qq.com",)
 PICTURE_HOSTS = ("mmbiz.qpic.cn", "mmbiz.qlogo.cn")
@@ -54,6 +63,12 @@ class MadePost:
     media: tuple[DraftMedia, ...]
     length: int
     limit: int
+    hidden: str = ""
+
+    @property
+    def readable(self) -> str:
+        """Every word that a reader may come to see, with what stands behind pictures."""
+        return f"{self.text}\n{self.hidden}"
 
 
 def news(content: MasterContent, words: FittedWords, notes: Fitting) -> MadePost:
@@ -72,35 +87,47 @@ def news(content: MasterContent, words: FittedWords, notes: Fitting) -> MadePost
             f"the body with its markup has {length} characters, under 20,000 fit",
             "缩短正文，或拆成几篇 / shorten the body or split it into several articles",
         )
-    return MadePost(article.text, article.html, (*inline, *cover), length, limits.CONTENT)
+    return MadePost(article.text, article.html, (*inline, *cover), length, limits.CONTENT, article.hidden_words)
 
 
 def _completed(content: MasterContent, words: FittedWords, notes: Fitting) -> str:
     """The Markdown body with what has to be added: the key message, unplaced pictures, declarations."""
     body = words.body
-    said = "\n".join((words.title, words.digest, words.speak(strip_markdown(body))))
+    document = read(body)
+    notes.heed(document, words.body_field)
+    said = "\n".join((words.title, words.digest, words.speak(plain_words(document))))
+    shown = {address for _, address in document.pictures()}
+    for line, address in document.pictures():
+        if is_local(address):
+            _refuse_local(line, address, words, notes)
     if not key_message_survives(said, words.key_message):
         notes.rule("key_message:inserted")
         body = f"**{as_markdown(words.key_message)}**\n\n{body}"
     if words.advertisement:
         body = f"【{words.speak('广告')}】\n\n{body}"
-    unplaced = [ref for ref in content.media if ref.role == "inline" and f"media:{ref.media_id}" not in body]
+    unplaced = [ref for ref in content.media if ref.role == "inline" and f"media:{ref.media_id}" not in shown]
     if unplaced and not words.by_hand:
         notes.rule("pictures:appended")
         body += "".join(f"\n\n![{as_markdown(ref.alt)}](media:{ref.media_id})" for ref in unplaced)
-    return body + "".join(f"\n\n{as_markdown(line)}" for line in words.tail)
+    return body
 
 
 def _article(markdown: str, images: dict[str, MediaRef], words: FittedWords, notes: Fitting) -> Article:
     """Styled where that fits, plain where only plain HTML does."""
     speak = str if words.by_hand else words.speak
-    rules = ArticleRules(ARTICLE_CSS, LINK_HOSTS, PICTURE_HOSTS, speak=speak)
+    rules = ArticleRules(ARTICLE_CSS, LINK_HOSTS, PICTURE_HOSTS, speak=speak, tail=words.tail)
     article = render_article(markdown, images, rules)
+    rule = "style:inlined"
     if _placed_length(article.html) > limits.CONTENT:
-        notes.rule("style:plain_to_fit")
+        article = render_article(markdown, images, replace(rules, css=LEAN_CSS, inherited=INHERITED_STYLE))
+        rule = "style:inherited_to_fit"
+    if _placed_length(article.html) > limits.CONTENT:
         article = render_article(markdown, images, replace(rules, css=""))
-    else:
-        notes.rule("style:inlined")
+        rule = "style:plain_to_fit"
+        notes.drop("style", "带样式的正文超过公众号的 2 万字符，全部样式已去掉；缩短或拆成几篇可以保留")
+    notes.rule(rule)
+    for url in article.unlinked:
+        notes.drop(f"link:{url[:100]}", "公众号文章里点不到这个地址（页内、相对地址或空链接），只留下文字")
     if article.footnotes:
         notes.rule("links:footnotes")
     for url in article.foreign_pictures:
@@ -114,6 +141,16 @@ def _article(markdown: str, images: dict[str, MediaRef], words: FittedWords, not
             "补上这张图片，或删去引用 / add the picture or remove the reference",
         )
     return article
+
+
+def _refuse_local(line: int, address: str, words: FittedWords, notes: Fitting) -> None:
+    notes.refuse(
+        "picture_not_declared",
+        words.body_field,
+        f"正文第 {line} 行的图片 {address[:100]} 不是网址，也没有在 media 里声明",
+        f"the picture {address[:100]} in line {line} of the body is no web address and not declared in media",
+        "在 media 里声明这个文件（role: inline），正文里写 media:编号 / declare the file in media and write media:id",
+    )
 
 
 def _placed_length(article_html: str) -> int:
@@ -165,7 +202,8 @@ def newspic(content: MasterContent, words: FittedWords, notes: Fitting) -> MadeP
 
 def _caption(words: FittedWords, notes: Fitting) -> str:
     """Plain words, whole sentences; what has to stand (key message, declarations, address) has its room kept."""
-    whole = strip_markdown(words.body) if words.by_hand else words.speak(strip_markdown(words.body))
+    plain = captioned(words.body, notes, words.body_field)
+    whole = plain if words.by_hand else words.speak(plain)
     before = [f"【{words.speak('广告')}】"] if words.advertisement else []
     after = [" ".join(f"#{topic}" for topic in words.topics if topic), *words.tail, words.source_url]
     room = limits.NEWSPIC_TEXT - sum(width(line) + 1 for line in (*before, *after) if line)

@@ -47,3 +47,17 @@ th,td{border:1px solid #ddd;padding:6px 8px}
 sup{font-size:12px;color:#8aa399}
 """
 """Class-less styles: the platform keeps `style` attributes and drops style sheets."""
+
+INHERITED_STYLE = "font-size:16px;line-height:1.8;text-align:justify"
+LEAN_CSS = """
+h1,h2{font-size:20px;margin:32px 0 16px}
+h3,h4,h5,h6{font-size:17px;margin:24px 0 12px}
+p{margin:0 0 18px}
+img{max-width:100%}
+blockquote{margin:0 0 18px;padding:10px 16px;border-left:3px solid #8aa399}
+ul,ol{margin:0 0 18px;padding-left:24px}
+pre{margin:0 0 18px;padding:12px;background:#f6f6f6;overflow-x:auto}
+table{width:100%;border-collapse:collapse}
+th,td{border:1px solid #ddd}
+"""
+"""For long articles, whose styles would not fit: what words inherit stands once on a section around everything."""

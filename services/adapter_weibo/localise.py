@@ -15,6 +15,7 @@ from schemas.events.placement import Draft, DraftMedia
 from services.adapter.contract.accounts import Account
 from services.adapter.contract.content import Localised
 from services.adapter.localising import lexicon
+from services.adapter.localising.plain_words import captioned
 from services.adapter.localising.report import Report, draft_media
 from services.adapter.localising.text import (
     URL,
@@ -22,7 +23,6 @@ from services.adapter.localising.text import (
     key_message_survives,
     normalise,
     sentences,
-    strip_markdown,
     to_script,
 )
 from services.adapter_weibo.limits import (
@@ -125,7 +125,7 @@ def _worded(content: MasterContent, variant: Variant | None, account: Account, r
         title=plain(" ".join(title.split())),
         key_message=plain(" ".join(content.key_message.split())),
         summary=plain(content.summary.strip()),
-        body=plain(strip_markdown(content.body)),
+        body=plain(captioned(content.body, report, "body")),
         topics=tuple(to_script(topic, account.script) for topic in topics),
     )
 

@@ -7,30 +7,37 @@ from __future__ import annotations
 
 import html
 import re
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from urllib.parse import urlsplit
 
 import css_inline
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from services.adapter.localising.text import strip_markdown
+from services.adapter.localising.article_shape import shaped
+from services.adapter.localising.markdown import Document, read
+from services.adapter.localising.plain_words import words_of
 
 PLACEHOLDER = "media:"
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+_RENDERER = MarkdownIt("commonmark", {"xhtmlOut": False})
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-_BETWEEN_TAGS = re.compile(r">\n+<")
-_PLACED = re.compile(r'src="media:([^"]*)"')
+# A text cannot hold `<`, so what begins like this is a tag that was rendered here; the address is its first attribute.
+_PLACED = re.compile(r'(?<=<img src=")media:([^"]*)')
+_ADDRESSED = ("mailto:", "tel:")
 
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """html: with `src="media:<id>"` for each picture of ours. text: its plain words.
+    """html: with `<img src="media:<id>"` for each picture of ours. text: the words of that very tree.
 
     pictures: ids in the order of their first appearance. unknown_pictures: ids nobody declared. foreign_pictures:
-    addresses of pictures elsewhere, left out. footnotes: outside links that became notes at the end.
+    addresses of pictures elsewhere, left out. footnotes: notes at the end.
+    unlinked: addresses that lead nowhere outside the author's machine and were left out.
+    hidden_words: what stands in the HTML without being seen at once.
     """
 
     html: str
@@ -39,74 +46,112 @@ class Article:
     unknown_pictures: tuple[str, ...]
     foreign_pictures: tuple[str, ...]
     footnotes: int
+    unlinked: tuple[str, ...]
+    hidden_words: str
 
 
 @dataclass(frozen=True, slots=True)
 class ArticleRules:
-    """hosts: where links and pictures may stay as they are. css: empty for plain HTML. speak: how words are written."""
+    """hosts: where links and pictures may stay as they are. css: empty for plain HTML. speak: how words are written.
+
+    tail: lines that stand behind everything. inherited: the style of a section around everything, for what each
+    paragraph need not repeat.
+    """
 
     css: str
     link_hosts: Collection[str] = ()
     picture_hosts: Collection[str] = ()
     footnotes_title: str = "参考链接"
     speak: Callable[[str], str] = str
+    tail: tuple[str, ...] = ()
+    inherited: str = ""
 
 
 def render_article(markdown: str, media_ids: Collection[str], rules: ArticleRules) -> Article:
-    """The same Markdown and rules give the same HTML. Raw HTML in the Markdown is shown as text, never executed."""
+    """The same Markdown and rules give the same HTML. Of raw HTML harmless marks are kept, nothing is executed."""
+    document = read(markdown)
     writer = _Writer(media_ids, rules)
-    tokens = _MARKDOWN.parse(markdown)
-    for token in tokens:
-        if token.children is not None:
-            token.children = writer.rewritten(token.children)
-    rendered = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}) + writer.notes()
-    compact = _BETWEEN_TAGS.sub("><", rendered).strip()
+    tokens = [*writer.rewritten(document.tokens), *writer.notes(document)]
+    for line in rules.tail:
+        tokens += _block("paragraph", "p", line)
+    text = words_of(tokens)
+    rendered = _RENDERER.renderer.render(shaped(tokens), _RENDERER.options, {}).strip()
+    if rules.inherited and rendered:
+        rendered = f'<section style="{rules.inherited}">{rendered}</section>'
     return Article(
-        html=_styled(compact, rules.css),
-        text=rules.speak(strip_markdown(markdown)),
+        # A backslash before "u" is refused by interfaces that look at the raw request.
+        html=_styled(rendered, rules.css).replace("\\", "&#92;"),
+        text=text,
         pictures=tuple(writer.pictures),
         unknown_pictures=tuple(writer.unknown),
         foreign_pictures=tuple(writer.foreign),
-        footnotes=len(writer.links),
+        footnotes=len(writer.numbers),
+        unlinked=tuple(writer.unlinked),
+        hidden_words="\n".join(writer.hidden),
     )
 
 
 def as_markdown(plain: str) -> str:
     """Plain text as Markdown that shows exactly these words, a paragraph per line."""
-    return "\n\n".join(_PUNCTUATION.sub(r"\\\1", line.strip()) for line in plain.splitlines() if line.strip())
+    lines = (_PUNCTUATION.sub(r"\\\1", line.strip()) for line in plain.splitlines() if line.strip())
+    return "\n\n".join(f"&#xFEFF;{line[1:]}" if line[0] == "\ufeff" else line for line in lines)
 
 
 def place_pictures(article_html: str, addresses: Callable[[str], str]) -> str:
     """The HTML with each placeholder replaced by the address of that picture."""
-    return _PLACED.sub(lambda match: f'src="{html.escape(addresses(match.group(1)))}"', article_html)
+    return _PLACED.sub(lambda match: html.escape(addresses(html.unescape(match.group(1)))), article_html)
 
 
 def placeholders(article_html: str) -> tuple[str, ...]:
     """The ids of all placeholders, one for each appearance."""
-    return tuple(_PLACED.findall(article_html))
+    return tuple(html.unescape(media_id) for media_id in _PLACED.findall(article_html))
 
 
 @dataclass(slots=True)
 class _Writer:
+    """numbers: what a note is about (`link` and the address, or `note` and the label) → its number."""
+
     media_ids: Collection[str]
     rules: ArticleRules
     pictures: dict[str, None] = field(default_factory=dict)
     unknown: dict[str, None] = field(default_factory=dict)
     foreign: dict[str, None] = field(default_factory=dict)
-    links: list[tuple[str, str]] = field(default_factory=list)
+    unlinked: dict[str, None] = field(default_factory=dict)
+    numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+    link_words: dict[str, str] = field(default_factory=dict)
+    hidden: list[str] = field(default_factory=list)
 
-    def rewritten(self, tokens: list[Token]) -> list[Token]:
-        return list(self._rewrite(tokens))
+    def rewritten(self, tokens: Collection[Token]) -> Collection[Token]:
+        for token in tokens:
+            if token.type == "inline":
+                token.children = list(self._rewrite(token.children or []))
+        return tokens
 
-    def notes(self) -> str:
-        """The footnotes as a section of their own; nothing where there are none."""
-        if not self.links:
-            return ""
-        title = html.escape(self.rules.speak(self.rules.footnotes_title))
-        lines = (
-            f"<p>[{n}] {html.escape(words)}：{html.escape(url)}</p>" for n, (words, url) in enumerate(self.links, 1)
-        )
-        return f"<h4>{title}</h4>{''.join(lines)}"
+    def notes(self, document: Document) -> Iterator[Token]:
+        """Links and footnotes as a section of their own at the end; nothing where there are none."""
+        if not self.numbers and not document.footnotes:
+            return
+        title = "注释" if document.footnotes else self.rules.footnotes_title
+        yield from _block("heading", "h4", self.rules.speak(title))
+        waiting = deque(self.numbers)
+        seen = len(waiting)
+        left = dict(document.footnotes)
+        while waiting or left:
+            if not waiting:  # nobody refers to it, and its words are not lost
+                self.numbers.setdefault(("note", next(iter(left))), len(self.numbers) + 1)
+            else:
+                kind, name = waiting.popleft()
+                number = self.numbers[kind, name]
+                if kind == "link":
+                    words = self.link_words[name]
+                    yield from _block(
+                        "paragraph", "p", f"[{number}] {words}：{name}" if words else f"[{number}] {name}"
+                    )
+                else:
+                    yield from _numbered(number, list(self.rewritten(left.pop(name))))
+            if len(self.numbers) > seen:  # a note may refer to others
+                waiting.extend(islice(self.numbers, seen, None))
+                seen = len(self.numbers)
 
     def _rewrite(self, tokens: list[Token]) -> Iterator[Token]:
         outside: tuple[int, str] | None = None  # where the text of an outside link begins, and its address
@@ -115,14 +160,14 @@ class _Writer:
                 case "text":
                     token.content = self.rules.speak(token.content)
                     yield token
-                case "softbreak":
-                    yield _soft(token, tokens[at - 1 : at], tokens[at + 1 : at + 2])
+                case "footnote_ref":
+                    yield from self._mark("note", token.meta["label"])
                 case "image":
                     yield from self._picture(token)
                 case "link_open" if not _stays(str(token.attrGet("href") or ""), self.rules.link_hosts):
-                    outside = (at + 1, str(token.attrGet("href")))
+                    outside = (at + 1, str(token.attrGet("href") or ""))
                 case "link_close" if outside is not None:
-                    yield from self._note(tokens[outside[0] : at], outside[1])
+                    yield from self._after_link(tokens[outside[0] : at], outside[1])
                     outside = None
                 case _:
                     yield token
@@ -135,31 +180,72 @@ class _Writer:
             (self.pictures if known else self.unknown).setdefault(media_id)
             if not known:
                 return
+        elif not _host(source):
+            return
         elif not _stays(source, self.rules.picture_hosts):
             self.foreign.setdefault(source)
             return
-        token.children = self.rewritten(token.children or [])
+        token.children = [one for one in self._rewrite(token.children or []) if one.type in ("text", "code_inline")]
+        self.hidden += [one.content for one in token.children]
+        token.attrs = {"src": source, "alt": ""} | {k: str(v) for k, v in token.attrs.items() if k == "title"}
+        if "title" in token.attrs:
+            token.attrs["title"] = self.rules.speak(str(token.attrs["title"]))
+            self.hidden.append(str(token.attrs["title"]))
         yield token
 
-    def _note(self, words: list[Token], url: str) -> Iterator[Token]:
-        """A mark behind the words of a link; none where the words are the address itself."""
+    def _after_link(self, words: list[Token], url: str) -> Iterator[Token]:
+        """What stands behind the words of a link that goes: a note mark, or the address of a person."""
         text = "".join(word.content for word in words if word.type in ("text", "code_inline"))
-        if text == url or not text:
+        shown = any(word.type == "image" for word in words)
+        if text == url or (text and url.partition(":")[2] == text):
             return
-        self.links.append((text, url))
+        if url.lower().startswith(_ADDRESSED) and text:
+            yield Token("text", "", 0, content=f"（{url.partition(':')[2].partition('?')[0]}）")
+        elif not _host(url) or not (text or shown):
+            self.unlinked.setdefault(url)
+        elif shown and not any(word.type in ("text", "code_inline") and word.content.strip() for word in words):
+            yield Token("text", "", 0, content=f"（{url}）")  # a mark behind a picture would be read as a part of it
+        else:
+            self.link_words.setdefault(url, text)
+            yield from self._mark("link", url)
+
+    def _mark(self, kind: str, name: str) -> Iterator[Token]:
+        number = self.numbers.setdefault((kind, name), len(self.numbers) + 1)
         yield Token("sup_open", "sup", 1)
-        yield Token("text", "", 0, content=f"[{len(self.links)}]")
+        yield Token("text", "", 0, content=f"[{number}]")
         yield Token("sup_close", "sup", -1)
 
 
+def _block(kind: str, tag: str, words: str) -> Iterator[Token]:
+    yield Token(f"{kind}_open", tag, 1)
+    yield Token("inline", "", 0, children=[Token("text", "", 0, content=words)])
+    yield Token(f"{kind}_close", tag, -1)
+
+
+def _numbered(number: int, note: list[Token]) -> Iterator[Token]:
+    if len(note) > 1 and note[0].type == "paragraph_open" and note[1].children is not None:
+        note[1].children.insert(0, Token("text", "", 0, content=f"[{number}] "))
+    else:
+        yield from _block("paragraph", "p", f"[{number}]")
+    yield from note
+
+
+def _host(address: str) -> str:
+    """The host of a web address; empty for paths, anchors and what only looks like an address."""
+    try:
+        parts = urlsplit(address)
+        return (parts.hostname or "") if parts.scheme in ("http", "https", "") else ""
+    except ValueError:
+        return ""
+
+
+def is_local(address: str) -> bool:
+    """Whether a picture's address is a path on the author's machine."""
+    return not address.startswith(PLACEHOLDER) and not _host(address)
+
+
 def _stays(address: str, hosts: Collection[str]) -> bool:
-    return urlsplit(address).hostname in hosts
-
-
-def _soft(token: Token, before: list[Token], after: list[Token]) -> Token:
-    """A line broken inside Chinese text is no space."""
-    latin = all(t.content and t.content[edge].isascii() for t, edge in zip((*before, *after), (-1, 0), strict=False))
-    return token if latin else Token("text", "", 0)
+    return _host(address) in hosts
 
 
 def _styled(article_html: str, css: str) -> str:

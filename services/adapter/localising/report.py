@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from schemas.events.content import MediaRef
 from schemas.events.placement import DraftMedia, Dropped
 from services.adapter.contract.content import Refusal
+from services.adapter.localising.markdown import Document
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +28,15 @@ class Report:
 
     def drop(self, what: str, why: str) -> None:
         self.dropped.append(Dropped(what=what, why=why))
+
+    def heed(self, document: Document, where: str) -> None:
+        """Tells what readers of a Markdown text will not see as it was meant; refuses what cannot be posted so."""
+        for remark in document.remarks:
+            chinese, _, english = remark.message.partition(" / ")
+            if remark.serious:
+                self.refuse(remark.code, where, chinese, english, f"请修改{chinese.partition('：')[0]} / mend it there")
+            elif remark.message not in self.warnings:
+                self.warnings.append(remark.message)
 
     def refuse(self, code: str, where: str, message: str, message_en: str, way_out: str) -> None:
         self.refusals.append(Refusal(code, where, message, message_en, way_out))

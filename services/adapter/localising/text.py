@@ -1,4 +1,4 @@
-"""Pure text rules that more than one platform needs: plain words from Markdown, sentences, counting, cutting, script.
+"""Pure text rules that more than one platform needs: sentences, counting, cutting, script.
 
 Owns how text is measured and recognised; must not know a platform. `fingerprint` is what every `find` matches by.
 """
@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Literal
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from opencc import OpenCC
 
+from services.adapter.localising.plain_words import strip_markdown as strip_markdown  # noqa: PLC0414
 from services.adapter.localising.stream_safe import stream_safe
 
 Script = Literal["simplified", "traditional"]
@@ -37,42 +36,6 @@ _OPENERS = "“‘「『（(【《〈［[｛{〔\"'"
 _WITHOUT_BLANKS = ("CJK", "HIRAGANA", "KATAKANA", "BOPOMOFO", "FULLWIDTH", "HALFWIDTH", "IDEOGRAPHIC")
 _ENDS_IN_MENTION = re.compile(MENTION.pattern + r"$")
 _CLAUSE = re.compile(r"[^。！？!?；;…，,、：:\n]*[。！？!?；;…，,、：:\n]*")
-
-
-def strip_markdown(markdown: str) -> str:
-    """The words of a Markdown text, a line per paragraph, heading or list item; pictures and markup left out."""
-    lines = [_inline_words(token) for token in _markdown().parse(markdown) if token.type in _WORDS]
-    return "\n".join(line for line in lines if line)
-
-
-_WORDS = {"inline", "fence", "code_block"}
-
-
-@cache
-def _markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark").enable("table")
-
-
-def _inline_words(token: Token) -> str:
-    if token.type != "inline":
-        return token.content.strip()
-    words = []
-    for child in token.children or []:
-        if child.type in ("text", "code_inline"):
-            words.append(child.content)
-        elif child.type in ("softbreak", "hardbreak"):
-            words.append("\n")
-    return _join_broken_lines("".join(words))
-
-
-def _join_broken_lines(text: str) -> str:
-    """A line broken inside Chinese text is no space; between Latin words it is one."""
-    pieces = [piece.strip() for piece in text.split("\n")]
-    joined = pieces[0]
-    for piece in pieces[1:]:
-        latin = bool(joined) and bool(piece) and joined[-1].isascii() and piece[0].isascii()
-        joined += (" " if latin else "") + piece
-    return joined.strip()
 
 
 def sentences(text: str) -> tuple[str, ...]:

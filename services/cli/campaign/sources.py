@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.adapter.localising.front_matter import EncodingError, decoded_text
+
 LARGEST_TEXT = 2_000_000  # what the publisher takes as a request
 _PIECE = 1 << 20
 
@@ -21,7 +23,7 @@ def reason_of(error: OSError | ValueError) -> str:
     """ValueError: the path holds what no path can, or the file is not UTF-8."""
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
-    return "不是 UTF-8 文本" if isinstance(error, UnicodeDecodeError) else "路径里有不可用的字符"
+    return str(error) if isinstance(error, EncodingError) else "路径里有不可用的字符"
 
 
 def _regular(path: Path) -> Path:
@@ -37,7 +39,7 @@ def text_of(path: Path) -> str:
         raw = file.read(LARGEST_TEXT + 1)
     if len(raw) > LARGEST_TEXT:
         raise OSError(f"超过 {LARGEST_TEXT // 1_000_000} MB / too large for a text")
-    return raw.decode("utf-8")
+    return decoded_text(raw)
 
 
 def hashed(path: Path) -> MediaFile:

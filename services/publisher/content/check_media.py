@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import re
-
 from msgspec import structs
 
 from schemas.events.content import MediaRef
+from services.adapter.localising.article import PLACEHOLDER
+from services.adapter.localising.markdown import read
 from services.publisher.api.problems import Problem, problem
 from services.publisher.api.requests import ContentRequest, MediaRequest
 from services.publisher.content.addresses import address_problem
 from services.publisher.content.known import Known
 
-_INLINE = re.compile(r"!\[[^\[\]]{0,1000}\]\(media:([^)\s]{1,300})\)")  # bounded: time is linear in the text
-
 
 def inline_ids(body: str) -> tuple[str, ...]:
     """The media ids a Markdown body shows, each once, in order."""
-    return tuple(dict.fromkeys(_INLINE.findall(body)))
+    if PLACEHOLDER not in body:
+        return ()
+    addresses = (address for _, address in read(body).pictures() if address.startswith(PLACEHOLDER))
+    return tuple(dict.fromkeys(address.removeprefix(PLACEHOLDER) for address in addresses))
 
 
 def media(request: ContentRequest, known: Known, problems: list[Problem]) -> tuple[MediaRef, ...]:

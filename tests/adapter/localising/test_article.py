@@ -22,7 +22,7 @@ PLAIN = ArticleRules("")
         ("one\ntwo", "<p>one\ntwo</p>"),
         ("一\n\n二", "<p>一</p><p>二</p>"),
         ("| 茶 | 价 |\n|---|---|\n| 春 | 1 |", None),
-        ("```\na > b\n\nc\n```", "<pre><code>a &gt; b\n\nc\n</code></pre>"),
+        ("```\na > b\n\nc\n```", "<pre><code>a &gt; b<br><br>c</code></pre>"),
         ("<https://x.example>", "<p>https://x.example</p>"),
         ("[](https://x.example)", "<p></p>"),
         ("[茶](javascript:alert(1))", "<p>[茶](javascript:alert(1))</p>"),
