@@ -187,7 +187,7 @@ class _Writer:
             return
         token.children = [one for one in self._rewrite(token.children or []) if one.type in ("text", "code_inline")]
         self.hidden += [one.content for one in token.children]
-        token.attrs = {"src": source, "alt": ""} | {k: str(v) for k, v in token.attrs.items() if k == "title"}
+        token.attrs = {"src": source, "alt": "", **{k: str(v) for k, v in token.attrs.items() if k == "title"}}
         if "title" in token.attrs:
             token.attrs["title"] = self.rules.speak(str(token.attrs["title"]))
             self.hidden.append(str(token.attrs["title"]))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from msgspec import structs
 
 from schemas.events.content import MediaRef
-from services.adapter.localising.article import PLACEHOLDER
-from services.adapter.localising.markdown import read
 from services.publisher.api.problems import Problem, problem
 from services.publisher.api.requests import ContentRequest, MediaRequest
 from services.publisher.content.addresses import address_problem
@@ -15,6 +13,10 @@ from services.publisher.content.known import Known
 
 def inline_ids(body: str) -> tuple[str, ...]:
     """The media ids a Markdown body shows, each once, in order."""
+    # The reader of Markdown takes 50 ms to load, which a command that checks no text need not spend.
+    from services.adapter.localising.article import PLACEHOLDER  # noqa: PLC0415
+    from services.adapter.localising.markdown import read  # noqa: PLC0415
+
     if PLACEHOLDER not in body:
         return ()
     addresses = (address for _, address in read(body).pictures() if address.startswith(PLACEHOLDER))
