@@ -11,7 +11,7 @@ from services.publisher.access.token_store import TokensError, TokensFile
 from services.publisher.app import application, assemble
 from services.publisher.settings import PublisherSettings
 from services.runtime.clock import Clock
-from services.runtime.http_server import HttpServer
+from services.runtime.http.server import HttpServer
 from services.runtime.logging import get_logger
 from services.runtime.main import ServiceContext, run_service
 from services.runtime.settings import SettingProblem, SettingsError
