@@ -44,7 +44,7 @@ def main(context: ServiceContext[PublisherSettings]) -> int:
     try:
         server = HttpServer(
             "api", application(parts, settings), settings.publisher_host, settings.publisher_port, context.stop,
-            lifespan=True,
+            lifespan=True, trusted_proxies=settings.trusted_proxies,
         )  # fmt: skip
     except OSError as error:
         wrong = f"地址不可用 / address not available: {error.strerror}"

@@ -12,6 +12,8 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from services.runtime.http.patience import BODY_WITHIN_S
+
 HEAD_WITHIN_S = 10.0  # from connecting, or from the first byte of a further request
 READ_WITHIN_S = 30.0  # how long a client may read nothing of its answer
 MOST_CONNECTIONS = 500  # half of what a process may usually have open
@@ -19,7 +21,10 @@ MOST_CONNECTIONS = 500  # half of what a process may usually have open
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
+    """What a client may take. body_within_s: for the first 1.5 MB of a body, see patience.py."""
+
     head_within_s: float = HEAD_WITHIN_S
+    body_within_s: float = BODY_WITHIN_S
     read_within_s: float = READ_WITHIN_S
     most: int = MOST_CONNECTIONS
 

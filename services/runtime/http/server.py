@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -47,6 +47,7 @@ class HttpServer:
 
     lifespan: whether the application wants to be told of start and end. stop: set where the server ends without having
     been closed, so that no service goes on as if somebody still answered; `failed` then tells it from an order to stop.
+    trusted_proxies: addresses whose `X-Forwarded-For` says who asks; anybody else may write there what they like.
     Whoever sends slowly, reads slowly or opens many connections is put out; see connections.py and patience.py.
     Raises OSError where the address is not available.
     """
@@ -61,16 +62,19 @@ class HttpServer:
         *,
         lifespan: bool,
         limits: ConnectionLimits | None = None,
+        trusted_proxies: Sequence[str] = (),
     ) -> None:
         self._name, self._stop = name, stop
         self._socket = socket.create_server((host, port), backlog=BACKLOG, reuse_port=False)
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
         self._closed = self._failed = False
-        known = OpenConnections(limits or ConnectionLimits())
+        limits = limits or ConnectionLimits()
+        known = OpenConnections(limits)
         config = uvicorn.Config(
-            BodyInTime(app), log_config=None, access_log=False, lifespan="on" if lifespan else "off",
-            server_header=False, ws="none", timeout_graceful_shutdown=GRACE_S, timeout_keep_alive=KEEP_ALIVE_S,
-            h11_max_incomplete_event_size=MOST_HEAD_BYTES, proxy_headers=False,
+            BodyInTime(app, limits.body_within_s), log_config=None, access_log=False,
+            lifespan="on" if lifespan else "off", server_header=False, ws="none", timeout_graceful_shutdown=GRACE_S, timeout_keep_alive=KEEP_ALIVE_S,
+            h11_max_incomplete_event_size=MOST_HEAD_BYTES, proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
             http=type("Connection", (BoundedConnection,), {"open_connections": known}),
         )  # fmt: skip
         self._server = _Server(config)

@@ -37,7 +37,7 @@ def test_six_hundred_half_requests_keep_nobody_from_an_answer_and_cost_no_thread
     before = threading.active_count()
     with many(server.port, said) as connections:
         assert [live(server) for _ in range(5)] == [200] * 5
-        assert threading.active_count() == before
+        assert threading.active_count() <= before
         assert sum(not ended(one) for one in connections) <= MOST_CONNECTIONS
 
 
