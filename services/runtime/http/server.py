@@ -71,12 +71,19 @@ class HttpServer:
         limits = limits or ConnectionLimits()
         known = OpenConnections(limits)
         config = uvicorn.Config(
-            BodyInTime(app, limits.body_within_s), log_config=None, access_log=False,
-            lifespan="on" if lifespan else "off", server_header=False, ws="none", timeout_graceful_shutdown=GRACE_S, timeout_keep_alive=KEEP_ALIVE_S,
-            h11_max_incomplete_event_size=MOST_HEAD_BYTES, proxy_headers=bool(trusted_proxies),
-            forwarded_allow_ips=list(trusted_proxies),
+            BodyInTime(app, limits.body_within_s),
             http=type("Connection", (BoundedConnection,), {"open_connections": known}),
-        )  # fmt: skip
+            ws="none",
+            lifespan="on" if lifespan else "off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
+            h11_max_incomplete_event_size=MOST_HEAD_BYTES,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+        )
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
