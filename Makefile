@@ -13,7 +13,7 @@ JAVA_FOR_TESTS := JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1
 export PYTHONDONTWRITEBYTECODE :=
 WORKERS ?= 3  # test processes at a time; half of their time they wait for other processes
 
-.PHONY: help setup demo up down test chaos check format lock schemas bench bench-lock clean
+.PHONY: help setup demo up down test chaos check fuzz format lock notice schemas bench bench-lock clean
 
 help: ## 列出所有命令 / this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,7 @@ check: $(READY) ## 格式、类型、事件契约 / format, types, event contrac
 	@.venv/bin/mypy
 	@$(PY) -m schemas.contract.generate --check
 	@$(PY) -m schemas.contract.compatibility
+	@$(PY) deploy/notice.py --check
 
 bench: $(READY) ## 与其他做法同场比较（约 65 分钟；--quick 约 2 分钟）/ side by side with other ways, about 65 minutes
 	@bash benchmarks/setup.sh
@@ -64,6 +65,12 @@ format: $(READY) ## 整理代码格式 / format the code
 
 schemas: $(READY) ## 重新生成契约文档 / generate the contract documents anew
 	@$(PY) -m schemas.contract.generate
+
+notice: $(READY) ## 重新生成 NOTICE（第三方许可证）/ write NOTICE anew
+	@$(PY) deploy/notice.py
+
+fuzz: $(READY) ## 十万次乱改的输入（FUZZ_CASES=N FLOOD_S=N）/ a hundred thousand damaged inputs at everything that listens or measures
+	@FUZZ_CASES=$${FUZZ_CASES:-100000} FLOOD_S=$${FLOOD_S:-60} REQUIRE_KAFKA=1 $(PY) -m pytest --timeout 7200 tests/fuzz $(ARGS)
 
 lock: $(STAMP) ## 更新 requirements.lock / renew the lock file
 	@.venv/bin/python -m pip install --quiet uv

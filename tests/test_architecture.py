@@ -28,7 +28,7 @@ SOUND = {
     "services/simulator/http/server.py": "import aiohttp\n",
     "services/cli/commands/pipeline/simulator.py": "import services.simulator.http.server\n",
     "services/runtime/embedded_broker/jars.py": "import jgo\n",
-    "services/runtime/http_server.py": "import uvicorn\n",
+    "services/runtime/http/server.py": "import uvicorn\n",
     "tests/schemas/test_x.py": "",
     "services/publisher/records.py": "@dataclass(frozen=True)\nclass Fact:\n    "
     + "\n    ".join(f"field_{number}: int" for number in range(12))

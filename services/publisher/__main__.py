@@ -11,7 +11,7 @@ from services.publisher.access.token_store import TokensError, TokensFile
 from services.publisher.app import application, assemble
 from services.publisher.settings import PublisherSettings
 from services.runtime.clock import Clock
-from services.runtime.http_server import HttpServer
+from services.runtime.http.server import HttpServer
 from services.runtime.logging import get_logger
 from services.runtime.main import ServiceContext, run_service
 from services.runtime.settings import SettingProblem, SettingsError
@@ -44,7 +44,7 @@ def main(context: ServiceContext[PublisherSettings]) -> int:
     try:
         server = HttpServer(
             "api", application(parts, settings), settings.publisher_host, settings.publisher_port, context.stop,
-            lifespan=True,
+            lifespan=True, trusted_proxies=settings.trusted_proxies,
         )  # fmt: skip
     except OSError as error:
         wrong = f"地址不可用 / address not available: {error.strerror}"

@@ -21,8 +21,10 @@ from services.publisher.desks.contents import ContentHandler
 from services.publisher.desks.queries import Queries
 from services.publisher.desks.unconfirmed import UnconfirmedWrites, reader_of
 from services.publisher.http import problem_responses, routes
+from services.publisher.http.admission import Admission
 from services.publisher.http.bearer import gate, granted_to
 from services.publisher.http.openapi import openapi_config
+from services.publisher.http.turns import BrandTurns, Turns
 from services.publisher.log.accepted import AcceptedLog
 from services.publisher.log.canaries import CanaryRelay
 from services.publisher.log.commands import CommandLog
@@ -33,6 +35,7 @@ from services.publisher.media.uploads import UploadStore
 from services.publisher.settings import PublisherSettings
 from services.runtime.clock import Clock
 from services.runtime.health import Health
+from services.runtime.http.patience import TooSlowError
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,11 @@ def application(parts: Parts, settings: PublisherSettings) -> Litestar:
             detail = "读取日志出错，正在重试，状态可能已过时 / reading the log fails, what would be shown may be old"
             raise unavailable("log_not_followed", detail, 5)
 
+    turns = Turns()
+
+    def turns_of(granted: NamedDependency[Granted]) -> BrandTurns:
+        return turns.of(granted)
+
     def reading_of(granted: NamedDependency[Granted]) -> Queries:
         return parts.reading(granted)
 
@@ -96,14 +104,17 @@ def application(parts: Parts, settings: PublisherSettings) -> Litestar:
             "commands": Provide(lambda: parts.commands, sync_to_thread=False),
             "granted": Provide(granted_to, sync_to_thread=False),
             "reading": Provide(reading_of, sync_to_thread=False),
+            "turns": Provide(turns_of, sync_to_thread=False),
             "media": Provide(lambda: parts.media, sync_to_thread=False),
         },
         exception_handlers={
             DeniedError: problem_responses.denied,
             RequestRefusedError: problem_responses.refused,
+            TooSlowError: problem_responses.too_slow,
             HTTPException: problem_responses.http_error,
             Exception: problem_responses.crashed,
         },
+        middleware=[Admission(turns)],
         request_max_body_size=settings.max_body_bytes,
         openapi_config=openapi_config(),
         logging_config=None,

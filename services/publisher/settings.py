@@ -13,6 +13,11 @@ class PublisherSettings(ServiceSettings):
 
     publisher_host: str = setting("127.0.0.1", meaning="API 监听地址 / address the API listens on")
     publisher_port: int = setting(8800, at_least=0, meaning="API 端口，0 = 任意空闲端口 / API port, 0 = free")
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        meaning="反向代理的地址，逗号分隔；只有它们的 X-Forwarded-For 可信 / addresses of reverse proxies whose"
+        " X-Forwarded-For is believed",
+    )
     acknowledge_within_s: float = setting(
         10.0, at_least=0.1, meaning="等待 Kafka 确认的秒数 / how long to wait for Kafka's acknowledgement"
     )

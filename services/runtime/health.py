@@ -1,20 +1,11 @@
-"""Health that means progress: a process that runs but gets nothing done is not ready. Serves it and the metrics."""
+"""Health that means progress: a process that runs but gets nothing done is not ready."""
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-
-import orjson
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-from services.runtime import metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,74 +86,3 @@ class Health:
         known = [("出错", "failed", self._failed)] if self._failed is not None else []
         known += [("受阻", "hindered", hindrance) for hindrance in self._hindrances.values()]
         return known + ([("等待", "waiting", self._waiting)] if self._waiting is not None else [])
-
-
-class HealthServer:
-    """`/health/live`, `/health/ready` (503 when not) and `/metrics` on a small threaded HTTP server."""
-
-    def __init__(self, service: str, health: Health, port: int, host: str = "0.0.0.0") -> None:
-        handler = type("Handler", (_Handler,), {"service": service, "health": health})
-        self._server = ThreadingHTTPServer((host, port), handler)
-        self._server.daemon_threads = True
-        self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="health", daemon=True)
-        self._thread.start()
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    def close(self) -> None:
-        self._closed = True
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1.0):
-            pass  # a connection ends the wait for the next one
-        self._thread.join(timeout=2.0)
-        self._server.server_close()
-
-    def _serve(self) -> None:
-        """Wait for connections without a time-out: `serve_forever` would look up several times a second at rest."""
-        while not self._closed:
-            self._server.handle_request()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    service: str
-    health: Health
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        if path == "/health/live":
-            self._json(200, {"live": True, "service": self.service})
-        elif path == "/health/ready":
-            self._ready()
-        elif path == "/metrics":
-            metrics.READY.labels(self.service).set(self.health.verdict().ready)
-            self._answer(200, CONTENT_TYPE_LATEST, generate_latest(metrics.registry()))
-        else:
-            known = ["/health/live", "/health/ready", "/metrics"]
-            self._json(404, {"error": "没有这个地址 / no such address", "known": known})
-
-    def _ready(self) -> None:
-        seen = self.health.verdict()
-        age = None if seen.progress_age_s is None else round(seen.progress_age_s, 3)
-        body = {
-            "ready": seen.ready,
-            "service": self.service,
-            "reason": {"zh": seen.zh, "en": seen.en},
-            "assigned_partitions": seen.assigned,
-            "progress_age_s": age,
-        }
-        self._json(200 if seen.ready else 503, body)
-
-    def _json(self, status: int, body: dict[str, Any]) -> None:
-        self._answer(status, "application/json; charset=utf-8", orjson.dumps(body))
-
-    def _answer(self, status: int, content_type: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Probes every few seconds would bury the log."""

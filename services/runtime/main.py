@@ -18,7 +18,8 @@ from prometheus_client import CollectorRegistry
 
 from services.runtime import metrics
 from services.runtime.clock import Clock, clock_from
-from services.runtime.health import Health, HealthServer
+from services.runtime.health import Health
+from services.runtime.http.health_server import HealthServer
 from services.runtime.kafka.errors import AccessRefused
 from services.runtime.logging import Logger, configure_logging, get_logger
 from services.runtime.settings import (
@@ -72,12 +73,13 @@ def run_service(
     configure_logging(name, settings.instance, settings.log_level)
     log, stop, health = get_logger(), threading.Event(), Health(settings.stale_after_s)
     try:
-        server = HealthServer(name, health, settings.http_port)
+        server = HealthServer(name, health, settings.http_port, settings.http_host)
     except OSError as error:
         problem = SettingProblem(
             "TONGBO_HTTP_PORT",
-            f"端口 {settings.http_port} 不可用 / port not available ({error.strerror})",
-            "换一个端口，或填 0 使用任意空闲端口 / use another port, or 0 for any free one",
+            f"地址 {settings.http_host}:{settings.http_port} 不可用 / address not available ({error.strerror})",
+            "换一个端口，或填 0 使用任意空闲端口；地址由 TONGBO_HTTP_HOST 指定"
+            " / use another port, or 0 for any free one; TONGBO_HTTP_HOST names the address",
         )
         print(SettingsError([problem]), file=sys.stderr)
         return WRONG_SETTINGS

@@ -104,6 +104,10 @@ class ServiceSettings:
         "0",
         meaning="实例编号，同一服务内唯一、重启不变 / number of this process, unique in its service, stable",
     )
+    http_host: str = setting(
+        "127.0.0.1",
+        meaning="健康与指标监听地址，默认只限本机 / address for health and metrics, this machine only unless set",
+    )
     http_port: int = setting(
         0, at_least=0, meaning="健康与指标端口，0 = 任意空闲端口 / health and metrics port, 0 = free"
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from schemas.events.webhook import Attempt, WebhookDelivery
 from services.webhooks.messages import Message
 
 MOST_AT_ONCE = 2  # of one subscription, so that a receiver that hangs holds up only itself
+BRAND_SHARE = 0.5  # of all that may be under way; a subscription to every brand counts as a brand of its own
 KEPT_ATTEMPTS = 30
 GONE = 410
 
@@ -48,7 +49,7 @@ class PendingDeliveries:
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[WebhookDelivery, int]] = {}
-        self._busy: dict[str, str] = {}
+        self._busy: dict[str, tuple[str, str]] = {}
 
     def put(self, one: WebhookDelivery, partition: int) -> None:
         """Take over the newest record of a delivery."""
@@ -66,23 +67,37 @@ class PendingDeliveries:
         held = self._open.get(one.delivery_id)
         return held[1] if held is not None and held[0] is one else None
 
-    def start(self, now: datetime, room: int) -> list[WebhookDelivery]:
-        """Deliveries to try now, marked as busy; the longest due first."""
-        of_receiver = Counter(self._busy.values())
-        due = sorted(
+    def start(self, now: datetime, most: int, owner_of: Mapping[str, str]) -> list[WebhookDelivery]:
+        """Deliveries to try now, marked as busy; of each owner in turn the longest due first.
+
+        most: how many may be under way. owner_of: the brand that a subscription belongs to. However many
+        subscriptions a brand has and however slow they are, it holds a share of the tries only.
+        """
+        of_receiver = Counter(receiver for receiver, _ in self._busy.values())
+        of_owner = Counter(owner for _, owner in self._busy.values())
+        waiting: dict[str, deque[WebhookDelivery]] = {}
+        for one in self._due(now):
+            if one.delivery_id not in self._busy:
+                waiting.setdefault(owner_of.get(one.subscription_id, ""), deque()).append(one)
+        started: list[WebhookDelivery] = []
+        share = max(1, int(most * BRAND_SHARE))
+        while waiting and len(self._busy) < most:
+            owner = min(waiting, key=lambda name: of_owner[name])
+            found = _next_of(waiting[owner], of_receiver) if of_owner[owner] < share else None
+            if found is None:
+                del waiting[owner]
+                continue
+            of_receiver[found.subscription_id] += 1
+            of_owner[owner] += 1
+            self._busy[found.delivery_id] = found.subscription_id, owner
+            started.append(found)
+        return started
+
+    def _due(self, now: datetime) -> list[WebhookDelivery]:
+        return sorted(
             (one for one, _ in self._open.values() if one.next_attempt_at is not None and one.next_attempt_at <= now),
             key=lambda one: (one.next_attempt_at, one.delivery_id),
         )
-        started: list[WebhookDelivery] = []
-        for one in due:
-            if len(started) >= room:
-                break
-            if one.delivery_id in self._busy or of_receiver[one.subscription_id] >= MOST_AT_ONCE:
-                continue
-            of_receiver[one.subscription_id] += 1
-            self._busy[one.delivery_id] = one.subscription_id
-            started.append(one)
-        return started
 
     def waits(self, now: datetime) -> bool:
         """Whether nothing is on its way and nothing is due at `now`."""
@@ -94,3 +109,12 @@ class PendingDeliveries:
 
     def busy(self) -> int:
         return len(self._busy)
+
+
+def _next_of(waiting: deque[WebhookDelivery], of_receiver: Counter[str]) -> WebhookDelivery | None:
+    """The first whose receiver may be called once more; those before it have to wait and are left out."""
+    while waiting:
+        one = waiting.popleft()
+        if of_receiver[one.subscription_id] < MOST_AT_ONCE:
+            return one
+    return None

@@ -98,7 +98,8 @@ class WebhookStage:
 
     def tick(self) -> Due:
         records = self._taken()
-        started = self._pending.start(self._clock.now(), self._most - self._pending.busy())
+        owners = {one.subscription_id: one.brand for one in self._last}
+        started = self._pending.start(self._clock.now(), self._most, owners)
         return Due(tuple(records), tuple(partial(self._start, one) for one in started))
 
     def at_rest(self) -> bool:
@@ -109,7 +110,6 @@ class WebhookStage:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._poster.close()
 
     def _start(self, one: WebhookDelivery) -> None:
         self._threads.submit(self._try, one)

@@ -23,7 +23,7 @@ from services.publisher import app
 from services.publisher.settings import PublisherSettings
 from services.runtime.clock import SystemClock
 from services.runtime.health import Health
-from services.runtime.http_server import HttpServer
+from services.runtime.http.server import HttpServer
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.settings import KafkaSettings
 from tests.waiting import wait_for

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, generate_latest
 
 from schemas.codec import decoder
 from schemas.internal.callback import PlatformCallback
@@ -133,9 +133,17 @@ def test_a_wrong_signature_is_refused_counted_and_written_nowhere(bench: Bench) 
 
 def test_addresses_that_nobody_has_are_no_new_row_of_the_metrics(bench: Bench) -> None:
     before = counted("tongbo_callbacks_refused_total", platform="unknown", reason="unknown_address")
-    assert bench.call("s1 one", Address("toy", "nobody")) == 404
     assert bench.call("s1 one", Address("no_such", "tea")) == 404
-    assert counted("tongbo_callbacks_refused_total", platform="unknown", reason="unknown_address") == before + 2
+    assert counted("tongbo_callbacks_refused_total", platform="unknown", reason="unknown_address") == before + 1
+    assert bench.call("s1 one", Address("toy", "nobody")) == 403
+    assert 'platform="toy",reason="unknown' not in generate_latest().decode()
+
+
+def test_an_account_that_is_not_ours_is_refused_like_a_stranger_by_one_that_is(bench: Bench) -> None:
+    for body in (b"", b"s1 one", b"wrong one", b"\xff", "好".encode()):
+        request = CallbackRequest("POST", {}, {}, body)
+        answers = {bench.desk.answer(Address("toy", name), request) for name in ("nobody", "somebody", "foe")}
+        assert len(answers) == 1, body
 
 
 def test_one_address_of_an_app_serves_its_other_accounts_and_no_other_app_s(bench: Bench) -> None:

@@ -22,7 +22,8 @@ from services.publisher.app import Parts, application, assemble
 from services.publisher.settings import PublisherSettings
 from services.runtime.clock import SystemClock
 from services.runtime.health import Health
-from services.runtime.http_server import HttpServer
+from services.runtime.http.connections import ConnectionLimits
+from services.runtime.http.server import HttpServer
 from services.runtime.kafka.admin import ensure_topics
 from services.runtime.settings import KafkaSettings
 from tests.publisher.toy_adapter import registry
@@ -65,13 +66,15 @@ def start(tmp_path: Path) -> Iterator[Start]:
     token = TokensFile(state).renewed("test", SystemClock().now())
     with ExitStack() as ending:
 
-        def run(kafka: KafkaSettings, *, wait: bool = True, **more: Any) -> Running:
+        def run(
+            kafka: KafkaSettings, *, wait: bool = True, limits: ConnectionLimits | None = None, **more: Any
+        ) -> Running:
             settings = PublisherSettings(
                 kafka=kafka, publisher_port=0, media_dir=tmp_path / "media", state_dir=state, **more
             )
             stop = threading.Event()
             parts = assemble(settings, ACCOUNTS, registry, SystemClock(), stop, Health())
-            server = HttpServer("api", application(parts, settings), "127.0.0.1", 0, stop, lifespan=True)
+            server = HttpServer("api", application(parts, settings), "127.0.0.1", 0, stop, lifespan=True, limits=limits)
             parts.follower.start()
             server.start()
             http = client(server.url, token)

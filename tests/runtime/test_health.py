@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from services.runtime import metrics
-from services.runtime.health import Health, HealthServer
+from services.runtime.health import Health
+from services.runtime.http.health_server import HealthServer
 
 
 class Seconds:
@@ -25,7 +26,7 @@ class Seconds:
 def served() -> Iterator[tuple[Health, Seconds, HealthServer]]:
     seconds = Seconds()
     health = Health(10.0, seconds)
-    server = HealthServer("probe", health, 0, "127.0.0.1")
+    server = HealthServer("probe", health, 0)
     yield health, seconds, server
     server.close()
 

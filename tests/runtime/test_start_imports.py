@@ -13,7 +13,7 @@ MOST = {
     "services.adapter_weibo.__main__": 830,
     "services.adapter_wechat.__main__": 830,
     "services.adapter_douyin.__main__": 830,
-    "services.publisher.__main__": 985,
+    "services.publisher.__main__": 1000,
     "services.feedback_collector.__main__": 745,
     "services.engagement_aggregator.__main__": 760,
     "services.watchdog.__main__": 585,

@@ -77,7 +77,7 @@ def test_a_receiver_that_hangs_has_two_calls_at_most_and_others_their_turn(creat
         message = of_placement(replace(created, revision=revision + 1))
         pending.put(first(message, "wh-hangs", NOW), 0)
         pending.put(first(message, "wh-other", NOW + timedelta(seconds=1)), 0)
-    started = pending.start(NOW + timedelta(seconds=2), 32)
+    started = pending.start(NOW + timedelta(seconds=2), 32, {})
     assert sum(one.subscription_id == "wh-hangs" for one in started) == MOST_AT_ONCE
     assert sum(one.subscription_id == "wh-other" for one in started) == MOST_AT_ONCE
 
@@ -99,8 +99,6 @@ def test_private_addresses_are_refused_before_anything_is_sent_unless_they_are_a
             guarded.post(receiver.url, {}, b"{}")
         assert receiver.calls == []
         assert open_.post(receiver.url, {}, b"{}") == 204
-        guarded.close()
-        open_.close()
 
 
 def test_a_redirect_is_not_followed_and_a_receiver_that_says_nothing_is_left_in_time() -> None:
@@ -111,5 +109,3 @@ def test_a_redirect_is_not_followed_and_a_receiver_that_says_nothing_is_left_in_
             hasty.post(hangs.url, {}, b"{}")
     with pytest.raises(NotDeliveredError, match="connection_failed"):
         patient.post(elsewhere.url, {}, b"{}")
-    patient.close()
-    hasty.close()

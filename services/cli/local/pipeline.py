@@ -99,7 +99,7 @@ class Pipeline:
         """Start everything and return when all are ready; raises NotReadyError or StoppedError."""
         try:
             port = self._port(self.plan.callback_port, "平台回调 / callbacks")
-            self.addresses["callbacks"] = f"http://127.0.0.1:{port}"
+            self.addresses["callbacks"] = f"http://{_reached_at('TONGBO_CALLBACK_HOST')}:{port}"
             if self.plan.simulator:
                 self._start_simulator()  # first: it refuses a wrong audience or accounts file at once
             self._start_kafka()
@@ -118,7 +118,7 @@ class Pipeline:
             self.supervisor.start(child)
         self._write_addresses()
         for child in children:
-            self._await_http(child, f"http://127.0.0.1:{self._health[child.name]}/health/ready")
+            self._await_http(child, f"{self._health_of(child.name)}/health/ready")
             self._say(f"{child.name} 就绪 / ready")
         self._await_http(children[0], self.addresses["publisher"] + "/health/ready")
         if self.plan.simulator:
@@ -198,7 +198,7 @@ class Pipeline:
 
     def _publisher(self) -> Child:
         port = self._port(self.plan.publisher_port, "发布服务 / publisher")
-        self.addresses["publisher"] = f"http://127.0.0.1:{port}"
+        self.addresses["publisher"] = f"http://{_reached_at('TONGBO_PUBLISHER_HOST')}:{port}"
         return self._service("publisher", 0, {"TONGBO_PUBLISHER_PORT": str(port)})
 
     def _workers(self) -> list[Child]:
@@ -257,15 +257,26 @@ class Pipeline:
             raise StoppedError
 
     def _write_addresses(self) -> None:
-        health = {name: f"http://127.0.0.1:{port}" for name, port in sorted(self._health.items())}
+        health = {name: self._health_of(name) for name in sorted(self._health)}
         text = msgspec.json.format(msgspec.json.encode({**self.addresses, "health": health}), indent=2)
         self.layout.addresses.write_bytes(text)
+
+    def _health_of(self, name: str) -> str:
+        return f"http://{_reached_at('TONGBO_HTTP_HOST')}:{self._health[name]}"
 
     def _port(self, wanted: int, what: str = "") -> int:
         found = self._ports.claim(wanted)
         if wanted and found != wanted:
             self._say(f"{what}：端口 {wanted} 已被占用，改用 {found} / port taken, using {found}")
         return found
+
+
+def _reached_at(variable: str) -> str:
+    """Where this machine finds a service that listens at the address in `variable`."""
+    host = os.environ.get(variable, "").strip()
+    if host in ("", "0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _answers(url: str) -> bool:

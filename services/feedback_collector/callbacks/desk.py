@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from services.adapter.contract.callbacks import CallbackAnswer, CallbackRefusedError, CallbackRequest
 from services.feedback_collector.callbacks.memory import Memory
@@ -13,12 +12,11 @@ from services.feedback_collector.callbacks.verdicts import CALLBACK_TOPIC, Verdi
 from services.runtime import metrics
 from services.runtime.clock import Clock, SystemClock
 from services.runtime.failpoints import reached
+from services.runtime.http.said_once import SaidOnce
 from services.runtime.kafka.errors import KafkaProblem
 from services.runtime.kafka.records import Outgoing
 from services.runtime.logging import get_logger
 
-SAID_EVERY_S = 10.0  # one line of log for each kind of refusal; who sends rubbish shall not fill the disk
-MOST_SAID = 1_000
 _MACHINE = SystemClock()  # repetitions are told apart by the time that passes for the machines that send them
 
 Write = Callable[[list[Outgoing]], None]
@@ -37,7 +35,7 @@ class CallbackHandler:
 
     def __init__(self, verdicts: Verdicts, memory: Memory, write: Write, clock: Clock) -> None:
         self._verdicts, self._memory, self._write, self._clock = verdicts, memory, write, clock
-        self._refusals = _Refusals()
+        self._refusals = SaidOnce()  # who sends rubbish shall not fill the disk
 
     def answer(self, to: Address, request: CallbackRequest) -> CallbackAnswer:
         """What the platform gets to hear; 503 makes it call again later."""
@@ -59,8 +57,13 @@ class CallbackHandler:
         metrics.CALLBACKS_REFUSED.labels(platform, refused.reason).inc()
         metrics.CALLBACKS.labels(platform, "refused").inc()
         if platform != "unknown":
-            self._refusals.say(platform, account, refused)
-        return CallbackAnswer(refused.reason.encode(), status=refused.status)
+            unsaid = self._refusals.unsaid((platform, account, refused.reason))
+            if unsaid is not None:
+                log.warning("callback_refused", platform=platform, account=account, reason=refused.reason,
+                            status=refused.status, unsaid=unsaid)  # fmt: skip
+        # Why a call is not believed stands in our log: who tries names and secrets learns nothing by it.
+        reason = "refused" if refused.status == HTTPStatus.FORBIDDEN else refused.reason
+        return CallbackAnswer(reason.encode(), status=refused.status)
 
     def _acknowledged(self, platform: str, verified: Verified, *, known: bool) -> CallbackAnswer:
         if verified.values and not known:
@@ -77,26 +80,3 @@ class CallbackHandler:
         result = "repeated" if known else "written" if verified.values else "nothing_to_do"
         metrics.CALLBACKS.labels(platform, result).inc()
         return verified.answer
-
-
-class _Refusals:
-    """Says each kind of refusal at most once in SAID_EVERY_S, with how many went unsaid."""
-
-    def __init__(self) -> None:
-        self._said: dict[tuple[str, str, str], tuple[float, int]] = {}
-        self._lock = threading.Lock()
-
-    def say(self, platform: str, account: str, refused: CallbackRefusedError) -> None:
-        kind, now = (platform, account, refused.reason), time.monotonic()
-        with self._lock:
-            last, unsaid = self._said.get(kind, (now - SAID_EVERY_S, 0))
-            if now - last < SAID_EVERY_S:
-                self._said[kind] = (last, unsaid + 1)
-                return
-            if len(self._said) >= MOST_SAID:
-                self._said.clear()
-            self._said[kind] = (now, 0)
-        log.warning(
-            "callback_refused", platform=platform, account=account, reason=refused.reason, status=refused.status,
-            unsaid=unsaid,
-        )  # fmt: skip

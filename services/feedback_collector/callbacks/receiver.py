@@ -18,7 +18,7 @@ from services.feedback_collector.callbacks.verdicts import Verdicts
 from services.feedback_collector.records.pseudonyms import Pseudonyms
 from services.feedback_collector.settings import CollectorSettings
 from services.runtime.clock import Clock
-from services.runtime.http_server import HttpServer
+from services.runtime.http.server import HttpServer
 from services.runtime.logging import get_logger
 from services.runtime.settings import SettingProblem, SettingsError
 

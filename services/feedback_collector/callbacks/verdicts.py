@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import structs
 
 from schemas.codec import DecodeError, encode
 from schemas.internal.callback import ArrivedComment, ChangedAuthorisation, ChangedPublication, PlatformCallback
@@ -43,6 +47,7 @@ class Verdicts:
 
     def __init__(self, adapters: Mapping[str, Adapter], accounts: Accounts, pseudonyms: Pseudonyms) -> None:
         self._adapters, self._accounts, self._pseudonyms = adapters, accounts, pseudonyms
+        self._stand_ins = {one.platform: _stand_in(one) for one in accounts}
 
     def known(self, platform: str, account: str) -> bool:
         """Whether this is an address of ours."""
@@ -53,9 +58,14 @@ class Verdicts:
 
     def of(self, platform: str, account: str, request: CallbackRequest, now: datetime) -> Verified:
         """Raises CallbackRefusedError. An app may have one address for all its accounts: the right one is found."""
-        adapter, addressed = self._adapters.get(platform), self._accounts.get(platform, account)
-        if adapter is None or adapter.callbacks is None or addressed is None:
+        adapter = self._adapters.get(platform)
+        stand_in = self._stand_ins.get(platform)
+        if adapter is None or adapter.callbacks is None or stand_in is None:
             raise CallbackRefusedError("unknown_address", 404)
+        addressed = self._accounts.get(platform, account)
+        if addressed is None:  # refused as a stranger's call to an account of ours is: names cannot be found by trying
+            adapter.callbacks.receive(stand_in, request, now)
+            raise CallbackRefusedError("unknown_address")
         first: CallbackRefusedError | None = None
         for one in (addressed, *self._of_the_same_app(addressed)):
             try:
@@ -110,3 +120,15 @@ class Verdicts:
             author=self._pseudonyms.of(account.brand_id, account.platform, told.author),
             parent_comment_id=told.parent_comment_id, likes=told.likes,
         )  # fmt: skip
+
+
+def _stand_in(account: Account) -> Account:
+    """An account set up like this one, whose secrets nobody knows; no call is ever right for it."""
+    options = {name: _nobody_knows() for name in account.options}
+    return structs.replace(
+        account, app_id=_nobody_knows(), app_secret=_nobody_knows(), open_id=_nobody_knows(), options=options
+    )
+
+
+def _nobody_knows() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()[:43]  # as long as a key of WeChat's

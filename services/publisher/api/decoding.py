@@ -5,6 +5,8 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import chain, islice
 from typing import Annotated, Any, TypeVar, Union
 
 import msgspec
@@ -12,7 +14,9 @@ from msgspec import Struct
 from msgspec import inspect as described
 
 from services.publisher.api.problems import Problem, RequestRefusedError, invalid
-from services.publisher.api.text_safety import unsafe_texts
+from services.publisher.api.text_safety import MOST_ITEMS, path_to, unsafe_texts
+
+MOST_TOLD = 100  # problems of one request; more of them help nobody, and a body of 2 MB has room for a million
 
 T = TypeVar("T", bound=Struct)
 
@@ -31,8 +35,8 @@ def decoded(raw: bytes, kind: type[T]) -> T:
 
 
 def converted(value: object, kind: type[T]) -> tuple[T | None, list[Problem]]:
-    """`value` as a `kind`, or None and everything that is wrong with it."""
-    problems = [*unsafe_texts(value), *_problems(value, kind, "")]
+    """`value` as a `kind`, or None and what is wrong with it: everything, up to MOST_TOLD problems."""
+    problems = list(islice(chain(unsafe_texts(value), _problems(value, kind, "")), MOST_TOLD))
     if problems:
         return None, problems
     return msgspec.convert(value, type=kind), []
@@ -56,9 +60,11 @@ def _not_json(where: str) -> RequestRefusedError:
 
 def _problems(value: object, kind: Any, path: str) -> Iterator[Problem]:
     """Depth first, so that the innermost field is named; a level is judged as a whole only if its parts are sound."""
-    deeper = list(_inside(value, kind, path))
-    yield from deeper
-    if deeper:
+    sound = True
+    for problem in _inside(value, kind, path):  # one by one: nothing is looked for that nobody will be told
+        sound = False
+        yield problem
+    if not sound:
         return
     try:
         msgspec.convert(value, type=kind)
@@ -87,24 +93,25 @@ def _inside(value: object, kind: Any, path: str) -> Iterator[Problem]:
         yield from _fields(value, only, path)
     elif typing.get_origin(only) is tuple and isinstance(value, list):
         item = typing.get_args(only)[0]
-        for number, one in enumerate(value):
+        for number, one in enumerate(value[:MOST_ITEMS]):
             yield from _problems(one, item, f"{path}[{number}]")
 
 
 def _fields(value: dict[Any, Any], kind: type[Struct], path: str) -> Iterator[Problem]:
-    known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    known = _known(kind)
     for name in value:
         if name not in known:
-            yield _unknown(_joined(path, str(name)), list(known))
+            yield _unknown(path_to(path, str(name)), list(known))
     for name, field in known.items():
         if name in value:
-            yield from _problems(value[name], field.type, _joined(path, name))
+            yield from _problems(value[name], field.type, path_to(path, name))
         elif field.required:
-            yield _missing(_joined(path, name), field.type)
+            yield _missing(path_to(path, name), field.type)
 
 
-def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+@lru_cache(maxsize=100)
+def _known(kind: type[Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
 def _bare(kind: Any) -> Any:
@@ -151,7 +158,7 @@ def _wrong(value: object, kind: Any, path: str) -> Problem:
 
 
 def _short(value: object) -> str:
-    shown = repr(value)
+    shown = repr(value[:60] if isinstance(value, str | list) else value)
     return shown if len(shown) <= 60 else shown[:57] + "…"
 
 

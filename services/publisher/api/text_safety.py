@@ -8,14 +8,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import islice
 
 from services.publisher.api.problems import Problem, problem
 
+MOST_ITEMS = 256  # of one list or object that are looked at one by one; no list of ours may have as many
 MOST_MARKS = 30  # combining marks in a row, as in Unicode's Stream-Safe Text Format; sorting more of them is quadratic
 # C0 without tab and line ends, DEL, C1; then what sets the direction of writing and so shows words in another order.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _DIRECTION = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_LONGEST_NAME, _LONGEST_PATH = 100, 300
 # Runs in which no character is common Latin, kana, Han or Hangul: only there may marks stand close together.
 _UNCOMMON = re.compile(rf"[^\x00-\u02ff\u2e80-\ua4cf\uac00-\ud7af]{{{MOST_MARKS + 1},}}")
 
@@ -26,11 +29,19 @@ def unsafe_texts(value: object, path: str = "") -> Iterator[Problem]:
         case str():
             yield from _unsafe(value, path)
         case dict():
-            for name, one in value.items():
-                yield from unsafe_texts(one, f"{path}.{name}" if path else str(name))
+            for name, one in islice(value.items(), MOST_ITEMS):
+                yield from unsafe_texts(one, path_to(path, str(name)))
         case list() | tuple():
-            for number, one in enumerate(value):
+            for number, one in enumerate(value[:MOST_ITEMS]):
                 yield from unsafe_texts(one, f"{path}[{number}]")
+
+
+def path_to(path: str, name: str) -> str:
+    """The path of a field; both are cut where they are longer than any of ours, because a client may invent them."""
+    shown = name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
+    if not path:
+        return shown
+    return f"{path}.{shown}" if len(path) <= _LONGEST_PATH else path
 
 
 def _unsafe(text: str, path: str) -> Iterator[Problem]:

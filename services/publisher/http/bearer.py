@@ -10,7 +10,7 @@ from typing import Any
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from litestar.types import Guard
+from litestar.types import Guard, Scope
 
 from services.publisher.access.roles import Granted, Role, well_formed
 from services.publisher.access.token_store import TokensError, TokensFile
@@ -24,7 +24,7 @@ _RETRY_S = 30
 log = get_logger(__name__)
 
 
-def needs(*any_of: Role) -> dict[str, tuple[Role, ...]]:
+def needs(*any_of: Role) -> dict[str, Any]:
     """What a route is marked with: one of these roles is enough."""
     return {NEEDS: any_of}
 
@@ -61,6 +61,12 @@ def _recognised(tokens: TokensFile, header: str | None) -> Granted:
     return granted
 
 
+def granted_in(scope: Scope) -> Granted | None:
+    """What the token of this request allows; None before the gate or where it let nobody in."""
+    granted: Granted | None = scope["state"].get(_GRANTED)
+    return granted
+
+
 def granted_to(request: Request[Any, Any, Any]) -> Granted:
     """What the token of this request allows; the gate has put it there."""
     granted: Granted = request.scope["state"][_GRANTED]
@@ -69,5 +75,5 @@ def granted_to(request: Request[Any, Any, Any]) -> Granted:
 
 def holder(request: Request[Any, Any, Any]) -> str | None:
     """The name of the token of this request, None where it has not been recognised."""
-    granted: Granted | None = request.scope["state"].get(_GRANTED)
+    granted = granted_in(request.scope)
     return None if granted is None else granted.to

@@ -14,6 +14,8 @@ from services.publisher.api.decoding import empty_body
 from services.publisher.api.problems import DeniedError, Problem, ProblemDocument, RequestRefusedError, invalid
 from services.publisher.http.bearer import holder
 from services.runtime import metrics
+from services.runtime.http.patience import TooSlowError
+from services.runtime.http.said_once import SaidOnce, shown
 from services.runtime.logging import get_logger
 
 MEDIA_TYPE = "application/problem+json"
@@ -31,6 +33,7 @@ _WAYS_OUT = {
 }
 
 log = get_logger(__name__)
+_DENIALS = SaidOnce()
 
 DOCUMENTED = {
     status: ResponseSpec(ProblemDocument, description=text, media_type=MEDIA_TYPE, generate_examples=False)
@@ -67,18 +70,13 @@ def refused(request: Request[Any, Any, Any], error: RequestRefusedError) -> Resp
 
 
 def denied(request: Request[Any, Any, Any], error: DeniedError) -> Response[Any]:
-    """Logged and counted: one is a slip, many are somebody trying."""
+    """Counted, and logged once in a while for each sender: one is a slip, many are somebody trying."""
     metrics.DENIED.labels(str(error.status), error.code).inc()
     event = "request_not_authenticated" if error.status == codes.HTTP_401_UNAUTHORIZED else "request_forbidden"
     sender = request.client.host if request.client else None
-    log.warning(
-        event,
-        reason=error.code,
-        granted_to=holder(request),
-        method=request.method,
-        path=request.url.path,
-        sender=sender,
-    )
+    if (unsaid := _DENIALS.unsaid((sender, error.code, holder(request)))) is not None:
+        log.warning(event, reason=error.code, granted_to=holder(request), method=request.method,
+                    path=shown(request.url.path), sender=sender, unsaid=unsaid)  # fmt: skip
     return _answer(request, error.document(request.url.path), {"WWW-Authenticate": error.challenge})
 
 
@@ -97,9 +95,16 @@ def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respons
     return _answer(request, document, dict(error.headers or {}))
 
 
+def too_slow(request: Request[Any, Any, Any], _: TooSlowError) -> Response[Any]:
+    title = "请求体来得太慢 / the body comes too slowly"
+    detail = "请检查网络后重发；什么也没有写入 / check the line and repeat the request; nothing was written"
+    document = RequestRefusedError(codes.HTTP_408_REQUEST_TIMEOUT, "too_slow", title, detail)
+    return _answer(request, document.document(request.url.path), {"Connection": "close"})
+
+
 def crashed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A fault of ours: logged with its trace, shown without it."""
-    log.error("request_crashed", method=request.method, path=request.url.path, exc_info=error)
+    log.error("request_crashed", method=request.method, path=shown(request.url.path), exc_info=error)
     title = "发布服务内部错误 / internal error"
     detail = "这是发布服务的缺陷，详情见日志 / a defect of the publisher, see its log"
     return _answer(request, RequestRefusedError(500, "internal_error", title, detail).document(request.url.path), {})

@@ -30,10 +30,11 @@ from services.publisher.api.requests import CampaignRequest, CancelRequest, Chec
 from services.publisher.desks.commands import CommandHandler
 from services.publisher.desks.contents import ContentAnswer, ContentHandler
 from services.publisher.desks.queries import Queries
+from services.publisher.http.admission import lane
 from services.publisher.http.bearer import needs
 from services.publisher.http.bodies import StrictBody
 from services.publisher.http.problem_responses import documented
-from services.publisher.http.urgent import urgently
+from services.publisher.http.turns import BrandTurns
 from services.publisher.media.uploads import MediaRefusedError, UploadStore
 from services.runtime import metrics
 
@@ -67,39 +68,44 @@ def _taken(operation: str, answer: ContentAnswer) -> Response[Any]:
     return Response(cast(Any, answer.body), media_type="application/json", status_code=202, headers=headers)
 
 
-@post("/campaigns", dto=StrictBody[CampaignRequest], return_dto=None, status_code=202, sync_to_thread=True,
+@post("/campaigns", dto=StrictBody[CampaignRequest], return_dto=None, status_code=202,
       responses=_WRITTEN, summary="定义活动 / define a campaign", tags=["campaigns"],
       opt=needs("publish"))  # fmt: skip
-def define_campaign(
+async def define_campaign(
     data: JSONBody[CampaignRequest],
     desk: NamedDependency[ContentHandler],
     granted: NamedDependency[Granted],
+    turns: NamedDependency[BrandTurns],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[CampaignAccepted]:
     """内容发布之前先定义活动及其目标。Define what belongs together and what it is for, before its contents."""
-    return _taken("campaign", desk.campaign(data, _checked(idempotency_key), granted))
+    answer = await turns.ordinarily(desk.campaign, data, _checked(idempotency_key), granted)
+    return _taken("campaign", answer)
 
 
-@get("/campaigns", sync_to_thread=True, responses=documented(401, 403, 503), summary="所有活动 / all campaigns",
+@get("/campaigns", responses=documented(401, 403, 503), summary="所有活动 / all campaigns",
      tags=["campaigns"], opt=needs("read"))  # fmt: skip
-def list_campaigns(reading: NamedDependency[Queries]) -> CampaignList:
+async def list_campaigns(reading: NamedDependency[Queries], turns: NamedDependency[BrandTurns]) -> CampaignList:
     """所有活动及其发布位状态数。Every campaign with its placements counted by state."""
-    return reading.campaigns()
+    return await turns.ordinarily(reading.campaigns)
 
 
-@get("/campaigns/{campaign_id:str}", sync_to_thread=True, responses=documented(401, 403, 404, 503),
+@get("/campaigns/{campaign_id:str}", responses=documented(401, 403, 404, 503),
      summary="一个活动 / one campaign", tags=["campaigns"], opt=needs("read"))  # fmt: skip
-def show_campaign(campaign_id: FromPath[str], reading: NamedDependency[Queries]) -> CampaignStatus:
+async def show_campaign(
+    campaign_id: FromPath[str], reading: NamedDependency[Queries], turns: NamedDependency[BrandTurns]
+) -> CampaignStatus:
     """活动、内容和各状态的发布位数。A campaign, its contents, its placements by state."""
-    return reading.campaign(campaign_id)
+    return await turns.ordinarily(reading.campaign, campaign_id)
 
 
-@post("/contents", dto=StrictBody[ContentRequest], return_dto=None, status_code=202, sync_to_thread=True,
+@post("/contents", dto=StrictBody[ContentRequest], return_dto=None, status_code=202,
       responses=_WRITTEN, summary="发布内容 / publish a content", tags=["contents"], opt=needs("publish"))  # fmt: skip
-def publish_content(
+async def publish_content(
     data: JSONBody[ContentRequest],
     desk: NamedDependency[ContentHandler],
     granted: NamedDependency[Granted],
+    turns: NamedDependency[BrandTurns],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ContentAccepted]:
     """按每个平台的规则检查并改写，全部合格才接收；Kafka 确认后才答复 202。
@@ -107,54 +113,65 @@ def publish_content(
     Checked and rewritten by every platform's rules, accepted as a whole or not at all; 202 only after Kafka
     acknowledged. The answer shows each variant and what was shortened or left out.
     """
-    return _taken("content", desk.content(data, _checked(idempotency_key), granted))
+    return _taken("content", await turns.ordinarily(desk.content, data, _checked(idempotency_key), granted))
 
 
-@post("/contents/check", dto=StrictBody[CheckRequest], return_dto=None, status_code=200, sync_to_thread=True,
+@post("/contents/check", dto=StrictBody[CheckRequest], return_dto=None, status_code=200,
       responses=_WRITTEN, summary="试算 / try a content", tags=["contents"], opt=needs("publish"))  # fmt: skip
-def check_content(
-    data: JSONBody[CheckRequest], desk: NamedDependency[ContentHandler], granted: NamedDependency[Granted]
+async def check_content(
+    data: JSONBody[CheckRequest],
+    desk: NamedDependency[ContentHandler],
+    granted: NamedDependency[Granted],
+    turns: NamedDependency[BrandTurns],
 ) -> Response[ContentAccepted]:
     """与发布相同的答复，但什么也不写。The same answer as publishing; nothing is written."""
     metrics.ACCEPTED.labels("check", "answered").inc()
-    return Response(cast(Any, desk.check(data, granted).body), media_type="application/json", status_code=200)
+    answer = await turns.ordinarily(desk.check, data, granted)
+    return Response(cast(Any, answer.body), media_type="application/json", status_code=200)
 
 
 @post("/contents/{content_id:str}/cancel", dto=StrictBody[CancelRequest], return_dto=None, status_code=202,
       responses={**_WRITTEN, **documented(404)}, summary="取消内容 / cancel a content",
-      tags=["contents"], opt=needs("operate", "publish"))  # fmt: skip
+      tags=["contents"], opt=needs("operate", "publish") | lane("urgent"))  # fmt: skip
 async def cancel_content(
     content_id: FromPath[str],
     data: JSONBody[CancelRequest],
     desk: NamedDependency[ContentHandler],
     granted: NamedDependency[Granted],
+    turns: NamedDependency[BrandTurns],
 ) -> Response[CancelAccepted]:
     """还没有调用平台的发布位不再调用。Placements that were not called yet are not called any more."""
-    return _taken("cancel", await urgently(desk.cancel, content_id, data, granted))
+    return _taken("cancel", await turns.urgently(desk.cancel, content_id, data, granted))
 
 
-@get("/contents/{content_id:str}", sync_to_thread=True, responses=documented(401, 403, 404, 503),
+@get("/contents/{content_id:str}", responses=documented(401, 403, 404, 503),
      summary="一条内容 / one content", tags=["contents"], opt=needs("read"))  # fmt: skip
-def show_content(content_id: FromPath[str], reading: NamedDependency[Queries]) -> ContentStatus:
+async def show_content(
+    content_id: FromPath[str], reading: NamedDependency[Queries], turns: NamedDependency[BrandTurns]
+) -> ContentStatus:
     """所有版本、取消记录和发布位状态。All versions, cancels, and where its placements stand."""
-    return reading.content(content_id)
+    return await turns.ordinarily(reading.content, content_id)
 
 
-@get("/placements", sync_to_thread=True, responses=documented(401, 403, 404, 422, 503),
+@get("/placements", responses=documented(401, 403, 404, 422, 503),
      summary="一个活动的发布位 / placements of a campaign", tags=["placements"], opt=needs("read"))  # fmt: skip
-def list_placements(reading: NamedDependency[Queries], campaign_id: CampaignFilter = None) -> PlacementList:
+async def list_placements(
+    reading: NamedDependency[Queries], turns: NamedDependency[BrandTurns], campaign_id: CampaignFilter = None
+) -> PlacementList:
     """活动的所有发布位及状态。Every placement of the campaign and its state."""
     if not campaign_id:
         wrong = "缺少查询参数 campaign", "the query parameter campaign is needed"
         raise invalid([problem("campaign", "missing_field", *wrong, "例如 /placements?campaign=… / add ?campaign=…")])
-    return reading.placements(campaign_id)
+    return await turns.ordinarily(reading.placements, campaign_id)
 
 
-@get("/placements/{placement_id:str}", sync_to_thread=True, responses=documented(401, 403, 404, 503),
+@get("/placements/{placement_id:str}", responses=documented(401, 403, 404, 503),
      summary="一个发布位 / one placement", tags=["placements"], opt=needs("read"))  # fmt: skip
-def show_placement(placement_id: FromPath[str], reading: NamedDependency[Queries]) -> PlacementDetail:
+async def show_placement(
+    placement_id: FromPath[str], reading: NamedDependency[Queries], turns: NamedDependency[BrandTurns]
+) -> PlacementDetail:
     """发布位的状态和台账记录（含全部历史）。Its state and its ledger record with the whole history."""
-    return reading.placement(placement_id)
+    return await turns.ordinarily(reading.placement, placement_id)
 
 
 Sha256Header = Annotated[
@@ -169,9 +186,12 @@ Sha256Header = Annotated[
 
 
 @post("/media", status_code=201, responses=documented(401, 403, 413, 415, 422, 503), tags=["media"],
-      summary="上传媒体 / upload a file", opt=needs("publish"))  # fmt: skip
+      summary="上传媒体 / upload a file", opt=needs("publish") | lane("upload"))  # fmt: skip
 async def upload_media(
-    request: Request[Any, Any, Any], media: NamedDependency[UploadStore], expected: Sha256Header = None
+    request: Request[Any, Any, Any],
+    media: NamedDependency[UploadStore],
+    turns: NamedDependency[BrandTurns],
+    expected: Sha256Header = None,
 ) -> StoredMedia:
     """请求体就是文件本身（不是表单）。The body is the file itself, not a form; its type is told by its content.
 
@@ -191,7 +211,7 @@ async def upload_media(
     try:
         async for piece in request.stream():
             await sync_to_thread(upload.write, piece)
-        return await sync_to_thread(upload.finish, expected)
+        return await turns.measuring(upload.finish, expected)
     except MediaRefusedError as error:
         raise invalid([problem("body", error.code, error.message, error.message_en, error.way_out)]) from None
     finally:
@@ -200,9 +220,12 @@ async def upload_media(
 
 @post("/commands", dto=StrictBody[CommandRequest], return_dto=None, status_code=202,
       responses={**_WRITTEN, **documented(404)}, summary="下达指令 / give a command", tags=["commands"],
-      opt=needs("operate"))  # fmt: skip
+      opt=needs("operate") | lane("urgent"))  # fmt: skip
 async def give_command(
-    data: JSONBody[CommandRequest], commands: NamedDependency[CommandHandler], granted: NamedDependency[Granted]
+    data: JSONBody[CommandRequest],
+    commands: NamedDependency[CommandHandler],
+    granted: NamedDependency[Granted],
+    turns: NamedDependency[BrandTurns],
 ) -> Response[CommandAccepted]:
     """刹车、解除、取消、撤回、重试、确认、否认、放行、回复；Kafka 确认后才答复 202。
 
@@ -210,25 +233,30 @@ async def give_command(
     From a second after that on no call leaves against a brake or a cancel. The answer foresees what happens to each
     placement; what did happen, or why it was refused, stands in the placement's history.
     """
-    answer, repeated = await urgently(commands.take, data, granted)
+    answer, repeated = await turns.urgently(commands.take, data, granted)
     return _taken("command", ContentAnswer(msgspec.json.encode(answer), repeated))
 
 
 @post("/commands/check", dto=StrictBody[CommandRequest], return_dto=None, status_code=200,
       responses={**_WRITTEN, **documented(404)}, summary="试算指令 / try a command", tags=["commands"],
-      opt=needs("operate"))  # fmt: skip
+      opt=needs("operate") | lane("urgent"))  # fmt: skip
 async def check_command(
-    data: JSONBody[CommandRequest], commands: NamedDependency[CommandHandler], granted: NamedDependency[Granted]
+    data: JSONBody[CommandRequest],
+    commands: NamedDependency[CommandHandler],
+    granted: NamedDependency[Granted],
+    turns: NamedDependency[BrandTurns],
 ) -> CommandAccepted:
     """与下达相同的答复，但什么也不写。The same answer; nothing is written."""
-    return await urgently(commands.check, data, granted)
+    return await turns.urgently(commands.check, data, granted)
 
 
 @get("/brakes", responses=documented(401, 403, 503), summary="正在生效的刹车 / brakes that are on",
      tags=["commands"], opt=needs("read"))  # fmt: skip
-async def list_brakes(commands: NamedDependency[CommandHandler], granted: NamedDependency[Granted]) -> BrakeList:
+async def list_brakes(
+    commands: NamedDependency[CommandHandler], granted: NamedDependency[Granted], turns: NamedDependency[BrandTurns]
+) -> BrakeList:
     """哪些刹车正在生效、各拦下多少个发布位。Which brakes are on and how many placements each holds."""
-    return await urgently(commands.brakes, granted)
+    return await turns.urgently(commands.brakes, granted)
 
 
 @route("/campaigns", http_method=[HttpMethod.OPTIONS], status_code=204, include_in_schema=False, opt=needs("read"),

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import uvicorn
 
+from services.runtime.http.connections import BoundedConnection, ConnectionLimits, OpenConnections
+from services.runtime.http.patience import BodyInTime
 from services.runtime.logging import get_logger
 
 BACKLOG = 512
+KEEP_ALIVE_S = 5
+MOST_HEAD_BYTES = 32_768
 _TICK_S = 1.0
 GRACE_S = 5  # for requests under way, once it is told to end
 
@@ -43,11 +47,22 @@ class HttpServer:
 
     lifespan: whether the application wants to be told of start and end. stop: set where the server ends without having
     been closed, so that no service goes on as if somebody still answered; `failed` then tells it from an order to stop.
+    trusted_proxies: addresses whose `X-Forwarded-For` says who asks; anybody else may write there what they like.
+    Whoever sends slowly, reads slowly or opens many connections is put out; see connections.py and patience.py.
     Raises OSError where the address is not available.
     """
 
     def __init__(
-        self, name: str, app: Callable[..., Any], host: str, port: int, stop: threading.Event, *, lifespan: bool
+        self,
+        name: str,
+        app: Callable[..., Any],
+        host: str,
+        port: int,
+        stop: threading.Event,
+        *,
+        lifespan: bool,
+        limits: ConnectionLimits | None = None,
+        trusted_proxies: Sequence[str] = (),
     ) -> None:
         self._name, self._stop = name, stop
         self._socket = socket.create_server((host, port), backlog=BACKLOG, reuse_port=False)
@@ -55,10 +70,22 @@ class HttpServer:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
         self._closed = self._failed = False
+        limits = limits or ConnectionLimits()
+        known = OpenConnections(limits)
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="on" if lifespan else "off", server_header=False,
-            ws="none", timeout_graceful_shutdown=GRACE_S,
-        )  # fmt: skip
+            BodyInTime(app, limits.body_within_s),
+            http=type("Connection", (BoundedConnection,), {"open_connections": known}),
+            ws="none",
+            lifespan="on" if lifespan else "off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
+            h11_max_incomplete_event_size=MOST_HEAD_BYTES,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+        )
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
