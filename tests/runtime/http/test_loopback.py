@@ -29,7 +29,7 @@ def settings_types() -> list[type[ServiceSettings]]:
 
 def test_every_address_that_can_be_set_is_this_machine_unless_it_is_set() -> None:
     hosts = {
-        (kind.__name__, one.name): one.default
+        (kind.__name__, one.name): str(one.default)
         for kind in settings_types()
         for one in dataclasses.fields(kind)
         if re.search("host|address|listen", one.name)
