@@ -73,8 +73,8 @@ def licence_of(name: str, version: str) -> str:
             f"{name} {told['Version']} 已安装，锁定的是 {version}；请先 make setup / run `make setup` first"
         )
     classified = [one.rpartition(" :: ")[2] for one in told.get_all("Classifier", []) if one.startswith("License ::")]
-    declared = (told.get("License") or "").strip().splitlines()
-    return told.get("License-Expression") or "; ".join(classified) or (declared[0] if declared else "UNKNOWN")
+    declared = (told["License"] or "").strip().splitlines()
+    return told["License-Expression"] or "; ".join(classified) or (declared[0] if declared else "UNKNOWN")
 
 
 def _as_noted(name: str) -> str:

@@ -22,6 +22,7 @@ from services.runtime.health import Health
 from services.runtime.http.health_server import HealthServer
 from services.runtime.kafka.errors import AccessRefused
 from services.runtime.logging import Logger, configure_logging, get_logger
+from services.runtime.safe_text import safe
 from services.runtime.settings import (
     ServiceSettings,
     SettingProblem,
@@ -65,10 +66,10 @@ def run_service(
         settings = read_settings(settings_cls, env)
         clock = _clock(settings)
     except SettingsError as error:
-        print(error, file=sys.stderr)
+        print(safe(str(error)), file=sys.stderr)
         return WRONG_SETTINGS
     if options.check_config:
-        print(_table(describe(settings)))
+        print(safe(_table(describe(settings))))
         return CLEAN
     configure_logging(name, settings.instance, settings.log_level)
     log, stop, health = get_logger(), threading.Event(), Health(settings.stale_after_s)
@@ -81,7 +82,7 @@ def run_service(
             "换一个端口，或填 0 使用任意空闲端口；地址由 TONGBO_HTTP_HOST 指定"
             " / use another port, or 0 for any free one; TONGBO_HTTP_HOST names the address",
         )
-        print(SettingsError([problem]), file=sys.stderr)
+        print(safe(str(SettingsError([problem]))), file=sys.stderr)
         return WRONG_SETTINGS
     context = ServiceContext(name, settings, clock, stop, health, log, metrics.registry(), server.port)
     try:
@@ -96,11 +97,11 @@ def _run(context: ServiceContext[S], main: Callable[[ServiceContext[S]], int | N
     try:
         code = main(context)
     except SettingsError as error:  # what only shows once files are opened, such as an accounts file
-        print(error, file=sys.stderr)
+        print(safe(str(error)), file=sys.stderr)
         return WRONG_SETTINGS
     except AccessRefused as error:  # as wrong as a wrong setting, and only a person can put it right
         context.log.error("kafka_access_refused", reason=str(error))
-        print(error, file=sys.stderr)
+        print(safe(str(error)), file=sys.stderr)
         return WRONG_SETTINGS
     except KeyboardInterrupt:
         code = CLEAN

@@ -81,6 +81,7 @@ def test_a_damaged_call_is_taken_or_refused_and_what_is_written_can_be_read(
         assert decode(record.value or b"").observed_at.year >= datetime.now(UTC).year
 
 
+UNPROVEN = "weibo revocation"  # Weibo does not sign it: whoever knows an account's app key is believed to be Weibo
 TEXTS = st.text(max_size=40) | st.sampled_from(
     ["\x00", "\ud800", "９" * 30, "-1", "1e9", "9" * 400, "%00", "a" * 5_000]
 )
@@ -94,7 +95,7 @@ NAMES = ("signature", "timestamp", "nonce", "echostr", "msg_signature", "encrypt
     st.sampled_from(["GET", "POST", "PUT", "BREW"]),
     st.dictionaries(st.sampled_from(NAMES), TEXTS),
     st.dictionaries(st.sampled_from(["x-douyin-signature", "msg-id", "content-type"]), TEXTS),
-    st.binary(max_size=200) | st.sampled_from([kind.whole() for kind in KINDS]),
+    st.binary(max_size=200) | st.sampled_from([kind.whole() for kind in KINDS if kind.name != UNPROVEN]),
     st.text(string.ascii_lowercase, min_size=6, max_size=20),
 )
 def test_a_stranger_is_refused_in_the_same_words_whether_the_account_is_ours_or_not(

@@ -40,10 +40,12 @@ class Process:
 
 
 @contextmanager
-def publisher_process(folder: Path, kafka: KafkaSettings) -> Iterator[Process]:
-    """Until the end of the block; its token is made by the command that operators use."""
+def publisher_process(folder: Path, kafka: KafkaSettings, accounts: Path | None = None) -> Iterator[Process]:
+    """Until the end of the block; its token is made by the command that operators use. accounts: None = the demo's."""
     folder.mkdir(parents=True, exist_ok=True)
     env = environment(folder, kafka)
+    if accounts is not None:
+        env["TONGBO_ACCOUNTS"] = str(accounts)
     made = subprocess.run(
         [sys.executable, "-m", "services.publisher.access.token_cli", "new", "--name", "test", "--brand", "*"]
         + [word for role in ("publish", "operate") for word in ("--role", role)],

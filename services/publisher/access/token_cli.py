@@ -14,6 +14,7 @@ from pathlib import Path
 from services.publisher.access.roles import EVERY_BRAND, ROLES
 from services.publisher.access.token_store import StoredToken, TokensError, TokensFile
 from services.runtime.clock import Clock, SystemClock
+from services.runtime.safe_text import safe
 
 CLEAN, REFUSED = 0, 1
 ONCE = "请妥善保存：令牌只显示这一次，这里只存它的哈希 / keep it: it is shown only now, only its hash is stored"
@@ -33,9 +34,9 @@ def main(
         elif options.what == "revoke":
             file.revoke(options.name, now)
         else:
-            print(*(line(one) for one in file.all()), sep="\n")
+            print(*(safe(line(one)) for one in file.all()), sep="\n")
     except TokensError as error:
-        print(error, file=sys.stderr)
+        print(safe(str(error)), file=sys.stderr)
         return REFUSED
     return CLEAN
 

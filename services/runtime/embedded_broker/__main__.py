@@ -10,6 +10,7 @@ from pathlib import Path
 
 from services.runtime.embedded_broker.broker import BrokerFailed, EmbeddedBroker
 from services.runtime.embedded_broker.jars import JarsUnavailable
+from services.runtime.safe_text import safe
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,9 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: ended.set())
     broker = EmbeddedBroker(options.data_dir, options.port, options.log_dir)
     try:
-        broker.start(say=lambda line: print(line, file=sys.stderr, flush=True))
+        broker.start(say=lambda line: print(safe(line), file=sys.stderr, flush=True))
     except (BrokerFailed, JarsUnavailable) as problem:
-        print(problem, file=sys.stderr)
+        print(safe(str(problem)), file=sys.stderr)
         return 1
     print(f"kafka {broker.bootstrap} pid {broker.pid}", flush=True)
     while not ended.wait(0.5):

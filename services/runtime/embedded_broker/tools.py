@@ -10,6 +10,7 @@ import sys
 from typing import NoReturn
 
 from services.runtime.embedded_broker.jars import JarsUnavailable, fetch_tools, java
+from services.runtime.safe_text import safe
 
 PROGRAMS = {
     "console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
@@ -19,7 +20,7 @@ PROGRAMS = {
 
 def command(name: str, arguments: list[str]) -> list[str]:
     """The command line of a tool; raises JarsUnavailable."""
-    jars = fetch_tools(lambda line: print(line, file=sys.stderr, flush=True))
+    jars = fetch_tools(lambda line: print(safe(line), file=sys.stderr, flush=True))
     class_path = os.pathsep.join(str(jar) for jar in jars)
     return [str(java()), "-Xmx256m", "-XX:+UseSerialGC", "-cp", class_path, PROGRAMS[name], *arguments]
 
@@ -31,7 +32,7 @@ def main() -> NoReturn:
     try:
         program = command(sys.argv[1], sys.argv[2:])
     except JarsUnavailable as problem:
-        print(problem, file=sys.stderr)
+        print(safe(str(problem)), file=sys.stderr)
         sys.exit(1)
     os.execv(program[0], program)  # noqa: S606 - a list, no shell
 
