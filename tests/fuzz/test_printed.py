@@ -90,7 +90,7 @@ class _Judge(HTMLParser):
         self.wrong.append(("comment", data))
 
 
-@many_cases()
+@many_cases(100)
 @given(MARKDOWN, st.booleans(), st.sampled_from(["", "p{color:#111} img{width:100%} a{color:#00f}"]))
 def test_an_article_is_words_and_no_program(text: str, plain: bool, css: str) -> None:
     rules = ArticleRules(css, link_hosts=("h",), picture_hosts=("h",))

@@ -19,6 +19,7 @@ from services.runtime.kafka.admin import ensure_topics
 from services.runtime.kafka.producer import TransactionalProducer
 from services.runtime.kafka.reader import read_topic
 from services.runtime.kafka.records import Outgoing
+from services.runtime.safe_text import safe
 from services.runtime.settings import KafkaSettings
 
 _START_WITHIN_S, _STOP_WITHIN_S = 120.0, 240.0  # the cache is written while the broker ends
@@ -34,7 +35,7 @@ def main() -> int:
         _say("正在为 Kafka 生成启动缓存（仅首次）/ making Kafka's start-up cache (first time only) …")
         make_cache(jars, _run)
     except JarsUnavailable as problem:
-        print(problem, file=sys.stderr)
+        _say(str(problem))
         return 1
     except (BrokerFailed, OSError) as problem:
         _say(f"没有启动缓存，Kafka 启动会慢几秒 / no start-up cache, Kafka will start more slowly: {problem}")
@@ -62,7 +63,7 @@ def _run(folder: Path, options: tuple[str, ...]) -> None:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(safe(line), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
