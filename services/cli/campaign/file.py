@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from services.cli.campaign.inside import OutsideError, inside
 from services.cli.campaign.lined_yaml import LinedYaml, YamlProblemError, read
 from services.cli.campaign.sources import MediaFile, hashed, reason_of, text_of
 from services.cli.campaign.types import CampaignDocument, ContentEntry, MediaEntry, VariantEntry
@@ -74,7 +75,7 @@ class ReadyCampaign:
         return FileProblem(self.file, self.yaml.line_of(path), message, problem.message_en, problem.way_out)
 
 
-def load(file: Path, *, suffix: str = "") -> ReadyCampaign:
+def load(file: Path, *, suffix: str = "", allow_outside: bool = False) -> ReadyCampaign:
     """Read and check everything; raises CampaignFileError. suffix: makes it a campaign of its own, with new ids."""
     try:
         yaml = read(text_of(file))
@@ -84,8 +85,25 @@ def load(file: Path, *, suffix: str = "") -> ReadyCampaign:
         raise CampaignFileError([_unreadable(file, error)]) from None
     document, problems = converted(yaml.data, CampaignDocument)
     if document is None:
-        raise CampaignFileError([_located(file, yaml, one) for one in problems])
-    return _Loading(file, yaml, document, f"-{suffix}" if suffix else "").ready()
+        raise CampaignFileError([_located(file, yaml, _meant_as_text(yaml, one)) for one in problems])
+    return _Loading(file, yaml, document, f"-{suffix}" if suffix else "", allow_outside=allow_outside).ready()
+
+
+def _meant_as_text(yaml: LinedYaml, problem: Problem) -> Problem:
+    """The same problem, or the way out of one that quotes would solve: YAML reads 12:30 as 750 and no as false."""
+    found = yaml.unquoted.get(problem.field)
+    if found is None or found.written == "":
+        return problem
+    with found.as_text():
+        _, remaining = converted(yaml.data, CampaignDocument)
+    if any(one.field == problem.field for one in remaining):
+        return problem
+    return msgspec.structs.replace(
+        problem,
+        message=f"这里应为文字，而没有引号的 {found.written} 被 YAML 读成了 {found.value!r}",
+        message_en=f"text is expected, and YAML reads {found.written} without quotes as {found.value!r}",
+        way_out=f'请加引号 / put it in quotes: "{found.written}"',
+    )
 
 
 def _located(file: Path, yaml: LinedYaml, problem: Problem) -> FileProblem:
@@ -102,11 +120,14 @@ def _unreadable(file: Path, error: OSError | ValueError) -> FileProblem:
 class _Loading:
     """One file on its way to requests; collects problems as it goes."""
 
-    def __init__(self, file: Path, yaml: LinedYaml, document: CampaignDocument, suffix: str) -> None:
+    def __init__(
+        self, file: Path, yaml: LinedYaml, document: CampaignDocument, suffix: str, *, allow_outside: bool
+    ) -> None:
         self._file = file
         self._yaml = yaml
         self._document = document
         self._suffix = suffix
+        self._allow_outside = allow_outside
         self._problems: list[FileProblem] = []
         self._media: dict[Path, MediaFile] = {}
 
@@ -174,7 +195,10 @@ class _Loading:
                 f"{path}.body_file", "body 和 body_file 只能有一个", "body and body_file exclude each other", way_out
             )
         try:
-            return text_of(source), source
+            return text_of(self._inside(file_name)), source
+        except OutsideError as error:
+            self._outside(f"{path}.body_file", error)
+            return "", source
         except (OSError, ValueError) as error:
             problem = _unreadable(source, error)
             self._wrong(f"{path}.body_file", f"{source} {problem.message}", f"{source} cannot be read", problem.way_out)
@@ -183,7 +207,10 @@ class _Loading:
     def _file_of(self, path: str, entry: MediaEntry) -> dict[str, Any]:
         source = self._file.parent / entry.file
         try:
-            found = self._media.get(source) or hashed(source)
+            found = self._media.get(source) or hashed(self._inside(entry.file))
+        except OutsideError as error:
+            self._outside(f"{path}.file", error)
+            return {}
         except (OSError, ValueError) as error:
             message = f"媒体文件 {source} 无法读取：{reason_of(error)}"
             self._wrong(f"{path}.file", message, f"{source} cannot be read", "请检查路径 / check the path")
@@ -198,6 +225,14 @@ class _Loading:
             "alt": entry.alt,
             "watermarked": entry.watermarked,
         }
+
+    def _inside(self, name: str) -> Path:
+        return inside(self._file.parent, name, allow_outside=self._allow_outside)
+
+    def _outside(self, path: str, error: OutsideError) -> None:
+        zh, _, en = str(error).partition(" / ")
+        way_out = "请放进该文件夹；确要读取请加 --allow-outside / put it there; --allow-outside reads it all the same"
+        self._wrong(path, zh, en, way_out)
 
     def _check_media(self, path: str, source: Path, found: MediaFile) -> None:
         """By its content, as the publisher will: what it would refuse need not be sent."""

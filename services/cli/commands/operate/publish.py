@@ -68,10 +68,16 @@ def publish(
         bool,
         typer.Option("--confirm-similar", help="确要在一天内重发几乎相同的文字 / similar posts are meant"),
     ] = False,
+    allow_outside: Annotated[
+        bool,
+        typer.Option(
+            "--allow-outside", help="也读取活动文件夹之外的文件 / read files outside the campaign file's folder, too"
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
 ) -> None:
     try:
-        campaign = load(file, suffix=suffix)
+        campaign = load(file, suffix=suffix, allow_outside=allow_outside)
     except CampaignFileError as error:
         raise _told(
             error.problems, "活动文件有误，没有发送任何内容 / the files are not right, nothing was sent", 2
