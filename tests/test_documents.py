@@ -101,3 +101,12 @@ def test_the_vocabulary_has_every_state_error_class_and_topic() -> None:
         if name != "ACCEPTED_BY_PUBLISHER":  # no state of the ledger
             assert f"| `{name}` | {words_of_it.zh} |" in (ROOT / "docs/vocabulary.md").read_text()
     assert {name.replace("{service}", "<service>") for name in topics} <= words
+
+
+@pytest.mark.parametrize("readme", sorted((ROOT / "services").glob("*/README.md")), ids=name_of)
+def test_a_services_readme_names_the_rooms_that_there_are(readme: Path) -> None:
+    text = readme.read_text()
+    rooms = {path.parent.name for path in readme.parent.glob("*/__init__.py")} - {"c", "simulator"}
+    assert {room for room in rooms if f"`{room}/" not in text and f"{room}/" not in text} == set()
+    named = set(re.findall(r"^\| `(\w+)/", text, re.M))
+    assert {room for room in named if not (readme.parent / room).is_dir()} == set()

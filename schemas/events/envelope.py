@@ -23,7 +23,7 @@ Count = Annotated[int, Meta(ge=0)]
 class Fact(Struct, frozen=True, kw_only=True, tag_field="type"):
     """Something that happened.
 
-    event_id: the same fact has the same id whoever reports it, where the fact has an identity (`weibo:comment:501…`).
+    event_id: the same fact has the same id in every report, where the fact has an identity (`weibo:comment:501…`).
     occurred_at: when it happened. observed_at: when we saw it.
     """
 

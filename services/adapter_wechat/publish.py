@@ -1,7 +1,7 @@
 """The steps of one publication: pictures, draft, submit or mass send; then following the job until it has ended.
 
 Submit has no idempotency key. What makes looking possible: a draft leaves the box when it is published or sent, and the
-list of published articles names titles and covers. A mass send has a key of ours, `clientmsgid`.
+list of published articles names titles and covers. A mass send carries a key that this system chooses, `clientmsgid`.
 """
 
 from __future__ import annotations

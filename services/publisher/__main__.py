@@ -69,7 +69,7 @@ def main(context: ServiceContext[PublisherSettings]) -> int:
 
 
 def _first_token(tokens: TokensFile, clock: Clock) -> None:
-    """Where no token was ever made, nobody could ever ask for anything: make one and say it to whoever started us."""
+    """Where no token was ever made, nobody could ever ask for anything: make one and print it."""
     try:
         token = tokens.first("first", clock.now())
     except TokensError as error:

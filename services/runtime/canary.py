@@ -1,4 +1,4 @@
-"""Canaries as the stages see them: whoever's turn it is passes one on. No I/O; a canary is never a reason to fail."""
+"""Canaries as the stages see them: each passes one on in its turn. No I/O; a canary is never a reason to fail."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Health:
             self._failed, self._waiting = reason, None
 
     def hindered(self, by: str, reason: str | None) -> None:
-        """Something that progress does not cure, told by whoever watches it; None once it is over."""
+        """Something that progress does not cure, told by the part that watches it; None once it is over."""
         with self._lock:
             if reason is None:
                 self._hindrances.pop(by, None)

@@ -12,7 +12,7 @@ from types import ModuleType
 def left_out(module: str, **names: object) -> Iterator[None]:
     """While it lasts, importing this gives only these names; without any it fails, as if it were not installed.
 
-    What is loaded already stays, and afterwards whoever really needs it can load it.
+    What is loaded already stays, and afterwards code that really needs it can load it.
     """
     if module in sys.modules:
         yield

@@ -26,7 +26,7 @@ _MASK = "***"
 _SECRET_NAMES = ("token", "secret", "password", "authorization", "cookie")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _REPEAT_AFTER_S = 60.0
-# Their warnings are advice to whoever programs against the client (a callback took 0.1 s), not news for an operator.
+# Their warnings are advice to programmers of the client (a callback took 0.1 s), not news for an operator.
 _ADVISERS = ("kafka.net.selector", "kafka.coordinator.consumer")
 
 Logger = structlog.stdlib.BoundLogger

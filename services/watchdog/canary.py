@@ -55,7 +55,7 @@ class Canaries:
         return [departed(one, partition) for one in made]
 
     def seen(self, record: Record, now: datetime) -> None:
-        """One record of the topic, of whoever wrote it; the furthest of each canary counts."""
+        """One record of the topic, from any stage; the furthest of each canary counts."""
         one = canary(record.value)
         if one is None or now - one.started_at > KEPT:
             return

@@ -1,4 +1,4 @@
-"""Ends the watchdog's own process when its loop hangs: whoever starts it again gets one that works."""
+"""Ends the watchdog's own process when its loop hangs, so that it is started anew and works again."""
 
 from __future__ import annotations
 

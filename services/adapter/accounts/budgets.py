@@ -1,7 +1,7 @@
 """Call budgets, shared by all processes of a machine: what the limits allow, what was used, what platforms refused.
 
 One SQLite file holds the counts. A reservation is strict: within no stretch of `per_s` seconds are there more calls
-than the limit says, whoever makes them. Feedback may use a share only, so that publishing always has room.
+than the limit says, in all processes together. Feedback may use a share only, so that publishing always has room.
 """
 
 from __future__ import annotations

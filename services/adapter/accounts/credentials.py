@@ -208,7 +208,7 @@ class FileCredentials:
         """The lock ends with its process; others wait at most `patience_s` for a holder that hangs."""
         self._check_guard(account)
         with self._locked(account, "lease", patience_s):
-            self._check_guard(account)  # whoever held it before us may have failed
+            self._check_guard(account)  # the process that held it before may have failed
             seen = self.kept(account).revision
             try:
                 yield

@@ -32,7 +32,7 @@ _ADDRESSED = ("mailto:", "tel:")
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """html: with `<img src="media:<id>"` for each picture of ours. text: the words of that very tree.
+    """html: with `<img src="media:<id>"` for each picture of the content. text: the words of that very tree.
 
     pictures: ids in the order of their first appearance. unknown_pictures: ids nobody declared. foreign_pictures:
     addresses of pictures elsewhere, left out. footnotes: notes at the end.

@@ -1,4 +1,4 @@
-"""Follows `platform-callback` on a thread: the platforms' verified calls, for whoever in this process needs them."""
+"""Follows `platform-callback` on a thread: the platforms' verified calls, for this process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _decode = decoder(CALLBACK_TOPIC)
 class CallbackFollower:
     """tell: each is given every callback from `start` on, with the time of its record, on the follower's thread.
 
-    A reader that fails begins anew at `start`: whoever is told must bear to hear the same twice, or to miss one.
+    A reader that fails begins anew at `start`: its receiver must cope with repeats and with a missing call.
     """
 
     def __init__(

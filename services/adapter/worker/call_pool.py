@@ -78,6 +78,6 @@ class CallPool:
 
 
 def _bug(error: Exception) -> PlatformError:
-    """A bug of ours. Whether the platform got the request nobody knows, so a post is looked for, never repeated."""
+    """A bug here. Whether the platform got the request is unknown, so a post is looked for, never repeated."""
     message = f"程序错误 {type(error).__name__}，已记录在日志 / a bug, see the log"
     return PlatformError(message, error_class="bug", sent="yes", outcome="unknown")

@@ -98,7 +98,7 @@ class Caller:
         )
 
     def act(self, entry: LedgerEntry, action: PostAction) -> None:
-        """Take a post down, answer a comment, or look for an answer of ours; brakes hold back answers only."""
+        """Take a post down, answer a comment, or look for an answer that was sent; brakes hold back answers only."""
         start_by, record = boot_seconds() + START_WITHIN_S, entry.record
         reached(f"recorded:{action.purpose}")
 

@@ -17,7 +17,7 @@ WAITING_STATES = frozenset({"INTENDED", "UNKNOWN", "ACCEPTED"})
 
 @dataclass(slots=True, eq=False)
 class LedgerEntry:
-    """One placement here. busy: a call of ours is on its way. superseded: ignore what that call brings back."""
+    """One placement here. busy: a call is on its way. superseded: ignore what that call brings back."""
 
     record: PlacementRecord
     partition: int
@@ -113,7 +113,7 @@ class Ledger:
         heapq.heapify(self._agenda)
 
     def busy(self) -> int:
-        """Calls of ours on their way."""
+        """Calls on their way."""
         return sum(entry.busy for entry in self.entries.values())
 
 

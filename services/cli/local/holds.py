@@ -1,6 +1,6 @@
 """Has a running pipeline do without one of its services while somebody works on what belongs to that service.
 
-A hold is a lock on a file, so it ends with whoever holds it, however that ends: no service stays away for ever.
+A hold is a lock on a file, so it ends with its process, however that ends: no service stays away for ever.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The access token of the pipeline that runs from this folder, kept for its owner's own commands and nobody else.
 
 The publisher keeps hashes only. This one file lies beside the pipeline's sockets and pids and, like them, belongs to
-whoever started it; docs/decisions/ says why that is no weaker.
+the user who started it; docs/decisions/ says why that is no weaker.
 """
 
 from __future__ import annotations

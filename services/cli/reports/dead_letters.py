@@ -1,6 +1,6 @@
 """All dead letters of the cluster and what was done about them; resends and discards, each noted beside the letter.
 
-A resent record goes to its own topic with its own key, so whoever reads that topic judges it anew: an intent that has
+A resent record goes to its own topic with its own key, so the readers of that topic judge it anew: an intent that has
 been posted is recognised by its ledger record and not posted again.
 """
 

@@ -86,7 +86,7 @@ class BatchThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships 
             raise ConsumerStoppedError
         with fetcher._subscriptions.fetch_context():
             if fetcher._subscriptions.reassignment_in_progress:
-                # Without Kafka there is none, and whoever polls has to come back to say that Kafka is missed.
+                # Without Kafka there is none, and the poll has to return so that the missing Kafka can be reported.
                 await asyncio.wait([fetcher._subscriptions.wait_for_assignment()], timeout=timeout or _ASK_S)
                 if fetcher._subscriptions.reassignment_in_progress:
                     return {}

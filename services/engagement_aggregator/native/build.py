@@ -26,7 +26,7 @@ def compiler() -> list[str] | None:
 
 
 def build(command: list[str], into: Path, *more: str) -> None:
-    """Compile and put the library in its place whole, whoever else builds it at the same time."""
+    """Compile and put the library in its place whole, also when another process builds it at the same time."""
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into.parent) as folder:
         made = Path(folder) / into.name

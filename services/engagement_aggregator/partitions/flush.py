@@ -1,6 +1,6 @@
 """One flush is one Kafka transaction: changelog rows, published rows, campaign totals, dead letters, source offsets.
 
-The transactional id belongs to the partition number, not to the worker: whoever starts a writer for a partition ends
+The transactional id belongs to the partition number, not to the worker: who starts a writer for a partition ends
 the transaction of its predecessor and fences it, so a worker that lost the partition cannot write any more. Must not
 touch the local table: that is written only after `commit` returned.
 """

@@ -47,7 +47,7 @@ class CallbackHandler:
                 raise CallbackRefusedError("replayed")
         except CallbackRefusedError as refused:
             return self.refuse(platform, to.account, refused)
-        except Exception:  # a bug of ours: the platform shall call again, the poll finds what it does not
+        except Exception:  # a bug here: the platform shall call again, and the poll finds the rest
             log.exception("callback_bug", platform=platform)
             metrics.CALLBACKS.labels(platform, "bug").inc()
             return CallbackAnswer(b"bug", status=500)

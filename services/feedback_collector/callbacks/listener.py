@@ -16,7 +16,7 @@ from services.adapter.contract.callbacks import CallbackAnswer, CallbackRefusedE
 from services.feedback_collector.callbacks.desk import Address, CallbackHandler
 
 MOST_BYTES = 1_048_576
-MOST_HEARD_OUT = 4 * MOST_BYTES  # read and thrown away, so that whoever sends too much gets to read why it is refused
+MOST_HEARD_OUT = 4 * MOST_BYTES  # read and thrown away, so that a client that sends too much can read why it is refused
 BODY_WITHIN_S = 5.0  # as long as the platforms themselves wait for our answer
 MOST_PARAMETERS = 100
 MOST_AT_ONCE = 32

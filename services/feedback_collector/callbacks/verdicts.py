@@ -50,7 +50,7 @@ class Verdicts:
         self._stand_ins = {one.platform: _stand_in(one) for one in accounts}
 
     def known(self, platform: str, account: str) -> bool:
-        """Whether this is an address of ours."""
+        """Whether this is an address of this system."""
         adapter = self._adapters.get(platform)
         return (
             adapter is not None and adapter.callbacks is not None and self._accounts.get(platform, account) is not None
@@ -63,7 +63,7 @@ class Verdicts:
         if adapter is None or adapter.callbacks is None or stand_in is None:
             raise CallbackRefusedError("unknown_address", 404)
         addressed = self._accounts.get(platform, account)
-        if addressed is None:  # refused as a stranger's call to an account of ours is: names cannot be found by trying
+        if addressed is None:  # refused like an unproven call to a known account: names cannot be found by trying
             adapter.callbacks.receive(stand_in, request, now)
             raise CallbackRefusedError("unknown_address")
         first: CallbackRefusedError | None = None

@@ -1,6 +1,6 @@
 """The tokens that were made, in `<state_dir>/tokens.json`: hashes only, replaced as a whole, read anew when it changes.
 
-Nobody can get a token back out of it; whoever may write the file may grant themselves everything.
+Nobody can get a token back out of it; a person who may write the file may grant themselves everything.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from itertools import islice
 
 from services.publisher.api.problems import Problem, problem
 
-MOST_ITEMS = 256  # of one list or object that are looked at one by one; no list of ours may have as many
+MOST_ITEMS = 256  # of one list or object that are looked at one by one; no list of a valid request has as many
 MOST_MARKS = 30  # combining marks in a row, as in Unicode's Stream-Safe Text Format; sorting more of them is quadratic
 # C0 without tab and line ends, DEL, C1; then what sets the direction of writing and so shows words in another order.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -37,7 +37,7 @@ def unsafe_texts(value: object, path: str = "") -> Iterator[Problem]:
 
 
 def path_to(path: str, name: str) -> str:
-    """The path of a field; both are cut where they are longer than any of ours, because a client may invent them."""
+    """The path of a field; both are cut where they are longer than any valid one, because a client may invent them."""
     shown = name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
     if not path:
         return shown

@@ -1,4 +1,4 @@
-"""Takes campaigns, contents and cancels: the same request once, whoever repeats it, in whatever order and how often.
+"""Takes campaigns, contents and cancels: the same request once, however often and in whatever order it is repeated.
 
 Decides with the register (what the log says), writes through the writer; knows no HTTP.
 """

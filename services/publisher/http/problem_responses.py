@@ -103,7 +103,7 @@ def too_slow(request: Request[Any, Any, Any], _: TooSlowError) -> Response[Any]:
 
 
 def crashed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """A fault of ours: logged with its trace, shown without it."""
+    """A fault of the publisher: logged with its trace, shown without it."""
     log.error("request_crashed", method=request.method, path=shown(request.url.path), exc_info=error)
     title = "发布服务内部错误 / internal error"
     detail = "这是发布服务的缺陷，详情见日志 / a defect of the publisher, see its log"

@@ -284,7 +284,7 @@ def cluster_id() -> str:
 
 
 def free_port() -> int:
-    """None that systems give to whoever connects: no connection of others holds it when the broker comes again."""
+    """None that systems give to outgoing connections: no connection of others holds it when the broker comes again."""
     for port in SystemRandom().sample(_PORTS, _PORTS_TRIED):
         with socket.socket() as probe, suppress(OSError):
             probe.bind((HOST, port))

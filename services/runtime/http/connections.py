@@ -1,6 +1,6 @@
 """A connection of uvicorn's on which a client may not take its time: the whole head soon, the answer read soon.
 
-uvicorn closes what is idle after an answer, and nothing else. Whoever is waited for can be put out for another.
+uvicorn closes what is idle after an answer, and nothing else. A client that is waited for can be closed for another.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`/health/live`, `/health/ready` and `/metrics`: one thread, which sleeps until somebody asks.
 
-Answers whoever asks and nobody for long: a request has a few seconds and a few kilobytes, and there are only so many
+Answers every client, and none for long: a request has a few seconds and a few kilobytes, and there are only so many
 at a time. The one that has waited longest makes room for the next.
 """
 

@@ -48,7 +48,7 @@ class HttpServer:
     lifespan: whether the application wants to be told of start and end. stop: set where the server ends without having
     been closed, so that no service goes on as if somebody still answered; `failed` then tells it from an order to stop.
     trusted_proxies: addresses whose `X-Forwarded-For` says who asks; anybody else may write there what they like.
-    Whoever sends slowly, reads slowly or opens many connections is put out; see connections.py and patience.py.
+    A client that sends slowly, reads slowly or opens many connections is closed; see connections.py and patience.py.
     Raises OSError where the address is not available.
     """
 

@@ -29,7 +29,7 @@ _UNREACHABLE = (client.KafkaConnectionError, client.KafkaTimeoutError, client.No
 
 
 def is_producer_fenced(error: BaseException | None) -> bool:
-    """Whether another producer took over the transactional id, which no retry of ours may contest."""
+    """Whether another producer took over the transactional id, which this process must not contest by a retry."""
     return isinstance(error, client.ProducerFencedError | client.InvalidProducerEpochError)
 
 

@@ -79,7 +79,7 @@ class Gateway:
         return self._cut(visit, reply) if dropped else self._send(visit, reply)
 
     def _reply(self, visit: _Visit, call: Call) -> SimReply:
-        """What the platform does and says, in one instant; an exception in it is a bug of ours."""
+        """What the platform does and says, in one instant; an exception in it is a bug of the simulator."""
         world = visit.mounted.world
         with self._simulation.instant():
             try:
