@@ -64,6 +64,13 @@ class Variant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     topics: tuple[str, ...] | None = None
 
 
+class ConfirmedWord(Struct, frozen=True, kw_only=True):
+    """A banned phrase that a person answers for, such as one that is warned of, and why; it stays on the log."""
+
+    word: Annotated[str, Meta(min_length=1, max_length=60)]
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
 class Declarations(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the platforms and the law want said about the content."""
 
@@ -71,6 +78,7 @@ class Declarations(Struct, frozen=True, kw_only=True, omit_defaults=True):
     source_url: str | None = None
     ai_generated: bool = False
     advertisement: bool = False
+    confirmed_words: tuple[ConfirmedWord, ...] = ()
 
 
 def placement_id(*, brand_id: str, campaign_id: str, content_id: str, platform: str, account: str, slot: str) -> str:

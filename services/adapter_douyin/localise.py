@@ -237,7 +237,7 @@ def _joined(words: str, topics: list[str]) -> str:
 
 def _check_words(content: MasterContent, variant: Variant | None, caption: str, report: Report) -> None:
     where = "variants.text" if variant and variant.text is not None else "title/summary/body"
-    found = check({where: caption})
+    found = check({where: caption}, content.declarations.confirmed_words)
     report.warnings += found.warnings
     report.refusals += found.refusals
     if URL.search(caption):

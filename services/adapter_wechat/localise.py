@@ -42,7 +42,8 @@ def localise(content: MasterContent, target: Target, account: Account) -> Locali
             "author": words.author,
             "summary": words.digest,
             words.body_field: made.readable,
-        }
+        },
+        content.declarations.confirmed_words,
     )
     notes.refusals += found.refusals
     if notes.refusals:

@@ -53,8 +53,8 @@ _GALLERY_FIRST: tuple[MediaRole, ...] = ("gallery", "inline", "cover")
 class _Report(Report):
     """A report with the word check that every text here has to pass."""
 
-    def check_words(self, texts: dict[str, str]) -> None:
-        found = lexicon.check(texts)
+    def check_words(self, texts: dict[str, str], content: MasterContent) -> None:
+        found = lexicon.check(texts, content.declarations.confirmed_words)
         self.warnings += found.warnings
         self.refusals += found.refusals
 
@@ -157,7 +157,8 @@ def _generated(content: MasterContent, account: Account, link: str, report: _Rep
             "key_message": content.key_message,
             source: "\n".join(s for s in status.lead if s != content.key_message),
             "topics": "\n".join(status.topics),
-        }
+        },
+        content,
     )
     return status
 
@@ -187,7 +188,7 @@ def _human(content: MasterContent, variant: Variant, account: Account, link: str
     )
     if status.link:
         report.rule("link_appended")
-    _check_human(status, text, account, report)
+    _check_human(content, status, text, account, report)
     return status
 
 
@@ -195,7 +196,7 @@ def _missing_topics(variant: Variant, text: str, account: Account, report: _Repo
     return tuple(topic for topic in allowed_topics(variant.topics or (), account, report) if f"#{topic}#" not in text)
 
 
-def _check_human(status: StatusText, text: str, account: Account, report: _Report) -> None:
+def _check_human(content: MasterContent, status: StatusText, text: str, account: Account, report: _Report) -> None:
     used = status_length(status.text)
     if used > STATUS_MAX:
         added = used - status_length(text)
@@ -214,7 +215,7 @@ def _check_human(status: StatusText, text: str, account: Account, report: _Repor
             "the open interface allows no #topic#",
             "删去 # 号，或改用商业接口的账号 / remove the marks or use a commercial account",
         )
-    report.check_words({"variants.text": status.text})
+    report.check_words({"variants.text": status.text}, content)
 
 
 # --- account, link, pictures -----------------------------------------------------------------------------------------

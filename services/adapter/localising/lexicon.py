@@ -6,7 +6,7 @@ Absolutes are reported (a person may have the proof the law wants), banned words
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from schemas.events.content import ConfirmedWord
 from services.adapter.contract.content import Refusal
 from services.adapter.localising.text import URL, normalise, to_script
 
@@ -50,14 +51,22 @@ def lexicon_version() -> str:
     return lexicon().version
 
 
-def check(fields: Mapping[str, str]) -> LexiconReport:
-    """Check texts by the field of the master content they come from (`title` → its text)."""
+def check(fields: Mapping[str, str], confirmed: Iterable[ConfirmedWord] = ()) -> LexiconReport:
+    """Check texts by the field of the master content they come from (`title` → its text).
+
+    confirmed: banned phrases that a person answers for; they are reported with the reason instead of refused.
+    """
+    reasons = {_readable(one.word): one.reason for one in confirmed}
     warnings: list[str] = []
     refusals: list[Refusal] = []
     for field, text in fields.items():
         readable = _readable(text)
         warnings += [_warning(field, found) for found in _found(lexicon().absolutes, readable)]
-        refusals += [_refusal(field, found) for found in _found(lexicon().banned, readable)]
+        for found in _every(lexicon().banned, readable):
+            if found in reasons:
+                warnings.append(_confirmed(field, found, reasons[found]))
+            else:
+                refusals.append(_refusal(field, found))
     return LexiconReport(tuple(warnings), tuple(refusals))
 
 
@@ -78,6 +87,17 @@ def _found(entries: tuple[LexiconEntry, ...], text: str) -> list[str]:
     return found
 
 
+def _every(entries: tuple[LexiconEntry, ...], text: str) -> list[str]:
+    """All phrases that stand in the text, each once: one that is confirmed must not hide another."""
+    found: dict[str, None] = {}
+    for entry in entries:
+        remaining = text
+        for phrase in entry.harmless:
+            remaining = remaining.replace(phrase, " ")
+        found |= dict.fromkeys(match.group() for match in _compiled(entry.pattern).finditer(remaining))
+    return list(found)
+
+
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
@@ -90,11 +110,16 @@ def _warning(field: str, word: str) -> str:
     )
 
 
+def _confirmed(field: str, word: str, reason: str) -> str:
+    return f"{field} 含禁用词“{word}”，已由人确认：{reason} / {field} contains the banned phrase “{word}”, confirmed"
+
+
 def _refusal(field: str, word: str) -> Refusal:
     return Refusal(
         code="banned_word",
         field=field,
         message=f"{field} 含禁用词“{word}”",
         message_en=f"{field} contains the banned phrase “{word}”",
-        way_out=f"删去或改写“{word}” / remove or rewrite it",
+        way_out=f"删去或改写“{word}”；确属警示、报道等，请在 declarations.confirmed_words 写明 word 与 reason"
+        " / remove or reword it; where it is a warning or a report, give word and reason in declarations.confirmed_words",
     )

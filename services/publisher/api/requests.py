@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.events.content import ContentKind, MediaRole
+from schemas.events.content import ConfirmedWord, ContentKind, MediaRole
 from schemas.events.envelope import Identifier, Instant, Platform, Sha256
 
 LONGEST_LATE_S = 30 * 24 * 3600
@@ -86,6 +86,12 @@ class DeclarationsRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ai_generated: Annotated[bool, Meta(description="是否 AI 生成 / made by AI")]
     advertisement: Annotated[bool, Meta(description="是否广告 / an advertisement")]
     source_url: Address | None = None
+    confirmed_words: Annotated[
+        tuple[ConfirmedWord, ...],
+        Meta(
+            max_length=20, description="由人负责的禁用词与理由，如警示 / banned phrases a person answers for, and why"
+        ),
+    ] = ()
 
 
 class ContentRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
