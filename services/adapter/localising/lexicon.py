@@ -121,5 +121,5 @@ def _refusal(field: str, word: str) -> Refusal:
         message=f"{field} 含禁用词“{word}”",
         message_en=f"{field} contains the banned phrase “{word}”",
         way_out=f"删去或改写“{word}”；确属警示、报道等，请在 declarations.confirmed_words 写明 word 与 reason"
-        " / remove or reword it; where it is a warning or a report, give word and reason in declarations.confirmed_words",
+        " / remove or reword it; in a warning or a report, give word and reason in declarations.confirmed_words",
     )

@@ -79,6 +79,10 @@ class VariantRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     topics: Annotated[tuple[Topic, ...], Meta(max_length=20)] | None = None
 
 
+class ConfirmedWordRequest(ConfirmedWord, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A banned phrase that a person answers for, and why."""
+
+
 class DeclarationsRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Said for every content, never assumed: whose it is, whether made by AI, whether an advertisement."""
 
@@ -87,10 +91,8 @@ class DeclarationsRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     advertisement: Annotated[bool, Meta(description="是否广告 / an advertisement")]
     source_url: Address | None = None
     confirmed_words: Annotated[
-        tuple[ConfirmedWord, ...],
-        Meta(
-            max_length=20, description="由人负责的禁用词与理由，如警示 / banned phrases a person answers for, and why"
-        ),
+        tuple[ConfirmedWordRequest, ...],
+        Meta(max_length=20, description="由人负责的禁用词与理由 / banned phrases a person answers for, and why"),
     ] = ()
 
 
