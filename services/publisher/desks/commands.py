@@ -5,6 +5,7 @@ What a command does is decided by the adapters, with the same rules by which it 
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ from services.runtime.kafka.records import Outgoing
 
 MOST_EFFECTS = 200
 _SEEN_WITHIN_S = 5.0
+_OWN = "own-"
 _WAITS = frozenset({"INTENDED"})
 _WITH = ("brand_id", "scope", "until", "brake_id", "over_s", "placement_id", "post", "due_at", "comment_id", "text")
 NEEDS: dict[CommandKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -90,18 +92,27 @@ class CommandHandler:
 
     def check(self, request: CommandRequest, granted: Granted) -> CommandAccepted:
         """What `take` would do; writes nothing."""
+        _must_be_free_to_choose(request.command_id)
         return _answer(request, self._order(request, granted))
 
     def take(self, request: CommandRequest, granted: Granted) -> tuple[CommandAccepted, bool]:
         """Write the command; whether it had been given before, in the same words and with the same id."""
-        with self._turns.of(request.command_id or uuid.uuid4().hex):
+        _must_be_free_to_choose(request.command_id)
+        chosen = request.command_id
+        with self._turns.of(chosen or uuid.uuid4().hex):
             order = self._order(request, granted)
             asked = order.commands[-1]
             before = self._orders.command(asked.command_id)
+            if before is not None and before.brand_id != asked.brand_id:
+                # Another brand has taken this id: ids are a brand's own, so this one goes by another on the log.
+                request = msgspec.structs.replace(request, command_id=_own_id(asked.brand_id, asked.command_id))
+                order = self._order(request, granted)
+                asked = order.commands[-1]
+                before = self._orders.command(asked.command_id)
             if before is not None:
                 _must_be_same(before, asked)
                 return _answer(request, CheckedCommand((before,), ())), True
-            self._write(order.commands)
+            self._write(order.commands, chosen)
             return _answer(request, order), False
 
     def brakes(self, granted: Granted) -> BrakeList:
@@ -196,12 +207,12 @@ class CommandHandler:
 
     # --- writing ---
 
-    def _write(self, commands: Sequence[Command]) -> None:
+    def _write(self, commands: Sequence[Command], chosen: str | None) -> None:
         records = [Outgoing(TOPIC, encode(one), one.command_id.encode(), 0) for one in commands]
         try:
             offset = self._writer.write_all(records, commands[-1].command_id)[-1]
         except OutcomeUnknownError:
-            raise _unknown(commands[-1].command_id) from None
+            raise _unknown(chosen or commands[-1].command_id) from None
         self._follower.wait_for(TOPIC, 0, offset, _SEEN_WITHIN_S)
 
 
@@ -242,6 +253,18 @@ def _misfits(request: CommandRequest) -> Iterator[Any]:
             yield problem(
                 "scope", "scope_incomplete", zh, en, "请按 level 填写 scope / fill in scope as its level needs"
             )
+
+
+def _own_id(brand_id: str, command_id: str) -> str:
+    """The id of a command whose chosen id another brand has: the same each time, and nobody else can choose it."""
+    return _OWN + hashlib.sha256(f"{brand_id}\x1f{command_id}".encode()).hexdigest()[:32]
+
+
+def _must_be_free_to_choose(command_id: str | None) -> None:
+    if command_id is not None and command_id.startswith(_OWN):
+        way_out = f"请换一个不以 {_OWN} 开头的编号 / use an id that does not begin with {_OWN}"
+        wrong = f"以 {_OWN} 开头的编号由系统分配", f"ids that begin with {_OWN} are given by the system"
+        raise invalid([problem("command_id", "reserved_id", *wrong, way_out)])
 
 
 def _must_be_same(before: Command, asked: Command) -> None:

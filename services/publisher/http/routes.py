@@ -37,6 +37,7 @@ from services.publisher.http.problem_responses import documented
 from services.publisher.http.turns import BrandTurns
 from services.publisher.media.uploads import MediaRefusedError, UploadStore
 from services.runtime import metrics
+from services.runtime.logging import get_logger
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -52,6 +53,7 @@ IdempotencyKey = Annotated[
 CampaignFilter = Annotated[
     str | None, QueryParameter(name="campaign", required=False, description="活动编号，必填 / campaign id, needed")
 ]
+log = get_logger(__name__)
 _WRITTEN = documented(400, 401, 403, 409, 413, 422, 503)
 
 
@@ -62,7 +64,9 @@ def _checked(key: str | None) -> str | None:
     return key
 
 
-def _taken(operation: str, answer: ContentAnswer) -> Response[Any]:
+def _taken(operation: str, answer: ContentAnswer, granted: Granted, **about: object) -> Response[Any]:
+    """The answer to a write, and the line that says by whose token it was made."""
+    log.info("write_accepted", operation=operation, granted_to=granted.to, repeated=answer.repeated, **about)
     metrics.ACCEPTED.labels(operation, "repeated" if answer.repeated else "accepted").inc()
     headers = {"Idempotent-Replayed": "true"} if answer.repeated else {}
     return Response(cast(Any, answer.body), media_type="application/json", status_code=202, headers=headers)
@@ -80,7 +84,7 @@ async def define_campaign(
 ) -> Response[CampaignAccepted]:
     """内容发布之前先定义活动及其目标。Define what belongs together and what it is for, before its contents."""
     answer = await turns.ordinarily(desk.campaign, data, _checked(idempotency_key), granted)
-    return _taken("campaign", answer)
+    return _taken("campaign", answer, granted, campaign_id=data.campaign_id, brand_id=data.brand_id)
 
 
 @get("/campaigns", responses=documented(401, 403, 503), summary="所有活动 / all campaigns",
@@ -113,7 +117,8 @@ async def publish_content(
     Checked and rewritten by every platform's rules, accepted as a whole or not at all; 202 only after Kafka
     acknowledged. The answer shows each variant and what was shortened or left out.
     """
-    return _taken("content", await turns.ordinarily(desk.content, data, _checked(idempotency_key), granted))
+    answer = await turns.ordinarily(desk.content, data, _checked(idempotency_key), granted)
+    return _taken("content", answer, granted, content_id=data.content_id, version=data.version)
 
 
 @post("/contents/check", dto=StrictBody[CheckRequest], return_dto=None, status_code=200,
@@ -141,7 +146,8 @@ async def cancel_content(
     turns: NamedDependency[BrandTurns],
 ) -> Response[CancelAccepted]:
     """还没有调用平台的发布位不再调用。Placements that were not called yet are not called any more."""
-    return _taken("cancel", await turns.urgently(desk.cancel, content_id, data, granted))
+    answer = await turns.urgently(desk.cancel, content_id, data, granted)
+    return _taken("cancel", answer, granted, content_id=content_id, actor=data.actor)
 
 
 @get("/contents/{content_id:str}", responses=documented(401, 403, 404, 503),
@@ -234,7 +240,8 @@ async def give_command(
     placement; what did happen, or why it was refused, stands in the placement's history.
     """
     answer, repeated = await turns.urgently(commands.take, data, granted)
-    return _taken("command", ContentAnswer(msgspec.json.encode(answer), repeated))
+    body = ContentAnswer(msgspec.json.encode(answer), repeated)
+    return _taken("command", body, granted, kind=data.kind, command_id=answer.command_id, actor=data.actor)
 
 
 @post("/commands/check", dto=StrictBody[CommandRequest], return_dto=None, status_code=200,

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from schemas.events.commands import BrakeReleased, BrakeSet, OperatorCommand, ReleaseRequested
 from schemas.events.placement import PlacementRecord, State
@@ -123,6 +124,36 @@ def test_the_same_command_id_is_one_command_and_other_words_under_it_are_a_confl
     other = publisher.http.post("/commands", json=order | {"reason": "别的"})
     assert (other.status_code, other.json()["problems"][0]["field"]) == (409, "command_id")
     assert len([one for one in written(kafka) if one.command_id == name]) == 1
+
+
+def test_an_id_that_another_brand_has_taken_is_free_for_ones_own_emergency_brake(
+    publisher: Running, kafka: KafkaSettings
+) -> None:
+    theirs, mine = brand(), brand()
+    name = f"brake-{uuid.uuid4().hex[:8]}"
+    assert publisher.http.post("/commands", json=brake(theirs) | {"command_id": name}).status_code == 202
+    with publisher.holding("operate", brands=(mine,)) as holder:
+        first, again = (holder.post("/commands", json=brake(mine) | {"command_id": name}) for _ in range(2))
+        assert (first.status_code, again.status_code) == (202, 202), first.text
+        assert again.headers["idempotent-replayed"] == "true"
+        given = first.json()["command_id"]
+        assert [one["brake_id"] for one in holder.get("/brakes").json()["brakes"]] == [given]
+        assert holder.post("/commands", json=brake(mine) | {"command_id": given}).status_code == 422, "not to be chosen"
+        other = holder.post("/commands", json=brake(mine) | {"command_id": name, "reason": "别的"})
+        assert (other.status_code, other.json()["problems"][0]["field"]) == (409, "command_id")
+        release = {"kind": "brake_release", "brake_id": given} | WHY
+        assert holder.post("/commands", json=release).status_code == 202
+        assert holder.get("/brakes").json()["brakes"] == []
+    assert [one.brand_id for one in written(kafka) if one.command_id == name] == [theirs]
+
+
+def test_a_line_says_by_whose_token_a_command_was_accepted(publisher: Running) -> None:
+    mine = brand()
+    with publisher.holding("operate", brands=(mine,)) as holder, capture_logs() as logs:
+        assert holder.post("/commands", json=brake(mine) | {"actor": "boss"}).status_code == 202
+    (line,) = [one for one in logs if one["event"] == "write_accepted"]
+    assert (line["operation"], line["kind"], line["actor"]) == ("command", "brake_set", "boss")
+    assert line["granted_to"] not in ("", "boss", None)
 
 
 @pytest.mark.parametrize(
