@@ -7,6 +7,7 @@ writes it. Publishes nothing itself.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -36,6 +37,7 @@ THRESHOLDS: tuple[tuple[str, timedelta, Severity], ...] = (
 )
 KIND = "credential_expiring"
 FIRST_CHECK_S = 30.0
+AGAIN_S = 15.0
 _WAITING = frozenset({"INTENDED", "PARKED"})
 
 log = get_logger(__name__)
@@ -96,6 +98,7 @@ class AccountMonitor:
     _stop: threading.Event = field(default_factory=threading.Event)
     _heard: SimpleQueue[PlatformCallback] = field(default_factory=SimpleQueue)
     _wake: threading.Event = field(default_factory=threading.Event)
+    _again_at: float = math.inf  # when what could not be told is tried again
 
     def start(self) -> None:
         if self.adapter.care is not None and self.accounts:
@@ -134,16 +137,29 @@ class AccountMonitor:
             log.warning("authorisation_changed", platform=account.platform, account=account.account,
                         granted=told.granted, proven=told.proven)  # fmt: skip
             if told.proven and not told.granted:
-                self._withdrawn(account)
+                self._told_or_again(account, callback)
                 continue
             health = self.look(account)
             if not told.granted and health.error is not None and health.error.error_class == "auth":
                 self._withdrawn(account)
 
+    def _told_or_again(self, account: Account, callback: PlatformCallback) -> None:
+        """The platform says it once: what keeps it from being told now is no reason to forget it."""
+        try:
+            self._withdrawn(account)
+        except Exception:  # Kafka away, a full disk: whatever it is, it may be over soon
+            log.exception("withdrawal_told_later", platform=account.platform, account=account.account)
+            self._heard.put(callback)
+            self._again_at = time.monotonic() + AGAIN_S
+            raise
+
     def _withdrawn(self, account: Account) -> None:
+        if alerts.MARK in self.credentials.warnings_given(account):
+            return
+        now = self.now()
+        placements = failing(self.placements(), account, now)  # before the claim, which nobody else could take over
         if self.credentials.claim_warning(account, alerts.MARK):
-            now = self.now()
-            alert = alerts.raised(account, now, failing(self.placements(), account, now))
+            alert = alerts.raised(account, now, placements)
             given = self.credentials.warning_given
             self._notices.put(AccountNotice(alert, lambda: given(account, alerts.MARK)))
 
@@ -196,10 +212,11 @@ class AccountMonitor:
     def _run(self) -> None:
         due_at = time.monotonic() + min(FIRST_CHECK_S, self.every_s)
         while True:
-            self._wake.wait(max(0.0, due_at - time.monotonic()))
+            self._wake.wait(max(0.0, min(due_at, self._again_at) - time.monotonic()))
             self._wake.clear()
             if self._stop.is_set():
                 return
+            self._again_at = math.inf
             self._guarded(self.answer_calls)
             if time.monotonic() >= due_at:
                 due_at = time.monotonic() + self.every_s

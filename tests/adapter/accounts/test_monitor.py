@@ -161,6 +161,28 @@ def test_a_proven_withdrawal_is_an_alert_at_once_and_once(world: World) -> None:
     assert answered(world, told(granted=False, proven=True)) == []
 
 
+def test_a_withdrawal_that_could_not_be_told_at_once_is_told_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.adapter.accounts.monitor.AGAIN_S", 0.05)
+    kept, tries = world.placements, list[int]()
+
+    def away() -> list[PlacementRecord]:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OSError("Kafka is away")
+        return kept
+
+    world.watch.placements = away
+    world.watch.every_s = 3600.0
+    world.watch.start()
+    world.watch.hear(told(granted=False, proven=True))
+    notices = wait_for(world.watch.notices, "it is told once the ledger can be read", PATIENCE_S)
+    world.watch.stop()
+    assert [(one.alert.kind, one.alert.status) for one in notices] == [("authorisation_withdrawn", "open")]
+    assert len(tries) == 3
+
+
 def test_a_withdrawal_that_anybody_could_have_sent_is_only_a_reason_to_ask(world: World) -> None:
     assert answered(world, told(granted=False, proven=False)) == [], "the platform says that all is well"
     refused = PlatformError("授权已取消", error_class="auth", sent="yes", scope="account", code="21332")
