@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from schemas.topics import load_topics
@@ -71,6 +73,8 @@ def running(kafka_settings: KafkaSettings, tmp_path: Path, tongbo: Run) -> Itera
         kafka=kafka_settings, media_dir=tmp_path / "media", state_dir=addresses.home_of() / "state"
     )
     stop = threading.Event()
+    # The publisher of this process logs; what the command prints beside it must stay readable.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     accounts = load_accounts(DEMO / "accounts.yaml", {})
     parts = app.assemble(settings, accounts, adapter, SystemClock(), stop, Health())
     server = HttpServer("api", app.application(parts, settings), "127.0.0.1", 0, stop, lifespan=True)
@@ -87,3 +91,4 @@ def running(kafka_settings: KafkaSettings, tmp_path: Path, tongbo: Run) -> Itera
     stop.set()
     parts.follower.join(10)
     parts.writer.close()
+    structlog.reset_defaults()

@@ -19,6 +19,7 @@ from schemas.events import commands
 from schemas.events.commands import BrakeReleased, BrakeScope, BrakeSet, Command, PlacementCommand, ReleaseRequested
 from schemas.events.feedback import post_key
 from schemas.events.placement import PlacementRecord, PostRef
+from schemas.moments import shown
 from services.adapter.contract.adapter import Adapter
 from services.adapter.placement import command_transitions
 from services.adapter.placement.command_rules import CommandRules
@@ -155,8 +156,7 @@ class CommandHandler:
             and one.state in _WAITS
             and scope.covers(campaign_id=one.campaign_id, platform=one.platform, account=one.account)
         ]
-        effects = (_effect(one, command_transitions.parked(one, brake, now, "")) for one in held)
-        return CheckedCommand((brake,), tuple(effects))
+        return CheckedCommand((brake,), tuple(_braked(one, brake, now) for one in held))
 
     def _brake_release(self, request: CommandRequest, granted: Granted, facts: dict[str, Any]) -> CheckedCommand:
         assert request.brake_id is not None
@@ -285,6 +285,24 @@ def _unknown(command_id: str) -> RequestRefusedError:
         f" / not acknowledged: repeat it with command_id {command_id}, it is carried out once"
     )
     return unavailable("outcome_unknown", detail, RETRY_AFTER_S)
+
+
+def _braked(record: PlacementRecord, brake: BrakeSet, now: datetime) -> Effect:
+    """What the adapter will do: it parks what is due, and leaves alone what falls due later until then."""
+    due_at = record.next_attempt_at or record.due_at
+    if due_at <= now:
+        return _effect(record, command_transitions.parked(record, brake, now, ""))
+    if brake.until is not None and brake.until <= due_at:
+        note = f"不受影响：刹车在 {shown(brake.until)} 结束，早于计划的 {shown(due_at)}"
+    else:
+        note = f"到计划的 {shown(due_at)} 时会被拦下"
+    return Effect(
+        placement_id=record.placement_id,
+        state=record.state,
+        state_after=record.state,
+        note=note,
+        due_at=record.due_at,
+    )
 
 
 def _effect(before: PlacementRecord, after: PlacementRecord) -> Effect:

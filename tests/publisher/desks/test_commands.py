@@ -156,6 +156,24 @@ def test_a_line_says_by_whose_token_a_command_was_accepted(publisher: Running) -
     assert line["granted_to"] not in ("", "boss", None)
 
 
+def test_a_brake_foretells_parked_only_for_what_is_due_by_now(publisher: Running, placed: Placed) -> None:
+    mine, now = brand(), datetime.now(UTC)
+    due = placed(brand_id=mine)
+    later = placed(brand_id=mine, due_at=now + timedelta(hours=3), next_attempt_at=now + timedelta(hours=3))
+
+    def foreseen(**more: Any) -> dict[str, tuple[str, str]]:
+        answer = publisher.http.post("/commands/check", json=brake(mine, **more)).json()
+        return {one["placement_id"]: (one["state_after"], one["note"]) for one in answer["effects"]}
+
+    found = foreseen()
+    assert found[due.placement_id][0] == "PARKED"
+    assert found[later.placement_id][0] == "INTENDED"
+    assert "会被拦下" in found[later.placement_id][1]
+    short = foreseen(until=(now + timedelta(hours=1)).isoformat())
+    assert short[later.placement_id][0] == "INTENDED"
+    assert "不受影响" in short[later.placement_id][1]
+
+
 @pytest.mark.parametrize(
     ("order", "field"),
     [
