@@ -55,9 +55,11 @@ def test_a_time_in_a_note_of_the_ledger_reads_like_one_on_the_screen() -> None:
     [
         ("5", 5, 5), ("", 0, 0), ("soon", 0, 0), ("-3", 0, 0), ("٣", 0, 0), ("1e9", 0, 0), ("nan", 0, 0),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0), ("Wed, 21 Oct 2015", 0, 0),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3000, 3600),
+        ("in an hour", 3000, 3600),
     ],
 )  # fmt: skip
 def test_a_pause_is_read_whether_it_is_seconds_or_a_date(said: str, least: float, most: float) -> None:
+    if said == "in an hour":
+        said = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     answer = httpx.Response(503, headers=[(b"Retry-After", said.encode())])
     assert least <= _retry_after_s(answer) <= most
