@@ -62,14 +62,14 @@ def assemble(
 ) -> Parts:
     register = AcceptedLog()
     placements = Placements(register)
-    orders = CommandLog()
+    command_log = CommandLog()
     writer = LogWriter(settings.kafka, settings.acknowledge_within_s)
     canaries = CanaryRelay(LogWriter(settings.kafka, settings.acknowledge_within_s), settings.instance)
-    follower = LogFollower(settings.kafka, register, placements, canaries, orders, stop, health)
+    follower = LogFollower(settings.kafka, register, placements, canaries, command_log, stop, health)
     media = UploadStore(settings.media_dir)
     doubts = UnconfirmedWrites(register, clock, reader_of(settings.kafka))
     desk = ContentHandler(register, follower, writer, media, accounts, adapter, clock, doubts)
-    commands = CommandHandler(orders, placements, follower, writer, adapter, clock)
+    commands = CommandHandler(command_log, placements, follower, writer, adapter, clock)
 
     def reading(granted: Granted) -> Queries:
         return Queries(register, placements, clock, granted)

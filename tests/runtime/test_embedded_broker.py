@@ -25,8 +25,11 @@ from tests.waiting import wait_for
 
 
 @pytest.mark.kafka
-def test_what_was_acknowledged_survives_kill_9_and_an_outage_fails_a_transaction_in_time(tmp_path: Path) -> None:
-    broker = EmbeddedBroker(tmp_path / "数据")
+def test_what_was_acknowledged_survives_kill_9_and_an_outage_fails_a_transaction_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")  # under which Java by itself would not find a folder with such a name
+    broker = EmbeddedBroker(tmp_path / "数 据")
     try:
         broker.start()
         settings = KafkaSettings(bootstrap=broker.bootstrap, partitions=2)
@@ -34,7 +37,7 @@ def test_what_was_acknowledged_survives_kill_9_and_an_outage_fails_a_transaction
         producer = TransactionalProducer(settings, "writer", timeout_ms=1_000)
         producer.commit([Outgoing("kept", b"before", b"k", 0)])
         with pytest.raises(BrokerFailed, match=str(broker.pid)):
-            EmbeddedBroker(tmp_path / "数据").start()
+            EmbeddedBroker(tmp_path / "数 据").start()
         first = broker.pid
         broker.kill()
         with pytest.raises(TransactionFailed):

@@ -18,7 +18,7 @@ from services.publisher.access.roles import well_formed
 from services.publisher.access.token_store import TokensError
 from services.runtime.settings import KafkaSettings, SettingsError, read_settings
 
-Part = Literal["kafka", "publisher", "simulator", "console"]
+Part = Literal["kafka", "publisher", "simulator"]
 TokenOption = Annotated[
     str | None,
     typer.Option(
@@ -30,7 +30,6 @@ VARIABLES: dict[Part, str] = {
     "kafka": "KAFKA_BOOTSTRAP",
     "publisher": "TONGBO_PUBLISHER_URL",
     "simulator": "TONGBO_SIMULATOR_URL",
-    "console": "TONGBO_CONSOLE_URL",
 }
 
 

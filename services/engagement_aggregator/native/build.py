@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from services.engagement_aggregator.native.source import FOLDER, LIBRARY, LOCK, sources
@@ -40,10 +41,17 @@ def main() -> None:
         return
     for old in LIBRARY.parent.glob("*.so"):
         old.unlink()
+    began = time.monotonic()
     if own := compiler():
+        print("编译汇总用的 C 库 / compiling the aggregator's C …", file=sys.stderr)
         build(own, LIBRARY)
-        return
-    print("没有 C 编译器，临时下载一个 / no C compiler, fetching one for the moment (100 MB) …", file=sys.stderr)
+    else:
+        print("没有 C 编译器，临时下载一个 / no C compiler, fetching one for the moment (100 MB) …", file=sys.stderr)
+        _build_with_a_fetched_compiler()
+    print(f"C 库已就绪，用时 {time.monotonic() - began:.0f} 秒 / the C library is built", file=sys.stderr)
+
+
+def _build_with_a_fetched_compiler() -> None:
     with tempfile.TemporaryDirectory() as folder:
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", folder]
         subprocess.run([*install, "--require-hashes", "--no-deps", "-r", str(FOLDER / LOCK)], check=True)

