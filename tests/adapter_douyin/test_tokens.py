@@ -43,7 +43,7 @@ def test_the_refresh_token_is_renewed_before_it_ends_and_five_times_carry_an_acc
         sim.clock.advance(DAY)
         client.video_list(0, 1)
     assert calls(sim, "oauth/renew_refresh_token") == 5
-    assert [kept for kept in sim.simulation.calls if "28001008" in kept.answer] == []
+    assert [kept for kept in sim.simulation.calls if '"error_code":28001008' in kept.answer] == []
     assert client.tokens.held.refresh_token != "rft.demoQingheTea"
 
 
@@ -120,7 +120,7 @@ def test_a_renewed_refresh_token_survives_a_restart(
     assert restarted.tokens.held.refresh_token not in ("", "rft.demoQingheTea")
     sim.clock.advance(20 * DAY)
     restarted.video_list(0, 1)
-    assert [kept for kept in sim.simulation.calls if "10010" in kept.answer] == []
+    assert [kept for kept in sim.simulation.calls if '"error_code":10010' in kept.answer] == []
 
 
 def test_a_renewal_that_fails_forbids_no_refresh(
