@@ -45,6 +45,7 @@ from services.runtime.kafka.records import Outgoing
 MOST_EFFECTS = 200
 _SEEN_WITHIN_S = 5.0
 _OWN = "own-"
+_RESERVED = (_OWN, "risk:")  # the second are brakes that adapters set by themselves
 _WAITS = frozenset({"INTENDED"})
 _WITH = ("brand_id", "scope", "until", "brake_id", "over_s", "placement_id", "post", "due_at", "comment_id", "text")
 NEEDS: dict[CommandKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -263,9 +264,10 @@ def _own_id(brand_id: str, command_id: str) -> str:
 
 
 def _must_be_free_to_choose(command_id: str | None) -> None:
-    if command_id is not None and command_id.startswith(_OWN):
-        way_out = f"请换一个不以 {_OWN} 开头的编号 / use an id that does not begin with {_OWN}"
-        wrong = f"以 {_OWN} 开头的编号由系统分配", f"ids that begin with {_OWN} are given by the system"
+    if command_id is not None and command_id.startswith(_RESERVED):
+        given = "、".join(_RESERVED)
+        way_out = f"请换一个不以 {given} 开头的编号 / use an id that does not begin so"
+        wrong = f"以 {given} 开头的编号由系统分配", f"ids that begin with {given} are given by the system"
         raise invalid([problem("command_id", "reserved_id", *wrong, way_out)])
 
 

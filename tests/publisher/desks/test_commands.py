@@ -139,6 +139,8 @@ def test_an_id_that_another_brand_has_taken_is_free_for_ones_own_emergency_brake
         given = first.json()["command_id"]
         assert [one["brake_id"] for one in holder.get("/brakes").json()["brakes"]] == [given]
         assert holder.post("/commands", json=brake(mine) | {"command_id": given}).status_code == 422, "not to be chosen"
+        breakers = holder.post("/commands", json=brake(mine) | {"command_id": f"risk:{name}"})
+        assert breakers.status_code == 422, "it would take the place of a brake that an adapter sets"
         other = holder.post("/commands", json=brake(mine) | {"command_id": name, "reason": "别的"})
         assert (other.status_code, other.json()["problems"][0]["field"]) == (409, "command_id")
         release = {"kind": "brake_release", "brake_id": given} | WHY
