@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from schemas.events.content import MasterContent, MediaRef
 from schemas.events.placement import DraftMedia
@@ -14,6 +14,7 @@ from services.adapter.localising.article import (
     is_local,
     placeholders,
     render_article,
+    styled,
 )
 from services.adapter.localising.fitting import Fitting
 from services.adapter.localising.markdown import read
@@ -23,6 +24,8 @@ from services.adapter_wechat import limits
 from services.adapter_wechat.settings import ARTICLE_CSS, INHERITED_STYLE, LEAN_CSS
 
 LINK_HOSTS = ("mp.weixin.qq.com",)
+# From the fullest to the leanest: the first that fits is taken.
+_STYLES = ((ARTICLE_CSS, "", "style:inlined"), (LEAN_CSS, INHERITED_STYLE, "style:inherited_to_fit"))
 PICTURE_HOSTS = ("mmbiz.qpic.cn", "mmbiz.qlogo.cn")
 Speak = Callable[[str], str]
 
@@ -115,15 +118,14 @@ def _completed(content: MasterContent, words: FittedWords, notes: Fitting) -> st
 def _article(markdown: str, images: dict[str, MediaRef], words: FittedWords, notes: Fitting) -> Article:
     """Styled where that fits, plain where only plain HTML does."""
     speak = str if words.by_hand else words.speak
-    rules = ArticleRules(ARTICLE_CSS, LINK_HOSTS, PICTURE_HOSTS, speak=speak, tail=words.tail)
-    article = render_article(markdown, images, rules)
-    rule = "style:inlined"
-    if _placed_length(article.html) > limits.CONTENT:
-        article = render_article(markdown, images, replace(rules, css=LEAN_CSS, inherited=INHERITED_STYLE))
-        rule = "style:inherited_to_fit"
-    if _placed_length(article.html) > limits.CONTENT:
-        article = render_article(markdown, images, replace(rules, css=""))
-        rule = "style:plain_to_fit"
+    plain = render_article(markdown, images, ArticleRules("", LINK_HOSTS, PICTURE_HOSTS, speak=speak, tail=words.tail))
+    article, rule = plain, "style:plain_to_fit"
+    for css, inherited, name in _STYLES:
+        tried = styled(plain, css, inherited)
+        if _placed_length(tried.html) <= limits.CONTENT:
+            article, rule = tried, name
+            break
+    else:
         notes.drop("style", "带样式的正文超过公众号的 2 万字符，全部样式已去掉；缩短或拆成几篇可以保留")
     notes.rule(rule)
     for url in article.unlinked:

@@ -9,7 +9,7 @@ import html
 import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -54,8 +54,7 @@ class Article:
 class ArticleRules:
     """hosts: where links and pictures may stay as they are. css: empty for plain HTML. speak: how words are written.
 
-    tail: lines that stand behind everything. inherited: the style of a section around everything, for what each
-    paragraph need not repeat.
+    tail: lines that stand behind everything.
     """
 
     css: str
@@ -64,7 +63,6 @@ class ArticleRules:
     footnotes_title: str = "参考链接"
     speak: Callable[[str], str] = str
     tail: tuple[str, ...] = ()
-    inherited: str = ""
 
 
 def render_article(markdown: str, media_ids: Collection[str], rules: ArticleRules) -> Article:
@@ -76,11 +74,8 @@ def render_article(markdown: str, media_ids: Collection[str], rules: ArticleRule
         tokens += _block("paragraph", "p", line)
     text = words_of(tokens)
     rendered = _RENDERER.renderer.render(shaped(tokens), _RENDERER.options, {}).strip()
-    if rules.inherited and rendered:
-        rendered = f'<section style="{rules.inherited}">{rendered}</section>'
-    return Article(
-        # A backslash before "u" is refused by interfaces that look at the raw request.
-        html=_styled(rendered, rules.css).replace("\\", "&#92;"),
+    plain = Article(
+        html=_sendable(rendered),
         text=text,
         pictures=tuple(writer.pictures),
         unknown_pictures=tuple(writer.unknown),
@@ -89,6 +84,25 @@ def render_article(markdown: str, media_ids: Collection[str], rules: ArticleRule
         unlinked=tuple(writer.unlinked),
         hidden_words="\n".join(writer.hidden),
     )
+    return styled(plain, rules.css)
+
+
+def styled(plain: Article, css: str, inherited: str = "") -> Article:
+    """An article that was rendered without css, with the styles inside of its tags.
+
+    inherited: the style of a section around everything, for what each paragraph need not repeat.
+    """
+    if not plain.html or not (css or inherited):
+        return plain
+    found = f'<section style="{inherited}">{plain.html}</section>' if inherited else plain.html
+    if css:
+        found = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False).inline_fragment(found, css)
+    return replace(plain, html=_sendable(found))
+
+
+def _sendable(article_html: str) -> str:
+    """A backslash before "u" is refused by interfaces that look at the raw request."""
+    return article_html.replace("\\", "&#92;")
 
 
 def as_markdown(plain: str) -> str:
@@ -246,10 +260,3 @@ def is_local(address: str) -> bool:
 
 def _stays(address: str, hosts: Collection[str]) -> bool:
     return _host(address) in hosts
-
-
-def _styled(article_html: str, css: str) -> str:
-    if not css or not article_html:
-        return article_html
-    inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False)
-    return inliner.inline_fragment(article_html, css)

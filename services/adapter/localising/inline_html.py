@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from markdown_it.token import Token
 
@@ -169,15 +170,15 @@ def _name_of(tag: str) -> tuple[str | None, bool]:
 
 
 def _token_of(name: str, tag: str, *, closes: bool) -> Iterator[Token]:
-    nesting: int = -1 if closes else 1
+    nesting: Literal[-1, 1] = -1 if closes else 1
     if name in _LINES:
         yield Token("hardbreak", "br", 0, meta={"asked": name == "br"})
     elif name in _RENDERED and not tag.endswith("/>"):
-        yield Token(f"html_{'close' if closes else 'open'}", _RENDERED[name], -1 if closes else 1)
+        yield Token(f"html_{'close' if closes else 'open'}", _RENDERED[name], nesting)
     elif name == "a" and (closes or "href" in _attributes(tag)):
         attributes: dict[str, str | int | float] = {} if closes else {"href": _attributes(tag)["href"]}
-        yield Token("link_close" if closes else "link_open", "a", -1 if closes else 1, attrs=attributes, info="html")
-    elif name == "img" and nesting == 1:
+        yield Token("link_close" if closes else "link_open", "a", nesting, attrs=attributes, info="html")
+    elif name == "img" and not closes:
         given = _attributes(tag)
         alt = given.get("alt", "")
         yield Token(

@@ -14,11 +14,6 @@ CELLS_APART = "\u3000"
 """Between the cells of a table row."""
 
 
-def strip_markdown(markdown: str) -> str:
-    """The words of a Markdown text, a line per paragraph, heading, list item or table row; pictures left out."""
-    return plain_words(read(markdown))
-
-
 def plain_words(document: Document, *, code: bool = True) -> str:
     """code: whether blocks of program code belong to the words. Footnotes become `[1]` and lines at the end."""
     notes: dict[str, int] = {}

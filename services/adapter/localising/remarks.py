@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from markdown_it.token import Token
 
+from schemas.words import Words
+
 
 @dataclass(frozen=True, slots=True)
 class TextRemark:
@@ -19,10 +21,15 @@ class TextRemark:
     serious: bool = False
 
     @property
-    def message(self) -> str:
+    def where(self) -> Words:
+        return Words(f"第 {self.line} 行", f"line {self.line}") if self.line else Words("正文", "the body")
+
+    @property
+    def words(self) -> Words:
         chinese, english = _TEXTS[self.code]
-        where, at = (f"第 {self.line} 行", f"line {self.line}") if self.line else ("正文", "the body")
-        return f"{where}：{chinese.format(what=self.what)} / {at}: {english.format(what=self.what)}"
+        return Words(
+            f"{self.where.zh}：{chinese.format(what=self.what)}", f"{self.where.en}: {english.format(what=self.what)}"
+        )
 
 
 _AS_LETTERS = "不支持{0}“{{what}}”，读者会看到这些符号", "{0} {{what!r}} is not supported: readers see these signs"

@@ -32,11 +32,11 @@ class Report:
     def heed(self, document: Document, where: str) -> None:
         """Tells what readers of a Markdown text will not see as it was meant; refuses what cannot be posted so."""
         for remark in document.remarks:
-            chinese, _, english = remark.message.partition(" / ")
+            words = remark.words
             if remark.serious:
-                self.refuse(remark.code, where, chinese, english, f"请修改{chinese.partition('：')[0]} / mend it there")
-            elif remark.message not in self.warnings:
-                self.warnings.append(remark.message)
+                self.refuse(remark.code, where, words.zh, words.en, f"请修改{remark.where.zh} / mend it there")
+            elif words.both() not in self.warnings:
+                self.warnings.append(words.both())
 
     def refuse(self, code: str, where: str, message: str, message_en: str, way_out: str) -> None:
         self.refusals.append(Refusal(code, where, message, message_en, way_out))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_MOST_MARKS = 30
-_UNCOMMON = re.compile(rf"[^\x00-\u02ff\u2e80-\ua4cf\uac00-\ud7af]{{{_MOST_MARKS + 1},}}")  # where marks may be stacked
+MOST_MARKS = 30  # combining marks in a row, as in Unicode's Stream-Safe Text Format; sorting more is quadratic
+_UNCOMMON = re.compile(rf"[^\x00-\u02ff\u2e80-\ua4cf\uac00-\ud7af]{{{MOST_MARKS + 1},}}")  # where marks may be stacked
 
 
 def stream_safe(text: str) -> str:
@@ -17,11 +17,22 @@ def stream_safe(text: str) -> str:
     return _UNCOMMON.sub(_without_stacked_marks, text)
 
 
+def first_stacked_mark(text: str) -> int | None:
+    """Where the first run of more marks than that begins; None where there is none."""
+    for run in _UNCOMMON.finditer(text):
+        count = 0
+        for at, one in enumerate(run.group()):
+            count = count + 1 if unicodedata.combining(one) else 0
+            if count > MOST_MARKS:
+                return run.start() + at - count + 1
+    return None
+
+
 def _without_stacked_marks(run: re.Match[str]) -> str:
     kept: list[str] = []
     count = 0
     for one in run.group():
         count = count + 1 if unicodedata.combining(one) else 0
-        if count <= _MOST_MARKS:
+        if count <= MOST_MARKS:
             kept.append(one)
     return "".join(kept)

@@ -15,7 +15,6 @@ from typing import Literal
 
 from opencc import OpenCC
 
-from services.adapter.localising.plain_words import strip_markdown as strip_markdown  # noqa: PLC0414
 from services.adapter.localising.stream_safe import stream_safe
 
 Script = Literal["simplified", "traditional"]

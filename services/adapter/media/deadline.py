@@ -12,6 +12,8 @@ from typing import Any
 
 import httpcore
 
+_PIECE = 16_384  # sent between two looks at the time: a reader that takes a byte now and then gains nothing
+
 
 class DeadlineBackend(httpcore.NetworkBackend):
     """Connects as `inner` does; after `seconds` from now on every read and write of its connections times out."""
@@ -49,7 +51,8 @@ class _DeadlineStream(httpcore.NetworkStream):
         return self._inner.read(max_bytes, self._limit.left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._limit.left(timeout, httpcore.WriteTimeout))
+        for at in range(0, len(buffer), _PIECE):
+            self._inner.write(buffer[at : at + _PIECE], self._limit.left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._inner.close()

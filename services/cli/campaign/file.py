@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import msgspec
 
 from services.cli.campaign.inside import OutsideError, inside
-from services.cli.campaign.lined_yaml import LinedYaml, YamlProblemError, read
+from services.cli.campaign.lined_yaml import LinedYaml, Unquoted, YamlProblemError, read
 from services.cli.campaign.sources import MediaFile, hashed, reason_of, text_of
 from services.cli.campaign.types import CampaignDocument, ContentEntry, MediaEntry, VariantEntry
 from services.publisher.api.decoding import converted
@@ -85,19 +86,27 @@ def load(file: Path, *, suffix: str = "", allow_outside: bool = False) -> ReadyC
         raise CampaignFileError([_unreadable(file, error)]) from None
     document, problems = converted(yaml.data, CampaignDocument)
     if document is None:
-        raise CampaignFileError([_located(file, yaml, _meant_as_text(yaml, one)) for one in problems])
+        raise CampaignFileError([_located(file, yaml, one) for one in _meant_as_text(yaml, problems)])
     return _Loading(file, yaml, document, f"-{suffix}" if suffix else "", allow_outside=allow_outside).ready()
 
 
-def _meant_as_text(yaml: LinedYaml, problem: Problem) -> Problem:
-    """The same problem, or the way out of one that quotes would solve: YAML reads 12:30 as 750 and no as false."""
-    found = yaml.unquoted.get(problem.field)
-    if found is None or found.written == "":
-        return problem
-    with found.as_text():
+def _meant_as_text(yaml: LinedYaml, problems: list[Problem]) -> list[Problem]:
+    """The same problems, with the way out of those that quotes would solve: YAML reads 12:30 as 750 and no as false."""
+    unquoted = {one.field: yaml.unquoted[one.field] for one in problems if one.field in yaml.unquoted}
+    with ExitStack() as meanwhile:
+        for found in unquoted.values():
+            meanwhile.enter_context(found.as_text())
         _, remaining = converted(yaml.data, CampaignDocument)
-    if any(one.field == problem.field for one in remaining):
-        return problem
+    unsolved = {one.field for one in remaining}
+    return [
+        _quoted(one, unquoted[one.field])
+        if one.field in unquoted and one.field not in unsolved and unquoted[one.field].written
+        else one
+        for one in problems
+    ]
+
+
+def _quoted(problem: Problem, found: Unquoted) -> Problem:
     return msgspec.structs.replace(
         problem,
         message=f"这里应为文字，而没有引号的 {found.written} 被 YAML 读成了 {found.value!r}",
@@ -230,9 +239,8 @@ class _Loading:
         return inside(self._file.parent, name, allow_outside=self._allow_outside)
 
     def _outside(self, path: str, error: OutsideError) -> None:
-        zh, _, en = str(error).partition(" / ")
         way_out = "请放进该文件夹；确要读取请加 --allow-outside / put it there; --allow-outside reads it all the same"
-        self._wrong(path, zh, en, way_out)
+        self._wrong(path, error.words.zh, error.words.en, way_out)
 
     def _check_media(self, path: str, source: Path, found: MediaFile) -> None:
         """By its content, as the publisher will: what it would refuse need not be sent."""

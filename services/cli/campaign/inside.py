@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from schemas.words import Words
+
 
 class OutsideError(ValueError):
-    """A file that is named lies outside the folder, perhaps by a link; the message (Chinese / English) says where."""
+    """A file that is named lies outside the folder, perhaps by a link; `words` say where."""
+
+    def __init__(self, place: Path) -> None:
+        self.words = Words(
+            f"{place} 不在活动文件的文件夹里，不会读取",
+            f"{place} lies outside the folder of the campaign file and is not read",
+        )
+        super().__init__(self.words.both())
 
 
 def inside(folder: Path, name: str, *, allow_outside: bool = False) -> Path:
@@ -22,8 +31,5 @@ def inside(folder: Path, name: str, *, allow_outside: bool = False) -> Path:
     except RuntimeError:  # links that lead to each other: to open it fails, and that error names the reason
         return named
     if not place.is_relative_to(folder.resolve()):
-        raise OutsideError(
-            f"{place} 不在活动文件的文件夹里，不会读取"
-            f" / {place} lies outside the folder of the campaign file and is not read"
-        )
+        raise OutsideError(place)
     return named

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
 
 from schemas.events.placement import PlacementRecord
+from schemas.moments import BEIJING
 from services.cli.campaign.file import load
 from services.cli.commands.operate.publish import Published, send
 from services.cli.demo.settlement import Settlement, TrueFigures, settle
@@ -29,7 +29,6 @@ from services.cli.publisher.client import PublisherClient
 from services.runtime.kafka.admin import lag, list_groups
 from services.runtime.kafka.errors import KafkaProblem
 
-BEIJING = ZoneInfo("Asia/Shanghai")
 FINAL_BY_S = 120.0
 LISTEN_S = 20.0
 SETTLED_BY_S = 170.0  # all in all it has three minutes

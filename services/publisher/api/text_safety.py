@@ -6,21 +6,33 @@ Looks at decoded JSON or YAML, before it is taken for a type, so that no new fie
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from itertools import islice
 
+from services.adapter.localising.stream_safe import MOST_MARKS, first_stacked_mark
 from services.publisher.api.problems import Problem, problem
 
 MOST_ITEMS = 256  # of one list or object that are looked at one by one; no list of a valid request has as many
-MOST_MARKS = 30  # combining marks in a row, as in Unicode's Stream-Safe Text Format; sorting more of them is quadratic
-# C0 without tab and line ends, DEL, C1; then what sets the direction of writing and so shows words in another order.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_DIRECTION = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
-_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# (what, code, what is wrong in Chinese and English, way out). C0 without tab and line ends, DEL, C1; then what sets the
+# direction of writing and so shows words in another order; then half a character.
+_FORBIDDEN = (
+    (
+        re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"), "control_character",
+        "含有不可见的控制字符", "contains control characters",
+        "请删除它们 / remove them",
+    ),
+    (
+        re.compile(r"[\u202a-\u202e\u2066-\u2069]"), "direction_character",
+        "含有改变文字方向的不可见字符", "contains invisible characters that change the direction of writing",
+        "请删除它们 / remove them",
+    ),
+    (
+        re.compile(r"[\ud800-\udfff]"), "lone_surrogate",
+        "含有不完整的字符", "contains half a character",
+        "请重新输入这个字符 / type that character again",
+    ),
+)  # fmt: skip
 _LONGEST_NAME, _LONGEST_PATH = 100, 300
-# Runs in which no character is common Latin, kana, Han or Hangul: only there may marks stand close together.
-_UNCOMMON = re.compile(rf"[^\x00-\u02ff\u2e80-\ua4cf\uac00-\ud7af]{{{MOST_MARKS + 1},}}")
 
 
 def unsafe_texts(value: object, path: str = "") -> Iterator[Problem]:
@@ -47,34 +59,13 @@ def path_to(path: str, name: str) -> str:
 def _unsafe(text: str, path: str) -> Iterator[Problem]:
     if text.isascii() and text.isprintable():
         return
-    if found := _CONTROL.search(text):
-        where = _where(found)
-        yield problem(
-            path,
-            "control_character",
-            f"含有不可见的控制字符（{where[0]}）",
-            f"contains control characters ({where[1]})",
-            "请删除它们 / remove them",
-        )
-    if found := _DIRECTION.search(text):
-        where = _where(found)
-        yield problem(
-            path,
-            "direction_character",
-            f"含有改变文字方向的不可见字符（{where[0]}）",
-            f"contains invisible characters that change the direction of writing ({where[1]})",
-            "请删除它们 / remove them",
-        )
-    if found := _LONE_SURROGATE.search(text):
-        where = _where(found)
-        yield problem(
-            path,
-            "lone_surrogate",
-            f"含有不完整的字符（{where[0]}）",
-            f"contains half a character ({where[1]})",
-            "请重新输入这个字符 / type that character again",
-        )
-    if (at := _stacked_marks(text)) is not None:
+    for pattern, code, zh, en, way_out in _FORBIDDEN:
+        if found := pattern.search(text):
+            sign, place = f"U+{ord(found.group()):04X}", found.start() + 1
+            yield problem(
+                path, code, f"{zh}（第 {place} 个字符，{sign}）", f"{en} (character {place}, {sign})", way_out
+            )
+    if (at := first_stacked_mark(text)) is not None:
         yield problem(
             path,
             "combining_marks",
@@ -82,19 +73,3 @@ def _unsafe(text: str, path: str) -> Iterator[Problem]:
             f"more than {MOST_MARKS} combining marks in a row, from character {at + 1} on",
             "请删除多余的符号 / remove some of them",
         )
-
-
-def _where(found: re.Match[str]) -> tuple[str, str]:
-    sign, at = f"U+{ord(found.group()):04X}", found.start() + 1
-    return f"第 {at} 个字符，{sign}", f"character {at}, {sign}"
-
-
-def _stacked_marks(text: str) -> int | None:
-    """Where the first run of too many combining marks begins."""
-    for run in _UNCOMMON.finditer(text):
-        count = 0
-        for at, one in enumerate(run.group()):
-            count = count + 1 if unicodedata.combining(one) else 0
-            if count > MOST_MARKS:
-                return run.start() + at - count + 1
-    return None

@@ -15,7 +15,7 @@ from services.publisher.api.problems import DeniedError, Problem, ProblemDocumen
 from services.publisher.http.bearer import holder
 from services.runtime import metrics
 from services.runtime.http.patience import TooSlowError
-from services.runtime.http.said_once import SaidOnce, shown
+from services.runtime.http.said_once import SaidOnce, shown_path
 from services.runtime.logging import get_logger
 
 MEDIA_TYPE = "application/problem+json"
@@ -76,7 +76,7 @@ def denied(request: Request[Any, Any, Any], error: DeniedError) -> Response[Any]
     sender = request.client.host if request.client else None
     if (unsaid := _DENIALS.unsaid((sender, error.code, holder(request)))) is not None:
         log.warning(event, reason=error.code, granted_to=holder(request), method=request.method,
-                    path=shown(request.url.path), sender=sender, unsaid=unsaid)  # fmt: skip
+                    path=shown_path(request.url.path), sender=sender, unsaid=unsaid)  # fmt: skip
     return _answer(request, error.document(request.url.path), {"WWW-Authenticate": error.challenge})
 
 
@@ -104,7 +104,7 @@ def too_slow(request: Request[Any, Any, Any], _: TooSlowError) -> Response[Any]:
 
 def crashed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A fault of the publisher: logged with its trace, shown without it."""
-    log.error("request_crashed", method=request.method, path=shown(request.url.path), exc_info=error)
+    log.error("request_crashed", method=request.method, path=shown_path(request.url.path), exc_info=error)
     title = "发布服务内部错误 / internal error"
     detail = "这是发布服务的缺陷，详情见日志 / a defect of the publisher, see its log"
     return _answer(request, RequestRefusedError(500, "internal_error", title, detail).document(request.url.path), {})

@@ -135,12 +135,13 @@ class AcceptedLog:
             content.versions.sort(key=lambda one: one.version)
             for target in event.targets:
                 self._by_placement[event.placement_id(target)] = event.content_id
-        if content.versions and not content.withdrawn:
-            self._planned.put(content.versions[-1])
-            self._likeness.put(content.versions[-1])
-        else:
+        newest = content.versions[-1] if content.versions else None
+        if newest is None or content.withdrawn:
             self._planned.drop(event.content_id)
             self._likeness.drop(event.content_id)
+        elif event is newest:
+            self._planned.put(newest)
+            self._likeness.put(newest)
 
     def entry(self, identity: str) -> AcceptedEvent | None:
         with self._lock:

@@ -46,6 +46,6 @@ class SaidOnce:
             self._elsewhere += self._last.pop(kind)[1]
 
 
-def shown(path: str) -> str:
+def shown_path(path: str) -> str:
     """A path as it goes into the log: nobody writes a line of any length there."""
     return path if len(path) <= LONGEST_PATH else f"{path[:LONGEST_PATH]}…（{len(path)}）"

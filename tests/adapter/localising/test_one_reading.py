@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.adapter.localising.article import ArticleRules, placeholders, render_article
 from services.adapter.localising.front_matter import without_front_matter
 from services.adapter.localising.markdown import read
-from services.adapter.localising.plain_words import strip_markdown
+from services.adapter.localising.plain_words import plain_words
 
 PLAIN = ArticleRules("")
 PIECES = [
@@ -39,13 +39,13 @@ def test_the_preview_has_the_words_of_the_html_and_no_comment(markdown: str) -> 
     article = render_article(markdown, (), PLAIN)
     shown = html.unescape(re.sub(r"<[^>]*>", "", article.html))
     assert "".join(shown.split()) == "".join(article.text.split())
-    assert "密" not in shown + strip_markdown(markdown)
+    assert "密" not in shown + plain_words(read(markdown))
 
 
 @pytest.mark.parametrize("edge", ["：", "”", "%", "。", "🍵", "）", "`c`", "[c](https://a.example)"])
 @pytest.mark.parametrize("mark", ["**", "~~"])
 def test_emphasis_ends_beside_chinese_letters(mark: str, edge: str) -> None:
-    assert mark not in strip_markdown(f"这是{mark}重点{edge}{mark}的词")
+    assert mark not in plain_words(read(f"这是{mark}重点{edge}{mark}的词"))
 
 
 def test_letters_that_look_like_a_placeholder_are_none() -> None:

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.adapter.localising.markdown import read
+from services.adapter.localising.plain_words import plain_words
 from services.adapter.localising.text import (
     fingerprint,
     gbk_length,
@@ -11,7 +13,6 @@ from services.adapter.localising.text import (
     join_sentences,
     key_message_survives,
     sentences,
-    strip_markdown,
     to_script,
     truncate,
 )
@@ -21,11 +22,11 @@ FAMILY = "👨‍👩‍👧"
 
 def test_markdown_leaves_words_only() -> None:
     markdown = "# 标题\n\n第一段**粗**\n换行 [链接](http://a.b) ![图](media:a)\n\n- 甲\n- 乙\n\n<b>html</b>"
-    assert strip_markdown(markdown) == "标题\n第一段粗换行 链接\n甲\n乙\nhtml"
+    assert plain_words(read(markdown)) == "标题\n第一段粗换行 链接\n甲\n乙\nhtml"
 
 
 def test_markdown_line_break_between_latin_words_is_a_space() -> None:
-    assert strip_markdown("green\ntea 青\n茶") == "green tea 青茶"
+    assert plain_words(read("green\ntea 青\n茶")) == "green tea 青茶"
 
 
 def test_sentences_keep_their_end_marks_and_never_cut_a_url() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.cli.demo.demonstration import BEIJING
+from schemas.moments import BEIJING
 from services.cli.demo.settlement import Settlement, TrueFigures, settle
 from services.cli.demo.topic_watch import Watching
 from services.runtime.kafka.reader import read_topic

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.runtime.http.said_once import EVERY_S, LONGEST_PATH, SaidOnce, shown
+from services.runtime.http.said_once import EVERY_S, LONGEST_PATH, SaidOnce, shown_path
 
 
 class Seconds:
@@ -38,5 +38,5 @@ def test_a_kind_is_said_once_in_ten_seconds_and_what_goes_unsaid_is_counted(
 
 @given(st.text(max_size=1_000))
 def test_a_path_is_cut(path: str) -> None:
-    assert len(shown(path)) <= LONGEST_PATH + 10
-    assert shown(path).startswith(path[:LONGEST_PATH])
+    assert len(shown_path(path)) <= LONGEST_PATH + 10
+    assert shown_path(path).startswith(path[:LONGEST_PATH])

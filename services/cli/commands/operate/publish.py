@@ -183,7 +183,7 @@ def _due(schedule: Schedule) -> str:
     """As its author wrote it, with its zone; where the operator's clock shows another time, that one too."""
     written = f"{schedule.wall_clock.replace('T', ' ')}\n{schedule.zone}"
     here = shown_zone()
-    same = schedule.due_at.utcoffset() is not None and (
-        schedule.due_at.astimezone(here).replace(tzinfo=None).isoformat(timespec="seconds") == schedule.wall_clock
-    )
-    return written if same else f"{written}\n({schedule.due_at.astimezone(here):%m-%d %H:%M} {here.key})"
+    seen = schedule.due_at.astimezone(here)
+    if seen.replace(tzinfo=None).isoformat(timespec="seconds") == schedule.wall_clock:
+        return written
+    return f"{written}\n({seen:%m-%d %H:%M} {here.key})"
